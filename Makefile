@@ -1,0 +1,131 @@
+# trivet - one Makefile, no recursion.
+#
+#   make          the daemons and the command, in build/
+#   make check    what needs no root and no network: unit, simulation, configuration
+#   make test     everything (as root)
+#   make demo     a pair of nodes in namespaces, a failure, the move (as root)
+#
+# Cores (no loop, no socket, no clock) go into libcore.a; unit, simulation and
+# fuzz programs link that and nothing else of ours.  Shells go into libshell.a.
+
+VERSION  := 0.1.0
+B        ?= build
+SANITIZE ?=
+prefix   ?= /usr
+DESTDIR  ?=
+
+PKGS   := libuv jansson libmnl libcap libsystemd
+CFLAGS ?= -O2 -g
+WARN   := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
+override CPPFLAGS += -D_GNU_SOURCE -DTRIVET_VERSION='"$(VERSION)"' -I.
+override CFLAGS   += -std=gnu11 $(WARN) -fno-strict-aliasing -pthread
+ifneq ($(SANITIZE),)
+override CFLAGS   += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+override LDFLAGS  += -fsanitize=$(SANITIZE)
+endif
+override LDFLAGS  += -pthread
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+override CPPFLAGS += $(PKG_CFLAGS)
+
+ifeq ($(V),)
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2)
+else
+say = @:
+endif
+
+# ---- what is a core: everything in common/conf, and these ----
+CORE_SRC := $(wildcard common/conf/*.c) \
+	$(wildcard $(addprefix common/,addr.c cksum.c text.c rng.c)) \
+	$(wildcard $(addprefix ipc/,varlink.c idl.c)) \
+	$(wildcard $(addprefix vrrpd/,fsm.c packet.c announce.c priority.c group.c adopt.c)) \
+	$(wildcard $(addprefix checkd/,verdict.c plan.c http.c expect.c)) \
+	$(wildcard $(addprefix proxyd/,pool.c pick.c flow.c proxyproto.c)) \
+	$(wildcard $(addprefix ctl/,whatif.c))
+
+# ---- the rest of common and ipc are shells that daemons share ----
+RUNNER_MAIN := common/runner/main.c $(wildcard common/runner/run.c common/runner/secure.c)
+SHELL_SRC   := $(filter-out $(CORE_SRC) $(RUNNER_MAIN),$(wildcard common/*.c common/runner/*.c ipc/*.c))
+PROGRAMS    := vrrpd checkd proxyd trivet trivet-runner
+SRC_vrrpd   := $(filter-out $(CORE_SRC),$(wildcard vrrpd/*.c))
+SRC_checkd  := $(filter-out $(CORE_SRC),$(wildcard checkd/*.c))
+SRC_proxyd  := $(filter-out $(CORE_SRC),$(wildcard proxyd/*.c))
+SRC_trivet  := $(filter-out $(CORE_SRC),$(wildcard ctl/*.c))
+SRC_trivet-runner := $(wildcard $(RUNNER_MAIN))
+
+UNIT_SRC := $(wildcard tests/unit/*_test.c)
+SIM_SRC  := $(wildcard tests/sim/*.c)
+CONF_SRC := $(wildcard tests/config/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+UNIT     := $(UNIT_SRC:%.c=$(B)/%)
+FUZZ     := $(FUZZ_SRC:%.c=$(B)/%)
+C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] checkd/*.[ch] \
+	proxyd/*.[ch] ctl/*.[ch] tests/unit/*.[ch] tests/sim/*.[ch] tests/config/*.[ch] tests/fuzz/*.[ch])
+
+.PHONY: all deps check check-unit check-sim check-config purity test test-net demo bench fuzz lint \
+	format deb install clean help
+.DEFAULT_GOAL := all
+
+all: $(PROGRAMS:%=$(B)/%)
+
+$(B)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/libcore.a: $(CORE_SRC:%.c=$(B)/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(B)/libshell.a: $(SHELL_SRC:%.c=$(B)/%.o) $(B)/ipc/model.o
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# The interface texts as a table of {name, text}: one source for daemons, tests and tools.
+MODEL := $(sort $(wildcard ipc/model/*.varlink))
+$(B)/ipc/model.c: ipc/embed.awk $(MODEL)
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q)awk -f ipc/embed.awk $(MODEL) > $@.tmp && mv $@.tmp $@
+$(B)/ipc/model.o: $(B)/ipc/model.c
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+define program
+$(B)/$(1): $$(SRC_$(1):%.c=$(B)/%.o) $(B)/libshell.a $(B)/libcore.a
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+# ---- tests without root or network ----
+check: check-unit check-sim check-config purity
+
+$(UNIT): $(B)/%: $(B)/%.o $(B)/libcore.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lcmocka
+check-unit: $(UNIT)
+	$(Q)for t in $(UNIT); do $$t || exit 1; done
+
+SIM_SEEDS ?= 2000
+$(B)/tests/sim/sim: $(SIM_SRC:%.c=$(B)/%.o) $(B)/libcore.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+check-sim: $(B)/tests/sim/sim
+	$(Q)$< --seeds $(SIM_SEEDS) && $< tests/sim/*.sim
+
+$(B)/tests/config/conf_run: $(CONF_SRC:%.c=$(B)/%.o) $(B)/libcore.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+check-config: $(B)/tests/config/conf_run
+	$(Q)$< tests/config
+
+# What slips past the linker: libc's own doors.
+IMPURE := uv_\w+|mnl_\w+|cap_\w+|log_\w+|sd_\w+|socket|send(to|msg)?|recv(from|msg)?|clock_gettime|gettimeofday|time|s?rand(om)?|v?f?printf|fopen|open|read|write
+purity: $(B)/libcore.a
+	@! nm -u $< | grep -wE 'U ($(IMPURE))(@.*)?' || { echo 'purity: a core reaches outside'; exit 1; }
+	@echo 'purity: libcore.a keeps to itself'
+
+clean:
+	rm -rf $(B)
+
+-include $(shell test -d $(B) && find $(B) -name '*.d')

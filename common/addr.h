@@ -1,0 +1,51 @@
+/*
+ * addr.h - an IPv4 or IPv6 address as a value: parse, print, compare.
+ * Bytes are in network order.  Pure: no resolver, no socket.
+ */
+#ifndef COMMON_ADDR_H
+#define COMMON_ADDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct addr {
+	uint8_t family; /* AF_INET, AF_INET6; AF_UNSPEC (zeroed) means none */
+	uint8_t bytes[16];
+};
+
+struct endpoint {
+	struct addr addr;
+	uint16_t port; /* host order */
+};
+
+#define ADDR_STRLEN	46			  /* longest IPv6 text and its NUL */
+#define ENDPOINT_STRLEN (ADDR_STRLEN + 2 + 1 + 5) /* "[...]:65535" */
+
+/* 0, or -EINVAL (neither family; names are not resolved).  *ret is untouched on failure. */
+int addr_parse(const char *text, struct addr *ret);
+
+/* The canonical text ("" for none), in buf; returns buf. */
+const char *addr_format(const struct addr *, char buf[static ADDR_STRLEN]);
+
+/* 4 or 16; 0 for none. */
+size_t addr_size(const struct addr *);
+
+/* Unsigned, in network order, IPv4 before IPv6: the order of RFC 9568's tie-break. */
+int addr_cmp(const struct addr *, const struct addr *);
+bool addr_equal(const struct addr *, const struct addr *);
+bool addr_is_any(const struct addr *);
+bool addr_is_multicast(const struct addr *);
+bool addr_is_link_local(const struct addr *);
+
+/* "10.0.0.1:80", "[::1]:80".  0, or -EINVAL; the port may not be 0. */
+int endpoint_parse(const char *text, struct endpoint *ret);
+const char *endpoint_format(const struct endpoint *, char buf[static ENDPOINT_STRLEN]);
+bool endpoint_equal(const struct endpoint *, const struct endpoint *);
+
+/* To and from the kernel's form; the first returns the size to pass along. */
+socklen_t endpoint_to_sockaddr(const struct endpoint *, struct sockaddr_storage *ret);
+int endpoint_from_sockaddr(const struct sockaddr *, struct endpoint *ret);
+
+#endif

@@ -1,0 +1,249 @@
+/*
+ * conf.h - one configuration, read whole, bound, cross-checked, immutable.
+ *
+ * This is what the file said (config.md is the language; conf_load its only
+ * door).  Daemons take their part and keep what runs elsewhere: nothing here
+ * changes after loading.  Pure: files, globs, the environment and the host's
+ * name come in through struct conf_host.
+ *
+ * Durations are microseconds.  Names are unique within their kind.  Pointers
+ * between parts (a tracker to its check, a listener to its upstream) stay
+ * valid for the life of the struct conf.
+ */
+#ifndef COMMON_CONF_CONF_H
+#define COMMON_CONF_CONF_H
+
+#include "common/addr.h"
+#include "common/conf/diag.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* ---- the host, as the language sees it ---- */
+
+struct conf_host {
+	void *aux;
+	const char *node_id; /* -i, or the short host name: what @ID compares with */
+	/* The whole file, malloc()ed and NUL-terminated; 0 or -errno (-EFBIG past 4 MiB). */
+	int (*read_file)(void *aux, const char *path, char **ret_text, size_t *ret_size);
+	/* Sorted matches, each and the array malloc()ed; 0 matches is success. */
+	int (*glob)(void *aux, const char *pattern, char ***ret_paths, size_t *ret_n);
+	const char *(*env)(void *aux, const char *name); /* NULL: not set */
+	bool (*has_interface)(void *aux, const char *name);
+	/* A program named without a path, in the fixed PATH; malloc()ed, or NULL. */
+	char *(*find_program)(void *aux, const char *name);
+};
+
+/* ---- checks ---- */
+
+enum check_kind { CHECK_SCRIPT, CHECK_PORT, CHECK_TCP, CHECK_PROCESS };
+const char *check_kind_str(enum check_kind); /* "script", "port", ... */
+
+struct check_conf {
+	char *name;
+	struct conf_pos pos;
+	enum check_kind kind;
+	bool is_vrrp_script; /* runs only when something tracks it */
+	bool is_tracked;     /* by an instance or an upstream */
+
+	int64_t interval_us, timeout_us, hold_us;
+	unsigned rise, fall; /* at least 1 */
+	int weight;	     /* -253..253; 0: FAULT while down */
+	bool reverse;
+	bool init_fail;	   /* down until 'rise' successes; else the first result decides */
+	bool on_lost_fail; /* after hold: count as failed instead of holding the verdict */
+
+	/* CHECK_SCRIPT: split into words, run without a shell; argv[argc] is NULL. */
+	char **argv;
+	size_t argc;
+	size_t script; /* index into conf.scripts */
+	/* CHECK_PORT (addr may be AF_UNSPEC: any address), CHECK_TCP */
+	struct endpoint endpoint;
+	bool udp;
+	char *send, *expect; /* NULL: not given */
+	size_t send_size, expect_size;
+	/* CHECK_PROCESS */
+	char *process;
+	unsigned quorum;
+};
+
+/*
+ * Everything the runner may ever start, in the order of the file; the index is
+ * what a daemon asks for, so runner and daemon must have read the same text
+ * (conf.digest).
+ */
+struct conf_script {
+	char **argv; /* argv[0] absolute, or not found: then as written */
+	size_t argc;
+	char *user, *group; /* as written or by script_user; NULL: the default rules */
+	bool is_notify;	    /* vrrpd may start it; else checkd may */
+	char *owner;	    /* "check chk_nginx", "notify_master of VI_1": for log lines */
+	struct conf_pos pos;
+};
+
+/* ---- elections ---- */
+
+struct vip_conf {
+	struct addr addr;
+	uint8_t prefix_length;
+	char *device;		     /* NULL: the instance's interface */
+	char *label;		     /* NULL: none */
+	uint8_t scope;		     /* RT_SCOPE_*; 0 (global) by default */
+	struct addr broadcast, peer; /* AF_UNSPEC: none */
+	bool broadcast_auto;	     /* brd + */
+	bool no_prefix_route, no_track;
+	int64_t preferred_us; /* -1: not written */
+	bool excluded;	      /* of virtual_ipaddress_excluded: not advertised */
+	struct conf_pos pos;
+};
+
+struct track_conf {
+	const struct check_conf *check;
+	int weight; /* as overridden in the track_script line, else the check's */
+	bool reverse;
+	struct conf_pos pos;
+};
+
+/* The scripts an instance may name; keepalived's words. */
+enum notify_kind {
+	NOTIFY_MASTER,
+	NOTIFY_BACKUP,
+	NOTIFY_FAULT,
+	NOTIFY_STOP,
+	NOTIFY_ANY, /* notify: TYPE NAME STATE PRIORITY appended */
+	NOTIFY_MAX,
+};
+
+enum vrrp_auth { VRRP_AUTH_NONE, VRRP_AUTH_PASS };
+
+struct vrrp_conf {
+	char *name;
+	struct conf_pos pos;
+	bool state_master; /* as written; the initial wait is the normal one either way */
+	char *interface;
+	uint8_t vrid;
+	uint8_t priority;
+	uint8_t version; /* 2 or 3 */
+	uint8_t family;	 /* AF_INET or AF_INET6, by its addresses */
+	int64_t advert_us;
+	bool nopreempt, strict;
+	int64_t preempt_delay_us;
+	enum vrrp_auth auth;
+	uint8_t auth_pass[8]; /* zero padded; a secret */
+	struct addr source;   /* unicast_src_ip, mcast_src_ip; AF_UNSPEC: the interface's */
+	bool unicast;	      /* a unicast_peer block was written */
+	struct addr *peers;
+	size_t n_peers;
+	struct addr mcast_group;
+	struct vip_conf *vips; /* advertised ones first, then excluded */
+	size_t n_vips, n_advertised;
+	struct track_conf *tracks; /* a check named twice: the last line */
+	size_t n_tracks;
+	char **track_interfaces; /* in FAULT while one of them is down */
+	size_t n_track_interfaces;
+	bool dont_track_primary;
+	int64_t lease_us; /* 0: permanent (vip_lease off); -1: by the rule of the interval */
+	unsigned down_timer_adverts; /* 3 */
+	bool v3_checksum_as_v2;
+	/* gratuitous ARP */
+	int64_t garp_delay_us, garp_refresh_us;
+	unsigned garp_repeat, garp_refresh_repeat;
+	size_t notify[NOTIFY_MAX]; /* index into conf.scripts; SIZE_MAX: none */
+};
+
+/* ---- forwarding ---- */
+
+struct server_conf {
+	char *text;		  /* as written, "10.4.7.21:6443": its name on the bus */
+	struct endpoint endpoint; /* AF_UNSPEC while it is a host name */
+	char *host;		  /* the name to resolve, or NULL */
+	unsigned weight, max_fails, max_conns;
+	int64_t fail_timeout_us;
+	bool backup, down;
+	struct conf_pos pos;
+};
+
+struct upstream_conf {
+	char *name; /* of an implicit one (proxy_pass to an address): that address */
+	bool implicit;
+	struct server_conf *servers;
+	size_t n_servers;
+	struct conf_pos pos;
+};
+
+struct listener_conf {
+	char *name;		  /* "10.4.7.10:7443", "*:7443", "[::]:7443" */
+	struct endpoint endpoint; /* wildcard: the any-address of its family */
+	bool udp;		  /* accepted, not in effect yet */
+	bool ipv6_only;
+	unsigned backlog; /* 511 */
+	const struct upstream_conf *upstream;
+	int64_t connect_timeout_us, timeout_us; /* timeout 0: never */
+	bool next_upstream;
+	unsigned next_upstream_tries;	  /* 0: all */
+	int64_t next_upstream_timeout_us; /* 0: no limit */
+	bool half_close, tcp_nodelay;
+	size_t buffer_size;
+	struct conf_pos pos;
+};
+
+/* ---- the whole ---- */
+
+struct conf {
+	char *path;
+	char **files; /* read, in order of opening; conf_pos.file is an index */
+	size_t n_files;
+	char *router_id; /* NULL: not written */
+	char *script_user, *script_group;
+	bool script_security;
+
+	struct check_conf *checks;
+	size_t n_checks;
+	struct conf_script *scripts;
+	size_t n_scripts;
+	struct vrrp_conf *instances;
+	size_t n_instances;
+	struct upstream_conf *upstreams;
+	size_t n_upstreams;
+	struct listener_conf *listeners;
+	size_t n_listeners;
+	unsigned data_threads; /* worker_processes; 0: one for each CPU */
+
+	/*
+	 * The whole file after includes, variables and conditions, in one normal
+	 * form that parses back to itself.  Holds secrets: only ever written to
+	 * files of mode 0600.  'digest' identifies it: 16 hexadecimal digits.
+	 */
+	char *normal;
+	char digest[17];
+};
+
+/*
+ * Read and bind 'path'.  Always returns a configuration, to be freed with
+ * conf_free, unless the file cannot be read at all (NULL); whether it may run
+ * is for the caller to ask: conf_diags_count(diags, CONF_ERROR, parts) == 0.
+ * What had an error is left out of it.
+ */
+struct conf *conf_load(const struct conf_host *, const char *path, struct conf_diags *);
+
+/* The same from text that is already here; 'path' is its name in diagnostics. */
+struct conf *conf_load_text(
+    const struct conf_host *, const char *path, const char *text, size_t size, struct conf_diags *);
+void conf_free(struct conf *);
+
+/* 'normal' with the secrets replaced by "********"; to be freed. */
+char *conf_normal_redacted(const struct conf *);
+
+/* By name; NULL: none. */
+const struct check_conf *conf_check(const struct conf *, const char *name);
+const struct vrrp_conf *conf_instance(const struct conf *, const char *name);
+const struct upstream_conf *conf_upstream(const struct conf *, const char *name);
+
+/*
+ * What changes from 'old' (NULL: nothing runs yet) to 'next' in the parts
+ * named, a line of words each: "vrrp_instance VI_1: priority 100 -> 90".
+ */
+void conf_diff(const struct conf *old, const struct conf *next, unsigned parts,
+    void (*line)(void *aux, const char *), void *aux);
+
+#endif
