@@ -125,6 +125,10 @@ purity: $(B)/libcore.a
 	@! nm -u $< | grep -wE 'U ($(IMPURE))(@.*)?' || { echo 'purity: a core reaches outside'; exit 1; }
 	@echo 'purity: libcore.a keeps to itself'
 
+# ---- tests with real daemons and real peers in network namespaces (root) ----
+test-net: all
+	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) tests/net
+
 clean:
 	rm -rf $(B)
 
