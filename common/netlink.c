@@ -1,0 +1,672 @@
+/*
+ * netlink.c - see netlink.h.  Message layout: rtnetlink(7), netlink(7).
+ */
+#include "common/netlink.h"
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/text.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define EVENT_BURST   64	    /* messages read per wake-up: other handles get a turn */
+#define EVENT_BUFFER  (1024 * 1024) /* each renewal of an address is heard as an event */
+#define DUMP_TRIES    4		    /* a dump that the table changed under is begun again */
+#define ANSWER_WAIT   (5 * 1000)    /* ms; the answer is there already, or will never be */
+#define NLMSG_ALIGNED __attribute__((aligned(8)))
+#define REQUEST_MAX   192 /* of one request, and of netlink_batch.bytes per request */
+
+struct netlink {
+	struct netlink_events events;
+	struct mnl_socket *listener, *asker;
+	uv_poll_t poll;
+	uint32_t sequence;
+	TAILQ_HEAD(, netlink_link) links;
+	bool quiet; /* the first table: nobody is told */
+};
+
+/* ---- the table ---- */
+
+bool
+netlink_link_is_up(const struct netlink_link *link)
+{
+	return (link->flags & IFF_UP) && (link->flags & IFF_RUNNING);
+}
+
+const struct netlink_link *
+netlink_link_first(const struct netlink *nl)
+{
+	return TAILQ_FIRST(&nl->links);
+}
+
+const struct netlink_link *
+netlink_link_next(const struct netlink_link *link)
+{
+	return TAILQ_NEXT(link, entry);
+}
+
+static struct netlink_link *
+find_link(const struct netlink *nl, int index)
+{
+	struct netlink_link *link;
+
+	TAILQ_FOREACH (link, &nl->links, entry)
+		if (link->index == index)
+			return link;
+	return NULL;
+}
+
+const struct netlink_link *
+netlink_link_by_index(const struct netlink *nl, int index)
+{
+	return find_link(nl, index);
+}
+
+const struct netlink_link *
+netlink_link_by_name(const struct netlink *nl, const char *name)
+{
+	const struct netlink_link *link;
+
+	TAILQ_FOREACH (link, &nl->links, entry)
+		if (strcmp(link->name, name) == 0)
+			return link;
+	return NULL;
+}
+
+const struct netlink_addr *
+netlink_addr_find(const struct netlink *nl, int index, const struct addr *local)
+{
+	const struct netlink_link *link = find_link(nl, index);
+	const struct netlink_addr *addr;
+
+	if (link == NULL)
+		return NULL;
+	TAILQ_FOREACH (addr, &link->addrs, entry)
+		if (addr_equal(&addr->local, local))
+			return addr;
+	return NULL;
+}
+
+static void
+tell_link(struct netlink *nl, const struct netlink_link *link, bool gone)
+{
+	if (!nl->quiet && nl->events.on_link != NULL)
+		nl->events.on_link(nl->events.aux, link, gone);
+}
+
+static void
+tell_addr(struct netlink *nl, const struct netlink_link *link, const struct netlink_addr *addr,
+    bool gone, enum netlink_by by)
+{
+	if (!nl->quiet && nl->events.on_addr != NULL)
+		nl->events.on_addr(nl->events.aux, link, addr, gone, by);
+}
+
+/* Told before it is freed, but no longer found. */
+static void
+remove_addr(
+    struct netlink *nl, struct netlink_link *link, struct netlink_addr *addr, enum netlink_by by)
+{
+	TAILQ_REMOVE(&link->addrs, addr, entry);
+	tell_addr(nl, link, addr, true, by);
+	free(addr);
+}
+
+static void
+remove_link(struct netlink *nl, struct netlink_link *link)
+{
+	while (!TAILQ_EMPTY(&link->addrs))
+		remove_addr(nl, link, TAILQ_FIRST(&link->addrs), NETLINK_BY_KERNEL);
+	TAILQ_REMOVE(&nl->links, link, entry);
+	tell_link(nl, link, true);
+	free(link);
+}
+
+/* ---- messages into the table ---- */
+
+#define ATTR_MAX 64 /* attribute types above are of no interest here */
+
+struct attrs {
+	const struct nlattr *of[ATTR_MAX];
+};
+
+static int
+note_attr(const struct nlattr *attr, void *aux)
+{
+	struct attrs *attrs = aux;
+
+	if (mnl_attr_get_type(attr) < ATTR_MAX)
+		attrs->of[mnl_attr_get_type(attr)] = attr;
+	return MNL_CB_OK;
+}
+
+static bool
+attr_addr(const struct nlattr *attr, uint8_t family, struct addr *ret)
+{
+	size_t size = family == AF_INET ? 4 : 16;
+
+	if (attr == NULL || mnl_attr_get_payload_len(attr) != size)
+		return false;
+	*ret = (struct addr){ .family = family };
+	memcpy(ret->bytes, mnl_attr_get_payload(attr), size);
+	return true;
+}
+
+static void
+attr_name(const struct nlattr *attr, char ret[static IFNAMSIZ])
+{
+	size_t n;
+
+	if (attr == NULL)
+		return;
+	n = MIN(mnl_attr_get_payload_len(attr), (size_t)IFNAMSIZ - 1);
+	memset(ret, 0, IFNAMSIZ);
+	memcpy(ret, mnl_attr_get_payload(attr), n);
+}
+
+static void
+on_link_message(struct netlink *nl, const struct nlmsghdr *nlh)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	struct netlink_link *link = find_link(nl, ifi->ifi_index);
+	struct attrs attrs = { 0 };
+
+	/* A bridge reports its ports in a family of its own, also when one merely leaves it. */
+	if (ifi->ifi_family != AF_UNSPEC)
+		return;
+	if (nlh->nlmsg_type == RTM_DELLINK) {
+		if (link != NULL)
+			remove_link(nl, link);
+		return;
+	}
+	mnl_attr_parse(nlh, sizeof(*ifi), note_attr, &attrs);
+	if (link == NULL) {
+		link = xcalloc(1, sizeof(*link));
+		link->index = ifi->ifi_index;
+		TAILQ_INIT(&link->addrs);
+		TAILQ_INSERT_TAIL(&nl->links, link, entry);
+	}
+	link->flags = ifi->ifi_flags;
+	link->seen = true;
+	attr_name(attrs.of[IFLA_IFNAME], link->name);
+	if (attrs.of[IFLA_MTU] != NULL)
+		link->mtu = mnl_attr_get_u32(attrs.of[IFLA_MTU]);
+	link->has_mac = attrs.of[IFLA_ADDRESS] != NULL &&
+			mnl_attr_get_payload_len(attrs.of[IFLA_ADDRESS]) == sizeof(link->mac);
+	if (link->has_mac)
+		memcpy(link->mac, mnl_attr_get_payload(attrs.of[IFLA_ADDRESS]), sizeof(link->mac));
+	tell_link(nl, link, false);
+}
+
+static enum netlink_by
+sent_by(const struct netlink *nl, const struct nlmsghdr *nlh)
+{
+	if (nlh->nlmsg_pid == 0)
+		return NETLINK_BY_KERNEL;
+	return nlh->nlmsg_pid == mnl_socket_get_portid(nl->asker) ? NETLINK_BY_US
+								  : NETLINK_BY_OTHER;
+}
+
+/* 0, or -EINVAL: no address in it that we understand. */
+static int
+decode_addr(const struct nlmsghdr *nlh, struct netlink_addr *ret)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	struct netlink_addr a = { .valid_s = NETLINK_FOREVER, .preferred_s = NETLINK_FOREVER };
+	struct attrs attrs = { 0 };
+	struct addr address;
+
+	if (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6)
+		return -EINVAL;
+	mnl_attr_parse(nlh, sizeof(*ifa), note_attr, &attrs);
+	if (!attr_addr(attrs.of[IFA_ADDRESS], ifa->ifa_family, &address))
+		return -EINVAL;
+	/* IFA_LOCAL is the address; IFA_ADDRESS is it too, or a point-to-point peer. */
+	if (!attr_addr(attrs.of[IFA_LOCAL], ifa->ifa_family, &a.local))
+		a.local = address;
+	else if (!addr_equal(&a.local, &address))
+		a.peer = address;
+	attr_addr(attrs.of[IFA_BROADCAST], ifa->ifa_family, &a.broadcast);
+	attr_name(attrs.of[IFA_LABEL], a.label);
+	a.index = (int)ifa->ifa_index;
+	a.prefix_length = ifa->ifa_prefixlen;
+	a.scope = ifa->ifa_scope;
+	a.flags = attrs.of[IFA_FLAGS] != NULL ? mnl_attr_get_u32(attrs.of[IFA_FLAGS])
+					      : ifa->ifa_flags;
+	if (attrs.of[IFA_PROTO] != NULL)
+		a.proto = mnl_attr_get_u8(attrs.of[IFA_PROTO]);
+	if (attrs.of[IFA_CACHEINFO] != NULL &&
+	    mnl_attr_get_payload_len(attrs.of[IFA_CACHEINFO]) >= sizeof(struct ifa_cacheinfo)) {
+		const struct ifa_cacheinfo *ci = mnl_attr_get_payload(attrs.of[IFA_CACHEINFO]);
+
+		a.valid_s = ci->ifa_valid;
+		a.preferred_s = ci->ifa_prefered;
+		a.updated_cs = ci->tstamp;
+	}
+	*ret = a;
+	return 0;
+}
+
+/* The kernel tells addresses of one link apart by prefix and peer, too. */
+static struct netlink_addr *
+find_same(struct netlink_link *link, const struct netlink_addr *a)
+{
+	struct netlink_addr *addr;
+
+	TAILQ_FOREACH (addr, &link->addrs, entry)
+		if (addr_equal(&addr->local, &a->local) &&
+		    addr->prefix_length == a->prefix_length && addr_equal(&addr->peer, &a->peer))
+			return addr;
+	return NULL;
+}
+
+static void
+on_addr_message(struct netlink *nl, const struct nlmsghdr *nlh)
+{
+	struct netlink_addr a, *known;
+	struct netlink_link *link;
+
+	if (decode_addr(nlh, &a) != 0 || (link = find_link(nl, a.index)) == NULL)
+		return;
+	known = find_same(link, &a);
+	if (nlh->nlmsg_type == RTM_DELADDR) {
+		if (known != NULL)
+			remove_addr(nl, link, known, sent_by(nl, nlh));
+		return;
+	}
+	if (known == NULL) {
+		known = xcalloc(1, sizeof(*known));
+		TAILQ_INSERT_TAIL(&link->addrs, known, entry);
+	}
+	a.entry = known->entry;
+	a.seen = true;
+	*known = a;
+	tell_addr(nl, link, known, false, sent_by(nl, nlh));
+}
+
+static int
+on_message(const struct nlmsghdr *nlh, void *aux)
+{
+	struct netlink *nl = aux;
+
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(struct ifinfomsg))
+			on_link_message(nl, nlh);
+		break;
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(struct ifaddrmsg))
+			on_addr_message(nl, nlh);
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+/* ---- reading the whole table ---- */
+
+static int
+dump_once(struct netlink *nl, uint16_t type, size_t head_size)
+{
+	uint8_t buf[64 * 1024] NLMSG_ALIGNED; /* the kernel fills what it is given: fewer reads */
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	uint32_t sequence = ++nl->sequence;
+	unsigned portid = mnl_socket_get_portid(nl->asker);
+	ssize_t n;
+	int more = MNL_CB_OK;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	nlh->nlmsg_seq = sequence;
+	mnl_nlmsg_put_extra_header(nlh, head_size);
+	if (mnl_socket_sendto(nl->asker, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	while (more > MNL_CB_STOP) {
+		if ((n = mnl_socket_recvfrom(nl->asker, buf, sizeof(buf))) < 0)
+			return -errno;
+		more = mnl_cb_run(buf, (size_t)n, sequence, portid, on_message, nl);
+		if (more < 0)
+			return -errno; /* EINTR: the table changed while it was read */
+	}
+	return 0;
+}
+
+static int
+dump(struct netlink *nl, uint16_t type, size_t head_size)
+{
+	int r = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && r == -EINTR; i++)
+		r = dump_once(nl, type, head_size);
+	return r;
+}
+
+static void
+unsee(struct netlink *nl)
+{
+	struct netlink_link *link;
+	struct netlink_addr *addr;
+
+	TAILQ_FOREACH (link, &nl->links, entry) {
+		link->seen = false;
+		TAILQ_FOREACH (addr, &link->addrs, entry)
+			addr->seen = false;
+	}
+}
+
+static void
+sweep_addrs(struct netlink *nl, struct netlink_link *link)
+{
+	struct netlink_addr *addr, *next;
+
+	for (addr = TAILQ_FIRST(&link->addrs); addr != NULL; addr = next) {
+		next = TAILQ_NEXT(addr, entry);
+		if (!addr->seen)
+			remove_addr(nl, link, addr, NETLINK_BY_OTHER);
+	}
+}
+
+static void
+sweep(struct netlink *nl)
+{
+	struct netlink_link *link, *next;
+
+	for (link = TAILQ_FIRST(&nl->links); link != NULL; link = next) {
+		next = TAILQ_NEXT(link, entry);
+		if (link->seen)
+			sweep_addrs(nl, link);
+		else
+			remove_link(nl, link);
+	}
+}
+
+/* What the kernel has becomes what the table has; what differs is told. */
+static int
+read_all(struct netlink *nl)
+{
+	int r;
+
+	unsee(nl);
+	if ((r = dump(nl, RTM_GETLINK, sizeof(struct ifinfomsg))) != 0 ||
+	    (r = dump(nl, RTM_GETADDR, sizeof(struct ifaddrmsg))) != 0)
+		return r;
+	sweep(nl);
+	return 0;
+}
+
+/* ---- events ---- */
+
+static void
+resync(struct netlink *nl)
+{
+	int r;
+
+	log_warn("netlink: events were lost, reading all links and addresses anew");
+	if ((r = read_all(nl)) != 0)
+		log_err("netlink: cannot read links and addresses: %s", strerror(-r));
+}
+
+static void
+on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct netlink *nl = poll->data;
+	uint8_t buf[64 * 1024] NLMSG_ALIGNED;
+	ssize_t n;
+
+	(void)events; /* only UV_READABLE is asked for */
+	if (status < 0 && status != UV_EBADF)
+		log_debug("netlink: poll: %s", uv_strerror(status));
+	for (int i = 0; i < EVENT_BURST; i++) {
+		n = mnl_socket_recvfrom(nl->listener, buf, sizeof(buf));
+		if (n < 0 && errno == ENOBUFS) {
+			resync(nl);
+			continue;
+		}
+		if (n <= 0)
+			return;
+		mnl_cb_run(buf, (size_t)n, 0, 0, on_message, nl);
+	}
+}
+
+/* ---- life ---- */
+
+static int
+open_asker(struct netlink *nl)
+{
+	struct timeval wait = { .tv_sec = ANSWER_WAIT / 1000 };
+	int one = 1;
+
+	if ((nl->asker = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC)) == NULL ||
+	    mnl_socket_bind(nl->asker, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	/* An answer without the request in it: 64 of them fit any buffer. */
+	mnl_socket_setsockopt(nl->asker, NETLINK_CAP_ACK, &one, sizeof(one));
+	setsockopt(mnl_socket_get_fd(nl->asker), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	return 0;
+}
+
+static int
+open_listener(struct netlink *nl, uv_loop_t *loop)
+{
+	int size = EVENT_BUFFER, fd;
+
+	nl->listener = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (nl->listener == NULL ||
+	    mnl_socket_bind(nl->listener, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+		MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	fd = mnl_socket_get_fd(nl->listener);
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	uv_poll_init(loop, &nl->poll, fd);
+	nl->poll.data = nl;
+	return uv_poll_start(&nl->poll, UV_READABLE, on_readable);
+}
+
+static void
+free_sockets(struct netlink *nl)
+{
+	if (nl->listener != NULL)
+		mnl_socket_close(nl->listener);
+	if (nl->asker != NULL)
+		mnl_socket_close(nl->asker);
+	free(nl);
+}
+
+static void
+on_poll_closed(uv_handle_t *handle)
+{
+	free_sockets(handle->data);
+}
+
+void
+netlink_free(struct netlink *nl)
+{
+	if (nl == NULL)
+		return;
+	nl->quiet = true;
+	while (!TAILQ_EMPTY(&nl->links))
+		remove_link(nl, TAILQ_FIRST(&nl->links));
+	if (nl->poll.data != NULL) {
+		uv_poll_stop(&nl->poll);
+		uv_close((uv_handle_t *)&nl->poll, on_poll_closed);
+	} else
+		free_sockets(nl);
+}
+
+int
+netlink_new(uv_loop_t *loop, const struct netlink_events *events, struct netlink **ret)
+{
+	struct netlink *nl = xcalloc(1, sizeof(*nl));
+	int r;
+
+	nl->events = *events;
+	TAILQ_INIT(&nl->links);
+	nl->quiet = true;
+	if ((r = open_asker(nl)) != 0 || (r = open_listener(nl, loop)) != 0 ||
+	    (r = read_all(nl)) != 0) {
+		netlink_free(nl);
+		return r;
+	}
+	nl->quiet = false;
+	*ret = nl;
+	return 0;
+}
+
+/* ---- requests ---- */
+
+void
+netlink_batch_begin(
+    struct netlink_batch *b, struct netlink *nl, void (*on_result)(void *, void *, int), void *aux)
+{
+	b->nl = nl;
+	b->n = 0;
+	b->size = 0;
+	b->on_result = on_result;
+	b->aux = aux;
+}
+
+static struct nlmsghdr *
+request_begin(struct netlink_batch *b, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *nlh;
+
+	if (b->n == NETLINK_BATCH_MAX)
+		netlink_batch_send(b);
+	nlh = mnl_nlmsg_put_header(b->bytes + b->size);
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+	nlh->nlmsg_seq = ++b->nl->sequence;
+	if (b->n == 0)
+		b->first = nlh->nlmsg_seq;
+	return nlh;
+}
+
+static void
+request_end(struct netlink_batch *b, const struct nlmsghdr *nlh, void *tag)
+{
+	b->tags[b->n++] = tag;
+	b->size += MNL_ALIGN(nlh->nlmsg_len);
+}
+
+static void
+put_addr(struct nlmsghdr *nlh, uint16_t type, const struct addr *addr)
+{
+	mnl_attr_put(nlh, type, addr_size(addr), addr->bytes);
+}
+
+/* What names an address to the kernel: for adding and for deleting. */
+static void
+put_identity(struct nlmsghdr *nlh, const struct netlink_addr *a)
+{
+	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+
+	ifa->ifa_family = a->local.family;
+	ifa->ifa_prefixlen = a->prefix_length;
+	ifa->ifa_scope = a->scope;
+	ifa->ifa_index = (uint32_t)a->index;
+	put_addr(nlh, IFA_LOCAL, &a->local);
+	put_addr(nlh, IFA_ADDRESS, a->peer.family != AF_UNSPEC ? &a->peer : &a->local);
+}
+
+static_assert(sizeof(((struct netlink_batch *)0)->bytes) >= NETLINK_BATCH_MAX * REQUEST_MAX,
+    "a batch holds that many requests");
+
+void
+netlink_batch_add_addr(
+    struct netlink_batch *b, enum netlink_add how, const struct netlink_addr *a, void *tag)
+{
+	struct nlmsghdr *nlh = request_begin(
+	    b, RTM_NEWADDR, NLM_F_CREATE | (how == NETLINK_RENEW ? NLM_F_REPLACE : NLM_F_EXCL));
+	struct ifa_cacheinfo ci = { .ifa_valid = a->valid_s, .ifa_prefered = a->preferred_s };
+
+	put_identity(nlh, a);
+	if (a->broadcast.family != AF_UNSPEC)
+		put_addr(nlh, IFA_BROADCAST, &a->broadcast);
+	if (a->label[0] != '\0')
+		mnl_attr_put_strz(nlh, IFA_LABEL, a->label);
+	if (a->flags != 0)
+		mnl_attr_put_u32(nlh, IFA_FLAGS, a->flags);
+	mnl_attr_put(nlh, IFA_CACHEINFO, sizeof(ci), &ci);
+	if (a->proto != 0)
+		mnl_attr_put_u8(nlh, IFA_PROTO, a->proto);
+	request_end(b, nlh, tag);
+}
+
+void
+netlink_batch_del_addr(struct netlink_batch *b, const struct netlink_addr *a, void *tag)
+{
+	struct nlmsghdr *nlh = request_begin(b, RTM_DELADDR, 0);
+
+	put_identity(nlh, a);
+	request_end(b, nlh, tag);
+}
+
+struct answers {
+	uint32_t first;
+	unsigned n, got;
+	int errors[NETLINK_BATCH_MAX];
+};
+
+/* netlink(7): NLMSG_ERROR with error 0 is an acknowledgement. */
+static void
+take_answers(struct answers *answers, const uint8_t *buf, size_t size)
+{
+	const struct nlmsghdr *nlh = (const void *)buf;
+	int left = (int)size;
+
+	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
+		uint32_t i = nlh->nlmsg_seq - answers->first;
+
+		if (nlh->nlmsg_type != NLMSG_ERROR ||
+		    mnl_nlmsg_get_payload_len(nlh) < sizeof(*err) || i >= answers->n)
+			continue; /* a straggler of an earlier batch */
+		answers->errors[i] = err->error;
+		answers->got++;
+	}
+}
+
+static int
+exchange(struct netlink_batch *b, struct answers *answers)
+{
+	uint8_t buf[16 * 1024] NLMSG_ALIGNED;
+	ssize_t n;
+
+	if (mnl_socket_sendto(b->nl->asker, b->bytes, b->size) < 0)
+		return -errno;
+	while (answers->got < answers->n) {
+		if ((n = mnl_socket_recvfrom(b->nl->asker, buf, sizeof(buf))) < 0)
+			return -errno;
+		take_answers(answers, buf, (size_t)n);
+	}
+	return 0;
+}
+
+int
+netlink_batch_send(struct netlink_batch *b)
+{
+	struct answers answers = { .first = b->first, .n = b->n };
+	void *tags[NETLINK_BATCH_MAX];
+	int r;
+
+	if (b->n == 0)
+		return 0;
+	for (unsigned i = 0; i < b->n; i++)
+		answers.errors[i] = -ETIMEDOUT;
+	memcpy(tags, b->tags, b->n * sizeof(tags[0]));
+	r = exchange(b, &answers);
+	b->n = 0;
+	b->size = 0;
+	for (unsigned i = 0; i < answers.n; i++)
+		b->on_result(b->aux, tags[i],
+		    r != 0 && answers.errors[i] == -ETIMEDOUT ? r : answers.errors[i]);
+	return r;
+}

@@ -1,0 +1,123 @@
+/*
+ * netlink.h - rtnetlink on the libuv loop: a table of links and their addresses
+ * kept up to date by the kernel's events, and requests in acknowledged batches.
+ *
+ * Two sockets: one hears events, one asks.  The kernel works a request off in
+ * the sender's context, so its answer is there when the send returns: asking
+ * never waits for anything but the kernel's own lock, and results are plain
+ * return values.  When events were lost (ENOBUFS) the table is read anew and
+ * the differences are reported as if they had been heard.
+ *
+ * The table is the kernel's truth; nobody else writes it.  Pointers to links
+ * and addresses are valid until the loop turns.
+ */
+#ifndef COMMON_NETLINK_H
+#define COMMON_NETLINK_H
+
+#include "common/addr.h"
+
+#include <linux/if_addr.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+#define NETLINK_FOREVER UINT32_MAX /* a lifetime without end */
+
+struct netlink_addr {
+	TAILQ_ENTRY(netlink_addr) entry; /* of a link's table; unused in requests */
+	int index;			 /* of the link */
+	struct addr local;		 /* the address itself */
+	struct addr peer;		 /* of a point-to-point address; AF_UNSPEC: none */
+	struct addr broadcast;		 /* AF_UNSPEC: none */
+	uint8_t prefix_length;
+	uint8_t scope;		       /* RT_SCOPE_* */
+	uint8_t proto;		       /* IFA_PROTO; 0: none */
+	uint32_t flags;		       /* IFA_F_* */
+	uint32_t valid_s, preferred_s; /* NETLINK_FOREVER: permanent */
+	uint32_t updated_cs;	       /* IFA_CACHEINFO.tstamp: centiseconds, CLOCK_MONOTONIC */
+	char label[IFNAMSIZ];
+	bool seen; /* by the dump under way */
+};
+
+struct netlink_link {
+	TAILQ_ENTRY(netlink_link) entry;
+	int index;
+	char name[IFNAMSIZ];
+	unsigned flags; /* IFF_* */
+	unsigned mtu;
+	uint8_t mac[6];
+	bool has_mac; /* Ethernet-like: six bytes */
+	bool seen;
+	TAILQ_HEAD(, netlink_addr) addrs;
+};
+
+/* Administratively up, and a carrier. */
+bool netlink_link_is_up(const struct netlink_link *);
+
+/* The sender of an event: the kernel by itself (a lifetime ended, a link went), us, or somebody. */
+enum netlink_by { NETLINK_BY_KERNEL, NETLINK_BY_US, NETLINK_BY_OTHER };
+
+struct netlink_events {
+	/* Appeared or changed; 'gone': about to leave the table, after its addresses. */
+	void (*on_link)(void *aux, const struct netlink_link *, bool gone);
+	/* The same for an address; also called when only its lifetime changed. */
+	void (*on_addr)(void *aux, const struct netlink_link *, const struct netlink_addr *,
+	    bool gone, enum netlink_by);
+	void *aux;
+};
+
+struct netlink;
+
+/*
+ * Subscribes, then reads the whole table before it returns (no events for that
+ * part).  'events' is copied.  0 or -errno.
+ */
+int netlink_new(uv_loop_t *, const struct netlink_events *, struct netlink **ret);
+void netlink_free(struct netlink *); /* accepts NULL */
+
+const struct netlink_link *netlink_link_by_name(const struct netlink *, const char *name);
+const struct netlink_link *netlink_link_by_index(const struct netlink *, int index);
+const struct netlink_link *netlink_link_first(const struct netlink *);
+const struct netlink_link *netlink_link_next(const struct netlink_link *);
+
+/* On that link, whatever its prefix; NULL: none. */
+const struct netlink_addr *netlink_addr_find(
+    const struct netlink *, int index, const struct addr *local);
+
+/* ---- requests ---- */
+
+#define NETLINK_BATCH_MAX 64 /* answers must fit the receive buffer together */
+
+struct netlink_batch {
+	struct netlink *nl;
+	unsigned n;
+	size_t size;
+	uint32_t first; /* sequence number of the first request */
+	/* The outcome of each request, in order: 0 or -errno. */
+	void (*on_result)(void *aux, void *tag, int error);
+	void *aux;
+	void *tags[NETLINK_BATCH_MAX];
+	uint8_t bytes[NETLINK_BATCH_MAX * 192] __attribute__((aligned(8)));
+};
+
+/* Sends by itself when full; what is left goes with netlink_batch_send. */
+void netlink_batch_begin(struct netlink_batch *, struct netlink *,
+    void (*on_result)(void *aux, void *tag, int error), void *aux);
+
+enum netlink_add {
+	NETLINK_CREATE, /* -EEXIST when it is there */
+	NETLINK_RENEW,	/* new lifetimes for one that is there; made when it is not */
+};
+void netlink_batch_add_addr(
+    struct netlink_batch *, enum netlink_add, const struct netlink_addr *, void *tag);
+void netlink_batch_del_addr(struct netlink_batch *, const struct netlink_addr *, void *tag);
+
+/*
+ * 0 when all were answered; what went wrong with one is in its result.
+ * -errno: not sent, or answers lost; those requests got that error as result.
+ */
+int netlink_batch_send(struct netlink_batch *);
+
+#endif
