@@ -42,7 +42,7 @@ CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix vrrpd/,fsm.c packet.c announce.c priority.c group.c adopt.c)) \
 	$(wildcard $(addprefix checkd/,verdict.c plan.c http.c expect.c)) \
 	$(wildcard $(addprefix proxyd/,pool.c pick.c flow.c proxyproto.c)) \
-	$(wildcard $(addprefix ctl/,whatif.c))
+	$(wildcard $(addprefix ctl/,supervise.c table.c explain.c why.c pair.c whatif.c))
 
 # ---- the rest of common and ipc are shells that daemons share ----
 RUNNER_MAIN := common/runner/main.c $(wildcard common/runner/run.c common/runner/secure.c)
@@ -63,8 +63,7 @@ FUZZ     := $(FUZZ_SRC:%.c=$(B)/%)
 C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] checkd/*.[ch] \
 	proxyd/*.[ch] ctl/*.[ch] tests/unit/*.[ch] tests/sim/*.[ch] tests/config/*.[ch] tests/fuzz/*.[ch])
 
-.PHONY: all deps check check-unit check-sim check-config purity test test-net demo bench fuzz lint \
-	format deb install clean help
+.PHONY: all deps check check-unit check-sim check-config purity test test-san lint format clean
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS:%=$(B)/%)
@@ -129,7 +128,39 @@ purity: $(B)/libcore.a
 test-net: all
 	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) tests/net
 
+# ---- what this tree needs from Debian 12 ----
+DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libmnl-dev libcap-dev \
+	libsystemd-dev
+DEPS_TEST  := libcmocka-dev python3 python3-pytest python3-scapy tshark iproute2 iputils-ping \
+	nftables procps psmisc curl socat keepalived nginx-light libnginx-mod-stream haproxy frr
+DEPS_HOUSE := git clang clang-format libclang-rt-dev cppcheck mandoc debhelper dpkg-dev fakeroot \
+	lintian systemd systemd-container mmdebstrap dbus
+deps:
+	packaging/install-deps $(DEPS_BUILD) $(DEPS_TEST) $(DEPS_HOUSE)
+	systemd-sysusers $(CURDIR)/packaging/sysusers.conf
+
+# ---- everything ----
+test: deps
+	$(MAKE) all
+	$(MAKE) check
+	$(MAKE) test-net
+
+# The same, built with the sanitizers: daemons in the network tests too.
+test-san:
+	$(MAKE) all check test-net B=$(B)-san SANITIZE=address,undefined CFLAGS="-O1 -g" \
+		SIM_SEEDS=300 TRIVET_BUILD=$(abspath $(B)-san)
+
+lint:
+	clang-format --dry-run -Werror $(C_FILES)
+	$(MAKE) all CC=clang B=$(B)-clang
+	mandoc -Tlint -Wwarning $(wildcard */*.[158])
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+		--suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -I. $(filter-out tests/%,$(filter %.c,$(C_FILES)))
+
+format:
+	clang-format -i $(C_FILES)
+
 clean:
-	rm -rf $(B)
+	rm -rf $(B) $(B)-san $(B)-clang
 
 -include $(shell test -d $(B) && find $(B) -name '*.d')
