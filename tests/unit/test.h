@@ -4,12 +4,13 @@
 #ifndef TESTS_UNIT_TEST_H
 #define TESTS_UNIT_TEST_H
 
-/* clang-format off: cmocka.h needs these first, in this order */
-#include <cmocka.h>
+/* cmocka.h needs these first, in this order */
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
 /* clang-format on */
 
 #include "common/util.h"
