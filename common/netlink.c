@@ -413,26 +413,33 @@ resync(struct netlink *nl)
 		log_err("netlink: cannot read links and addresses: %s", strerror(-r));
 }
 
+/* False: nothing more to read. */
+static bool
+read_events(struct netlink *nl)
+{
+	uint8_t buf[64 * 1024] NLMSG_ALIGNED;
+	ssize_t n = mnl_socket_recvfrom(nl->listener, buf, sizeof(buf));
+
+	if (n < 0 && errno == ENOBUFS)
+		resync(nl);
+	else if (n <= 0)
+		return false;
+	else
+		mnl_cb_run(buf, (size_t)n, 0, 0, on_message, nl);
+	return true;
+}
+
 static void
 on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct netlink *nl = poll->data;
-	uint8_t buf[64 * 1024] NLMSG_ALIGNED;
-	ssize_t n;
 
 	(void)events; /* only UV_READABLE is asked for */
-	if (status < 0 && status != UV_EBADF)
-		log_debug("netlink: poll: %s", uv_strerror(status));
-	for (int i = 0; i < EVENT_BURST; i++) {
-		n = mnl_socket_recvfrom(nl->listener, buf, sizeof(buf));
-		if (n < 0 && errno == ENOBUFS) {
-			resync(nl);
-			continue;
-		}
-		if (n <= 0)
-			return;
-		mnl_cb_run(buf, (size_t)n, 0, 0, on_message, nl);
-	}
+	for (int i = 0; i < EVENT_BURST && read_events(nl); i++)
+		;
+	/* ENOBUFS shows as POLLERR, after which libuv polls no more. */
+	if (status < 0)
+		uv_poll_start(&nl->poll, UV_READABLE, on_readable);
 }
 
 /* ---- life ---- */

@@ -1,0 +1,399 @@
+/*
+ * sock.c - see sock.h.  raw(7), ipv6(7), packet(7).
+ *
+ * IPv4 is sent with its own header (IP_HDRINCL), so that source, TTL and the
+ * missing DF are what packet.h wrote; received packets carry theirs.  IPv6 has
+ * the kernel make the header from ancillary data and report hop limit and
+ * destination likewise.
+ */
+#include "vrrpd/sock.h"
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/text.h"
+
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RECV_BURST   32	  /* packets per wake-up: other handles get a turn */
+#define DRAIN_MAX    4096 /* packets read before a late decision: a flood must not hold it up */
+#define RECV_BUFFER  (64 * 1024) /* an IP packet has no more */
+#define CONTROL_SIZE 256
+
+struct sock_set {
+	uv_loop_t *loop;
+	struct sock_events events;
+	int packet_fd; /* AF_PACKET, sends only; -1 until needed */
+	uint16_t ip_id;
+	TAILQ_HEAD(, vrrp_sock) socks;
+};
+
+struct vrrp_sock {
+	TAILQ_ENTRY(vrrp_sock) entry;
+	struct sock_set *set;
+	uv_poll_t poll;
+	unsigned uses;
+	uint8_t family;
+	int index;
+	char name[IFNAMSIZ];
+	int rx, tx; /* the same for IPv6 */
+};
+
+struct sock_set *
+sock_set_new(uv_loop_t *loop, const struct sock_events *events)
+{
+	struct sock_set *set = xcalloc(1, sizeof(*set));
+
+	set->loop = loop;
+	set->events = *events;
+	set->packet_fd = -1;
+	set->ip_id = (uint16_t)loop_now().us;
+	TAILQ_INIT(&set->socks);
+	return set;
+}
+
+void
+sock_set_free(struct sock_set *set)
+{
+	if (set == NULL)
+		return;
+	if (set->packet_fd >= 0)
+		close(set->packet_fd);
+	free(set);
+}
+
+int
+vrrp_sock_index(const struct vrrp_sock *s)
+{
+	return s->index;
+}
+
+const char *
+vrrp_sock_name(const struct vrrp_sock *s)
+{
+	return s->name;
+}
+
+uint8_t
+vrrp_sock_family(const struct vrrp_sock *s)
+{
+	return s->family;
+}
+
+/* ---- receiving ---- */
+
+static void
+note_control(struct msghdr *msg, struct vrrp_rx *rx)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != IPPROTO_IPV6)
+			continue;
+		if (c->cmsg_type == IPV6_HOPLIMIT)
+			memcpy(&rx->ttl, CMSG_DATA(c), sizeof(rx->ttl));
+		if (c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			rx->destination.family = AF_INET6;
+			memcpy(rx->destination.bytes, &info.ipi6_addr, 16);
+		}
+	}
+}
+
+static void
+deliver(struct vrrp_sock *s, struct msghdr *msg, const uint8_t *bytes, size_t size)
+{
+	const struct sock_events *events = &s->set->events;
+	struct vrrp_rx rx = { .ttl = -1, .bytes = bytes, .size = size };
+	enum vrrp_pkt_err err;
+
+	if (s->family == AF_INET6) {
+		const struct sockaddr_in6 *from = msg->msg_name;
+
+		rx.source.family = AF_INET6;
+		memcpy(rx.source.bytes, &from->sin6_addr, 16);
+		note_control(msg, &rx);
+	} else if ((err = vrrp_pkt_ip4(bytes, size, &rx)) != VRRP_PKT_OK) {
+		events->on_bad(events->aux, s, err);
+		return;
+	}
+	events->on_rx(events->aux, s, &rx);
+}
+
+/* False: nothing is waiting. */
+static bool
+receive_one(struct vrrp_sock *s)
+{
+	static uint8_t buf[RECV_BUFFER]; /* one loop, one packet at a time */
+	struct sockaddr_in6 from = { 0 };
+	uint8_t control[CONTROL_SIZE] __attribute__((aligned(8)));
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr msg = {
+		.msg_name = &from,
+		.msg_namelen = sizeof(from),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(s->rx, &msg, MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EINTR;
+	deliver(s, &msg, buf, (size_t)n);
+	return true;
+}
+
+static void
+on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct vrrp_sock *s = poll->data;
+
+	(void)events; /* only UV_READABLE is asked for */
+	s->uses++;    /* a packet may end the instance that holds it */
+	for (int i = 0; i < RECV_BURST && receive_one(s); i++)
+		;
+	/* An error on the socket (a link that went) shows as POLLERR, after which libuv polls no
+	 * more. */
+	if (status < 0)
+		uv_poll_start(&s->poll, UV_READABLE, on_readable);
+	vrrp_sock_put(s);
+}
+
+void
+vrrp_sock_drain(struct vrrp_sock *s)
+{
+	s->uses++;
+	for (int i = 0; i < DRAIN_MAX && receive_one(s); i++)
+		;
+	vrrp_sock_put(s);
+}
+
+/* ---- opening ---- */
+
+static int
+set_int(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : -errno;
+}
+
+static int
+bind_device(const struct vrrp_sock *s, int fd)
+{
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, s->name, (socklen_t)strlen(s->name)) != 0)
+		return -errno;
+	return 0;
+}
+
+static int
+open_ip4(struct vrrp_sock *s)
+{
+	int r;
+
+	s->rx = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, VRRP_IP_PROTOCOL);
+	if (s->rx < 0 ||
+	    (s->tx = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW)) < 0)
+		return -errno;
+	/* IPPROTO_RAW receives nothing and implies IP_HDRINCL. */
+	if ((r = bind_device(s, s->rx)) != 0 || (r = bind_device(s, s->tx)) != 0 ||
+	    (r = set_int(s->rx, IPPROTO_IP, IP_MULTICAST_ALL, 0)) != 0 ||
+	    (r = set_int(s->tx, IPPROTO_IP, IP_MULTICAST_LOOP, 0)) != 0)
+		return r;
+	return 0;
+}
+
+static int
+open_ip6(struct vrrp_sock *s)
+{
+	static const struct {
+		int name, value;
+	} options[] = {
+		{ IPV6_MULTICAST_LOOP, 0 },
+		{ IPV6_MULTICAST_ALL, 0 },
+		{ IPV6_MULTICAST_HOPS, VRRP_IP_TTL },
+		{ IPV6_UNICAST_HOPS, VRRP_IP_TTL },
+		{ IPV6_TCLASS, VRRP_IP_TOS },
+		{ IPV6_RECVPKTINFO, 1 },
+		{ IPV6_RECVHOPLIMIT, 1 },
+		{ IPV6_MULTICAST_IF, -1 },
+	};
+	int r;
+
+	s->rx = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, VRRP_IP_PROTOCOL);
+	if (s->rx < 0)
+		return -errno;
+	s->tx = s->rx;
+	if ((r = bind_device(s, s->rx)) != 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		int value = options[i].name == IPV6_MULTICAST_IF ? s->index : options[i].value;
+
+		if ((r = set_int(s->rx, IPPROTO_IPV6, options[i].name, value)) != 0)
+			return r;
+	}
+	return 0;
+}
+
+static void
+close_fds(struct vrrp_sock *s)
+{
+	if (s->tx >= 0 && s->tx != s->rx)
+		close(s->tx);
+	if (s->rx >= 0)
+		close(s->rx);
+}
+
+static void
+on_poll_closed(uv_handle_t *handle)
+{
+	struct vrrp_sock *s = handle->data;
+
+	close_fds(s);
+	free(s);
+}
+
+static int
+open_sock(
+    struct sock_set *set, const struct netlink_link *link, uint8_t family, struct vrrp_sock **ret)
+{
+	struct vrrp_sock *s = xcalloc(1, sizeof(*s));
+	int r;
+
+	s->set = set;
+	s->family = family;
+	s->index = link->index;
+	s->rx = s->tx = -1;
+	memcpy(s->name, link->name, sizeof(s->name));
+	if ((r = family == AF_INET ? open_ip4(s) : open_ip6(s)) != 0 ||
+	    (r = uv_poll_init(set->loop, &s->poll, s->rx)) != 0) {
+		close_fds(s);
+		free(s);
+		return r;
+	}
+	s->poll.data = s;
+	uv_poll_start(&s->poll, UV_READABLE, on_readable);
+	TAILQ_INSERT_TAIL(&set->socks, s, entry);
+	*ret = s;
+	return 0;
+}
+
+int
+vrrp_sock_get(
+    struct sock_set *set, const struct netlink_link *link, uint8_t family, struct vrrp_sock **ret)
+{
+	struct vrrp_sock *s;
+	int r;
+
+	TAILQ_FOREACH (s, &set->socks, entry)
+		if (s->index == link->index && s->family == family &&
+		    strcmp(s->name, link->name) == 0)
+			break;
+	if (s == NULL && (r = open_sock(set, link, family, &s)) != 0)
+		return r;
+	s->uses++;
+	*ret = s;
+	return 0;
+}
+
+void
+vrrp_sock_put(struct vrrp_sock *s)
+{
+	if (s == NULL || --s->uses > 0)
+		return;
+	TAILQ_REMOVE(&s->set->socks, s, entry);
+	uv_close((uv_handle_t *)&s->poll, on_poll_closed);
+}
+
+int
+vrrp_sock_join(struct vrrp_sock *s, const struct addr *group)
+{
+	struct group_req request = { .gr_interface = (uint32_t)s->index };
+	struct endpoint ep = { .addr = *group };
+	int level = s->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+
+	endpoint_to_sockaddr(&ep, &request.gr_group);
+	if (setsockopt(s->rx, level, MCAST_JOIN_GROUP, &request, sizeof(request)) != 0 &&
+	    errno != EADDRINUSE)
+		return -errno;
+	return 0;
+}
+
+/* ---- sending ---- */
+
+static int
+send_ip4(struct vrrp_sock *s, const struct addr *source, const struct addr *destination,
+    const void *message, size_t size)
+{
+	uint8_t header[VRRP_IP4_HEADER];
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct iovec iov[] = { { header, sizeof(header) }, { (void *)message, size } };
+	struct msghdr msg = {
+		.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = iov, .msg_iovlen = 2
+	};
+
+	if (++s->set->ip_id == 0)
+		s->set->ip_id = 1;
+	vrrp_pkt_ip4_header(header, source, destination, VRRP_IP_TTL, s->set->ip_id, size);
+	memcpy(&to.sin_addr, destination->bytes, sizeof(to.sin_addr));
+	return sendmsg(s->tx, &msg, 0) < 0 ? -errno : 0;
+}
+
+static int
+send_ip6(struct vrrp_sock *s, const struct addr *source, const struct addr *destination,
+    const void *message, size_t size)
+{
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_scope_id = (uint32_t)s->index };
+	struct in6_pktinfo info = { .ipi6_ifindex = (unsigned)s->index };
+	uint8_t control[CMSG_SPACE(sizeof(info))] __attribute__((aligned(8))) = { 0 };
+	struct iovec iov = { (void *)message, size };
+	struct msghdr msg = { .msg_name = &to,
+		.msg_namelen = sizeof(to),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	memcpy(&to.sin6_addr, destination->bytes, 16);
+	memcpy(&info.ipi6_addr, source->bytes, 16);
+	c->cmsg_level = IPPROTO_IPV6;
+	c->cmsg_type = IPV6_PKTINFO;
+	c->cmsg_len = CMSG_LEN(sizeof(info));
+	memcpy(CMSG_DATA(c), &info, sizeof(info));
+	return sendmsg(s->tx, &msg, 0) < 0 ? -errno : 0;
+}
+
+int
+vrrp_sock_send(struct vrrp_sock *s, const struct addr *source, const struct addr *destination,
+    const void *message, size_t size)
+{
+	return s->family == AF_INET ? send_ip4(s, source, destination, message, size)
+				    : send_ip6(s, source, destination, message, size);
+}
+
+int
+vrrp_sock_send_frame(
+    struct sock_set *set, const struct netlink_link *link, const void *frame, size_t size)
+{
+	const struct ether_header *ether = frame;
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = ether->ether_type,
+		.sll_ifindex = link->index,
+		.sll_halen = ETH_ALEN,
+	};
+
+	/* Protocol 0: it hears nothing. */
+	if (set->packet_fd < 0 &&
+	    (set->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+		return -errno;
+	memcpy(to.sll_addr, ether->ether_dhost, ETH_ALEN);
+	if (sendto(set->packet_fd, frame, size, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	return 0;
+}

@@ -1,0 +1,54 @@
+/*
+ * sock.h - the raw sockets of vrrpd: VRRP in and out, announcements out.  One
+ * struct vrrp_sock per interface and family, shared by the instances on it.
+ *
+ * Bytes only: what a packet says and whether it counts is packet.h's business.
+ * CAP_NET_RAW is all it needs.
+ */
+#ifndef VRRPD_SOCK_H
+#define VRRPD_SOCK_H
+
+#include "common/netlink.h"
+#include "vrrpd/packet.h"
+
+struct vrrp_sock;
+struct sock_set;
+
+/*
+ * 'on_rx' gets each message that arrived on one of the sockets, without its IP
+ * header, valid inside only; 'on_bad' what is no IP packet of a sane shape.
+ */
+struct sock_events {
+	void (*on_rx)(void *aux, struct vrrp_sock *, const struct vrrp_rx *);
+	void (*on_bad)(void *aux, struct vrrp_sock *, enum vrrp_pkt_err);
+	void *aux;
+};
+
+struct sock_set *sock_set_new(uv_loop_t *, const struct sock_events *);
+void sock_set_free(struct sock_set *); /* accepts NULL; every socket was given back before */
+
+/* The socket of that link, made when it is the first use.  0 or -errno.  Give it back by put. */
+int vrrp_sock_get(
+    struct sock_set *, const struct netlink_link *, uint8_t family, struct vrrp_sock **ret);
+void vrrp_sock_put(struct vrrp_sock *); /* accepts NULL */
+
+/* Of the link it was made for; a link that came back under its name has another. */
+int vrrp_sock_index(const struct vrrp_sock *);
+const char *vrrp_sock_name(const struct vrrp_sock *);
+uint8_t vrrp_sock_family(const struct vrrp_sock *);
+
+/* Hear that multicast group for as long as the socket lives; again is harmless.  0 or -errno. */
+int vrrp_sock_join(struct vrrp_sock *, const struct addr *group);
+
+/* One message, TTL 255, TOS 0xc0.  0 or -errno. */
+int vrrp_sock_send(struct vrrp_sock *, const struct addr *source, const struct addr *destination,
+    const void *message, size_t size);
+
+/* A whole Ethernet frame (announce.h).  0 or -errno. */
+int vrrp_sock_send_frame(
+    struct sock_set *, const struct netlink_link *, const void *frame, size_t size);
+
+/* Handles what is waiting to be read now, before a decision that is late. */
+void vrrp_sock_drain(struct vrrp_sock *);
+
+#endif

@@ -1,0 +1,545 @@
+/*
+ * vip.c - see vip.h.  Kernel behaviour that matters here: net/ipv4/devinet.c
+ * and net/ipv6/addrconf.c take new lifetimes by NLM_F_REPLACE, but would turn a
+ * permanent address into one that ends, with its subnet route; so that is
+ * deleted first.
+ */
+#include "vrrpd/vip.h"
+
+#include "common/log.h"
+#include "common/text.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LEASE_INTERVALS 3
+
+struct vip_set {
+	struct netlink *nl;
+	TAILQ_HEAD(, vip_group) groups;
+	mono_t renewed;
+	struct netlink_batch batch; /* too large for a stack, and used by one call at a time */
+};
+
+/* What one request of a batch was about. */
+struct vip_result {
+	struct vip_group *group;
+	size_t failed;
+};
+
+static const char *
+format(const struct vip *vip, char buf[static ADDR_STRLEN])
+{
+	return addr_format(&vip->request.local, buf);
+}
+
+/* ---- life ---- */
+
+struct vip_set *
+vip_set_new(struct netlink *nl)
+{
+	struct vip_set *set = xcalloc(1, sizeof(*set));
+
+	set->nl = nl;
+	TAILQ_INIT(&set->groups);
+	return set;
+}
+
+void
+vip_set_free(struct vip_set *set)
+{
+	free(set);
+}
+
+void
+vip_group_init(struct vip_group *g, struct vip_set *set, const char *name,
+    void (*on_lost)(void *, struct vip *, enum vip_loss), void *aux)
+{
+	*g = (struct vip_group){ .set = set, .name = name, .on_lost = on_lost, .aux = aux };
+	TAILQ_INSERT_TAIL(&set->groups, g, entry);
+}
+
+static void
+vip_done(struct vip *vip)
+{
+	free(vip->device);
+	free(vip->label);
+}
+
+void
+vip_group_done(struct vip_group *g)
+{
+	TAILQ_REMOVE(&g->set->groups, g, entry);
+	for (size_t i = 0; i < g->n; i++)
+		vip_done(&g->vips[i]);
+	free(g->vips);
+	g->vips = NULL;
+	g->n = 0;
+}
+
+/* ---- from configuration ---- */
+
+int32_t
+vip_lease_s(const struct vrrp_conf *conf)
+{
+	int64_t us = conf->lease_us >= 0 ? conf->lease_us : LEASE_INTERVALS * conf->advert_us;
+	int64_t s = (us + USEC_PER_SEC - 1) / USEC_PER_SEC;
+
+	if (conf->lease_us == 0)
+		return 0;
+	return (int32_t)MIN(MAX(s, 1), INT32_MAX);
+}
+
+static struct addr
+broadcast_of(const struct vip_conf *conf)
+{
+	struct addr a = conf->addr;
+
+	if (!conf->broadcast_auto || a.family != AF_INET || conf->prefix_length > 30)
+		return conf->broadcast;
+	for (unsigned bit = conf->prefix_length; bit < 32; bit++)
+		a.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	return a;
+}
+
+static void
+vip_from_conf(struct vip *vip, const struct vip_conf *conf, const char *interface)
+{
+	struct netlink_addr *a = &vip->request;
+
+	vip->device = xstrdup(conf->device != NULL ? conf->device : interface);
+	vip->preferred_us = conf->preferred_us;
+	vip->excluded = conf->excluded;
+	vip->no_track = conf->no_track;
+	a->local = conf->addr;
+	a->peer = conf->peer;
+	a->broadcast = broadcast_of(conf);
+	a->prefix_length = conf->prefix_length;
+	a->scope = conf->scope;
+	a->proto = VIP_PROTO;
+	if (conf->label != NULL) {
+		vip->label = xstrdup(conf->label);
+		strncpy(a->label, conf->label, sizeof(a->label) - 1);
+	}
+	if (conf->no_prefix_route)
+		a->flags |= IFA_F_NOPREFIXROUTE;
+	/* A lifetime on a shared prefix would remove the node's own subnet route with it. */
+	if (conf->addr.family == AF_INET6)
+		a->flags |= IFA_F_NOPREFIXROUTE | IFA_F_NODAD;
+}
+
+/* The same to the kernel, so that it need not be touched. */
+static bool
+same(const struct vip *a, const struct vip *b)
+{
+	const struct netlink_addr *x = &a->request, *y = &b->request;
+
+	return addr_equal(&x->local, &y->local) && addr_equal(&x->peer, &y->peer) &&
+	       addr_equal(&x->broadcast, &y->broadcast) && x->prefix_length == y->prefix_length &&
+	       x->scope == y->scope && x->flags == y->flags && strcmp(x->label, y->label) == 0 &&
+	       strcmp(a->device, b->device) == 0;
+}
+
+static struct vip *
+find_same(struct vip_group *g, const struct vip *wanted)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (same(&g->vips[i], wanted))
+			return &g->vips[i];
+	return NULL;
+}
+
+/* ---- requests ---- */
+
+static void
+on_added(void *aux, void *tag, int error)
+{
+	struct vip_result *result = aux;
+	struct vip *vip = tag;
+	char buf[ADDR_STRLEN];
+
+	vip->present = error == 0;
+	if (error == 0)
+		return;
+	result->failed++;
+	log_err("(%s) cannot add address %s to %s: %s", result->group->name, format(vip, buf),
+	    vip->device, strerror(-error));
+}
+
+/* Gone already is as good. */
+static void
+on_deleted(void *aux, void *tag, int error)
+{
+	struct vip_result *result = aux;
+	struct vip *vip = tag;
+	char buf[ADDR_STRLEN];
+
+	if (error == 0 || error == -EADDRNOTAVAIL || error == -ENODEV)
+		return;
+	log_err("(%s) cannot delete address %s of %s: %s", result->group->name, format(vip, buf),
+	    vip->device, strerror(-error));
+}
+
+static void
+on_ignored(void *aux, void *tag, int error)
+{
+	(void)aux, (void)tag, (void)error;
+}
+
+static bool
+resolve_device(struct vip_set *set, struct vip *vip)
+{
+	const struct netlink_link *link = netlink_link_by_name(set->nl, vip->device);
+
+	vip->request.index = link != NULL ? link->index : 0;
+	return link != NULL;
+}
+
+static void
+set_lifetimes(struct vip_group *g, struct vip *vip)
+{
+	struct netlink_addr *a = &vip->request;
+	int64_t preferred = vip->preferred_us;
+
+	vip->lease_s = g->lease_s;
+	a->valid_s = g->lease_s == 0 ? NETLINK_FOREVER : (uint32_t)g->lease_s;
+	if (preferred < 0) /* not the source of ordinary traffic (IPv6) */
+		a->preferred_s = a->local.family == AF_INET6 ? 0 : a->valid_s;
+	else
+		a->preferred_s = (uint32_t)MIN(
+		    (uint64_t)(preferred / USEC_PER_SEC), (uint64_t)a->valid_s);
+}
+
+/*
+ * What is in the way: the same address, by another's hand, or permanent where
+ * ours is to end, or with other particulars.
+ */
+static void
+clear_way(struct vip_group *g, struct vip *vip)
+{
+	const struct netlink_addr *there = netlink_addr_find(
+	    g->set->nl, vip->request.index, &vip->request.local);
+	struct netlink_batch *b = &g->set->batch;
+
+	if (there == NULL)
+		return;
+	if (there->proto == VIP_PROTO && there->prefix_length == vip->request.prefix_length &&
+	    (there->valid_s != NETLINK_FOREVER || g->lease_s == 0))
+		return;
+	netlink_batch_begin(b, g->set->nl, on_ignored, NULL);
+	netlink_batch_del_addr(b, there, NULL);
+	netlink_batch_send(b);
+}
+
+static bool
+may_have_expired(const struct vip *vip, mono_t now)
+{
+	return vip->lease_s != 0 && mono_until(vip->renewed, now) >= vip->lease_s * USEC_PER_SEC;
+}
+
+static bool
+prepare(struct vip_group *g, struct vip *vip, mono_t now)
+{
+	char buf[ADDR_STRLEN];
+
+	if (!resolve_device(g->set, vip)) {
+		log_err("(%s) cannot add address %s: there is no interface %s", g->name,
+		    format(vip, buf), vip->device);
+		return false;
+	}
+	clear_way(g, vip);
+	set_lifetimes(g, vip);
+	vip->renewed = now;
+	return true;
+}
+
+size_t
+vip_group_hold(struct vip_group *g, mono_t now)
+{
+	struct vip_result result = { .group = g };
+	struct vip *ready[NETLINK_BATCH_MAX];
+	size_t i = 0;
+
+	g->held = true;
+	while (i < g->n) {
+		size_t n = 0;
+
+		/* Clearing the way uses the batch, so that comes first, a batch at a time. */
+		for (; i < g->n && n < ARRAY_LEN(ready); i++) {
+			if (prepare(g, &g->vips[i], now))
+				ready[n++] = &g->vips[i];
+			else
+				result.failed++;
+		}
+		netlink_batch_begin(&g->set->batch, g->set->nl, on_added, &result);
+		for (size_t k = 0; k < n; k++)
+			netlink_batch_add_addr(
+			    &g->set->batch, NETLINK_RENEW, &ready[k]->request, ready[k]);
+		netlink_batch_send(&g->set->batch);
+	}
+	return result.failed;
+}
+
+int
+vip_put_back(struct vip_group *g, struct vip *vip, mono_t now)
+{
+	struct vip_result result = { .group = g };
+
+	if (!prepare(g, vip, now))
+		return -ENODEV;
+	netlink_batch_begin(&g->set->batch, g->set->nl, on_added, &result);
+	netlink_batch_add_addr(&g->set->batch, NETLINK_RENEW, &vip->request, vip);
+	netlink_batch_send(&g->set->batch);
+	return vip->present ? 0 : -EIO;
+}
+
+static void
+delete_each(struct vip_group *g, bool (*which)(const struct vip *))
+{
+	struct vip_result result = { .group = g };
+	struct netlink_batch *b = &g->set->batch;
+
+	netlink_batch_begin(b, g->set->nl, on_deleted, &result);
+	for (size_t i = 0; i < g->n; i++) {
+		struct vip *vip = &g->vips[i];
+
+		if (!vip->present || !which(vip))
+			continue;
+		vip->present = false; /* first: the event that follows is no loss */
+		netlink_batch_del_addr(b, &vip->request, vip);
+	}
+	netlink_batch_send(b);
+}
+
+static bool
+any(const struct vip *vip)
+{
+	(void)vip;
+	return true;
+}
+
+static bool
+no_longer_kept(const struct vip *vip)
+{
+	return !vip->kept;
+}
+
+void
+vip_group_release(struct vip_group *g)
+{
+	g->held = false;
+	delete_each(g, any);
+}
+
+void
+vip_group_configure(struct vip_group *g, const struct vrrp_conf *conf)
+{
+	struct vip *vips = xcalloc(MAX(conf->n_vips, 1), sizeof(*vips)), *old;
+	int32_t lease_s = vip_lease_s(conf);
+	bool longer = g->held && g->lease_s != 0 && (lease_s == 0 || lease_s > g->lease_s);
+
+	for (size_t i = 0; i < g->n; i++)
+		g->vips[i].kept = false;
+	for (size_t i = 0; i < conf->n_vips; i++) {
+		vip_from_conf(&vips[i], &conf->vips[i], conf->interface);
+		if ((old = find_same(g, &vips[i])) == NULL)
+			continue;
+		old->kept = true;
+		vips[i].present = old->present;
+		vips[i].lease_s = old->lease_s;
+		vips[i].renewed = old->renewed;
+		vips[i].request.index = old->request.index;
+		/* A permanent one that is to be leased is made anew. */
+		if (old->present && old->lease_s == 0 && lease_s != 0)
+			vips[i].present = false;
+	}
+	delete_each(g, no_longer_kept);
+	for (size_t i = 0; i < g->n; i++)
+		vip_done(&g->vips[i]);
+	free(g->vips);
+	g->vips = vips;
+	g->n = conf->n_vips;
+	g->n_advertised = conf->n_advertised;
+	g->lease_s = lease_s;
+	/* The longer of old and new: a shorter one begins with the next renewal. */
+	for (size_t i = 0; longer && i < g->n; i++)
+		g->vips[i].present = false;
+}
+
+static void
+renew_group(struct vip_group *g, mono_t now)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		struct vip *vip = &g->vips[i];
+
+		/* A request would make it anew, and whether it is still ours is not for us to say.
+		 */
+		if (!vip->present || g->lease_s == 0 || may_have_expired(vip, now))
+			continue;
+		set_lifetimes(g, vip);
+		vip->renewed = now;
+		netlink_batch_add_addr(&g->set->batch, NETLINK_RENEW, &vip->request, vip);
+	}
+}
+
+static void
+on_renewed(void *aux, void *tag, int error)
+{
+	struct vip *vip = tag;
+	char buf[ADDR_STRLEN];
+
+	(void)aux;
+	if (error != 0)
+		log_err("cannot renew address %s of %s: %s", format(vip, buf), vip->device,
+		    strerror(-error));
+}
+
+void
+vip_set_renew(struct vip_set *set, mono_t now)
+{
+	struct vip_group *g;
+
+	if (mono_until(set->renewed, now) < VIP_RENEW_US)
+		return;
+	set->renewed = now;
+	netlink_batch_begin(&set->batch, set->nl, on_renewed, NULL);
+	TAILQ_FOREACH (g, &set->groups, entry)
+		if (g->held)
+			renew_group(g, now);
+	netlink_batch_send(&set->batch);
+}
+
+/* ---- what a predecessor left ---- */
+
+static const struct netlink_addr *
+leftover(const struct vip_group *g, struct vip *vip)
+{
+	const struct netlink_addr *a;
+
+	if (!resolve_device(g->set, vip))
+		return NULL;
+	a = netlink_addr_find(g->set->nl, vip->request.index, &vip->request.local);
+	if (a == NULL || a->proto != VIP_PROTO || a->prefix_length != vip->request.prefix_length)
+		return NULL;
+	return a;
+}
+
+/* tstamp counts CLOCK_MONOTONIC in centiseconds and wraps after 497 days: take the difference. */
+static mono_t
+updated_at(const struct netlink_addr *a, const struct adopt_clock *now)
+{
+	int32_t age_cs = (int32_t)((uint32_t)(now->monotonic.us / USEC_PER_CSEC) - a->updated_cs);
+
+	return mono_add(now->boottime, -MAX(age_cs, 0) * USEC_PER_CSEC);
+}
+
+struct adopt_kernel
+vip_group_leftovers(const struct vip_group *g, const struct adopt_clock *now)
+{
+	struct adopt_kernel k = { .n_vips = (unsigned)g->n, .lease_end = MONO_NEVER };
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct netlink_addr *a = leftover(g, &g->vips[i]);
+
+		if (a == NULL)
+			continue;
+		k.n_present++;
+		k.youngest = mono_max(k.youngest, updated_at(a, now));
+		if (a->valid_s == NETLINK_FOREVER)
+			continue;
+		k.n_leased++;
+		k.lease_end = mono_min(
+		    k.lease_end, mono_add(now->boottime, a->valid_s * USEC_PER_SEC));
+	}
+	return k;
+}
+
+void
+vip_group_adopt(struct vip_group *g, mono_t now)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		struct vip *vip = &g->vips[i];
+		const struct netlink_addr *a = leftover(g, vip);
+
+		/* A permanent one that is to be leased is made anew by hold. */
+		if (a == NULL || (a->valid_s == NETLINK_FOREVER && g->lease_s != 0))
+			continue;
+		vip->present = true;
+		vip->lease_s = a->valid_s == NETLINK_FOREVER ? 0 : (int32_t)a->valid_s;
+		vip->renewed = now; /* valid_s is what is left of it */
+	}
+}
+
+static bool
+is_ours(const struct vip_set *set, const struct netlink_addr *a)
+{
+	const struct vip_group *g;
+
+	TAILQ_FOREACH (g, &set->groups, entry)
+		for (size_t i = 0; i < g->n; i++)
+			if (g->vips[i].present && g->vips[i].request.index == a->index &&
+			    addr_equal(&g->vips[i].request.local, &a->local))
+				return true;
+	return false;
+}
+
+void
+vip_set_remove_leftovers(struct vip_set *set)
+{
+	const struct netlink_link *link;
+	const struct netlink_addr *a;
+	char buf[ADDR_STRLEN];
+
+	netlink_batch_begin(&set->batch, set->nl, on_ignored, NULL);
+	for (link = netlink_link_first(set->nl); link != NULL; link = netlink_link_next(link))
+		TAILQ_FOREACH (a, &link->addrs, entry) {
+			if (a->proto != VIP_PROTO || is_ours(set, a))
+				continue;
+			log_notice("removing %s from %s: left by an earlier run",
+			    addr_format(&a->local, buf), link->name);
+			netlink_batch_del_addr(&set->batch, a, NULL);
+		}
+	netlink_batch_send(&set->batch);
+}
+
+/* ---- what the kernel tells ---- */
+
+static void
+on_gone(struct vip_group *g, struct vip *vip, enum netlink_by by, mono_t now)
+{
+	enum vip_loss loss = VIP_DELETED;
+
+	/*
+	 * Ours and yet present: the event of one deleted to be made anew, or the
+	 * kernel took it with the primary address of its subnet.  Adding what is
+	 * there is harmless.
+	 */
+	if (by == NETLINK_BY_US) {
+		if (g->held)
+			vip_put_back(g, vip, now);
+		return;
+	}
+	vip->present = false;
+	if (!g->held)
+		return;
+	if (by == NETLINK_BY_KERNEL && may_have_expired(vip, now))
+		loss = VIP_EXPIRED;
+	g->on_lost(g->aux, vip, loss);
+}
+
+void
+vip_set_on_gone(struct vip_set *set, const struct netlink_addr *a, enum netlink_by by, mono_t now)
+{
+	struct vip_group *g;
+
+	TAILQ_FOREACH (g, &set->groups, entry)
+		for (size_t i = 0; i < g->n; i++) {
+			struct vip *vip = &g->vips[i];
+
+			if (vip->present && vip->request.index == a->index &&
+			    addr_equal(&vip->request.local, &a->local))
+				on_gone(g, vip, by, now);
+		}
+}

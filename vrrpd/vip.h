@@ -1,0 +1,106 @@
+/*
+ * vip.h - the virtual addresses of this process, leased from the kernel
+ * (design.md section 5): each is added with a finite lifetime and our protocol
+ * number, and kept by renewing it with the adverts.  When we die or hang, the
+ * kernel takes it away.
+ *
+ * One struct vip_set for the process, one struct vip_group for each instance.
+ * The group says what is wanted; the set knows the kernel (common/netlink.h).
+ * What is lost is reported, never silently repaired: whether it is put back is
+ * the instance's decision.
+ */
+#ifndef VRRPD_VIP_H
+#define VRRPD_VIP_H
+
+#include "common/conf/conf.h"
+#include "common/mono.h"
+#include "common/netlink.h"
+#include "vrrpd/adopt.h"
+
+#include <sys/queue.h>
+
+/*
+ * IFA_PROTO of our addresses, and how leftovers are found: VRRP's own IP
+ * protocol number, which `ip address show proto 112` asks for.
+ */
+#define VIP_PROTO    112
+
+#define VIP_RENEW_US (333 * USEC_PER_MSEC) /* not more often, whatever the intervals */
+
+struct vip {
+	char *device; /* by name: links come and go */
+	char *label;
+	struct netlink_addr request; /* index, flags and lifetimes filled in when sent */
+	int64_t preferred_us;	     /* -1: not written */
+	bool excluded;		     /* not advertised; belongs to us all the same */
+	bool no_track;		     /* its loss is nobody's business */
+	bool present;		     /* in the kernel, by our hand, as far as we know */
+	bool kept;		     /* by the configuration being applied */
+	int32_t lease_s;	     /* as last given to the kernel; 0: permanent */
+	mono_t renewed;
+};
+
+enum vip_loss {
+	VIP_DELETED, /* by somebody else */
+	VIP_EXPIRED, /* its lease ran out while we lived */
+};
+
+struct vip_set;
+
+struct vip_group {
+	TAILQ_ENTRY(vip_group) entry;
+	struct vip_set *set;
+	const char *name; /* the instance's, for log lines; borrowed */
+	struct vip *vips; /* advertised ones first */
+	size_t n, n_advertised;
+	int32_t lease_s; /* 0: permanent */
+	bool held;	 /* wanted here: renewed, and missed when lost */
+	void (*on_lost)(void *aux, struct vip *, enum vip_loss);
+	void *aux;
+};
+
+/* Both borrowed for the life of the set. */
+struct vip_set *vip_set_new(struct netlink *);
+void vip_set_free(struct vip_set *); /* accepts NULL; every group is gone before */
+
+/* The group is embedded by its owner; n = 0 and nothing held. */
+void vip_group_init(struct vip_group *, struct vip_set *, const char *name,
+    void (*on_lost)(void *aux, struct vip *, enum vip_loss), void *aux);
+/* Leaves what is in the kernel as it is: release before, or hand over by adoption. */
+void vip_group_done(struct vip_group *);
+
+/*
+ * What the group consists of from now on.  While held, addresses that go are
+ * deleted, new ones added, all others are not touched.  Copies what it needs.
+ */
+void vip_group_configure(struct vip_group *, const struct vrrp_conf *);
+
+/* ceil(3 x interval) whole seconds, at least 1; or what vip_lease says; 0: permanent. */
+int32_t vip_lease_s(const struct vrrp_conf *);
+
+/* Adds what is missing, renews the rest; returns how many are not there afterwards. */
+size_t vip_group_hold(struct vip_group *, mono_t now);
+void vip_group_release(struct vip_group *);
+
+/* One that was lost.  0 or -errno, logged. */
+int vip_put_back(struct vip_group *, struct vip *, mono_t now);
+
+/* What the kernel has of the group's addresses, tagged as ours: for adopt_decide. */
+struct adopt_kernel vip_group_leftovers(const struct vip_group *, const struct adopt_clock *now);
+
+/*
+ * Take over what a predecessor left, unrenewed: hold then renews it, release
+ * deletes it.
+ */
+void vip_group_adopt(struct vip_group *, mono_t now);
+
+/* Renew all leased addresses held by this process, unless that was done just now. */
+void vip_set_renew(struct vip_set *, mono_t now);
+
+/* Delete every address that carries our number and that no group has added or adopted. */
+void vip_set_remove_leftovers(struct vip_set *);
+
+/* From struct netlink_events: an address is gone. */
+void vip_set_on_gone(struct vip_set *, const struct netlink_addr *, enum netlink_by, mono_t now);
+
+#endif
