@@ -41,7 +41,7 @@ CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix ipc/,varlink.c idl.c)) \
 	$(wildcard $(addprefix vrrpd/,event.c fsm.c packet.c announce.c priority.c group.c adopt.c record.c)) \
 	$(wildcard $(addprefix checkd/,verdict.c plan.c http.c expect.c)) \
-	$(wildcard $(addprefix proxyd/,pool.c pick.c flow.c proxyproto.c)) \
+	$(wildcard $(addprefix proxyd/,pool.c pick.c flow.c wheel.c proxyproto.c)) \
 	$(wildcard $(addprefix ctl/,supervise.c table.c explain.c why.c pair.c whatif.c))
 
 # ---- the rest of common and ipc are shells that daemons share ----
@@ -63,7 +63,8 @@ FUZZ     := $(FUZZ_SRC:%.c=$(B)/%)
 C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] checkd/*.[ch] \
 	proxyd/*.[ch] ctl/*.[ch] tests/unit/*.[ch] tests/sim/*.[ch] tests/config/*.[ch] tests/fuzz/*.[ch])
 
-.PHONY: all deps check check-unit check-sim check-config purity test test-san lint format clean
+.PHONY: all deps check check-unit check-sim check-config purity test test-net test-san lint format \
+	install deb test-systemd clean
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS:%=$(B)/%)
@@ -159,6 +160,43 @@ lint:
 
 format:
 	clang-format -i $(C_FILES)
+
+# ---- installing, with and without Debian ----
+UNITDIR     ?= $(prefix)/lib/systemd/system
+TMPFILESDIR ?= $(prefix)/lib/tmpfiles.d
+SYSUSERSDIR ?= $(prefix)/lib/sysusers.d
+EXAMPLESDIR ?= $(prefix)/share/doc/trivet/examples
+SBIN     := vrrpd checkd proxyd trivet-runner
+UNITS    := $(wildcard packaging/systemd/*)
+EXAMPLES := $(shell test -d packaging/examples && find packaging/examples -type f)
+MAN      := $(wildcard */*.[158])
+put = install -D -m $(1) $(2) $(DESTDIR)$(3)
+install: all
+	$(foreach p,$(SBIN),$(call put,755,$(B)/$(p),$(prefix)/sbin/$(p)) &&) \
+	$(call put,755,$(B)/trivet,$(prefix)/bin/trivet)
+	$(foreach u,$(UNITS),$(call put,644,$(u),$(UNITDIR)/$(notdir $(u))) &&) \
+	sed -i 's|^ExecStart=/usr/sbin/|ExecStart=$(prefix)/sbin/|' $(DESTDIR)$(UNITDIR)/trivet-*.service
+	$(call put,644,packaging/tmpfiles.conf,$(TMPFILESDIR)/trivet.conf)
+	$(call put,644,packaging/sysusers.conf,$(SYSUSERSDIR)/trivet.conf)
+	$(foreach m,$(MAN),$(call put,644,$(m),$(prefix)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) &&) :
+	$(foreach e,$(EXAMPLES),$(call put,$(if $(findstring .sh,$(e)),755,644),$(e),$(EXAMPLESDIR)/$(e:packaging/examples/%=%)) &&) :
+	test -e $(DESTDIR)/etc/trivet/trivet.conf || $(call put,640,packaging/trivet.conf,/etc/trivet/trivet.conf)
+
+# From what git tracks, in build/deb: the checkout is not written to.
+DEB := $(B)/deb
+DEB_TREE := $(DEB)/trivet-$(VERSION)
+deb:
+	rm -rf $(DEB) && mkdir -p $(DEB_TREE)
+	git ls-files -z | tar --null -T - -cf - | tar -C $(DEB_TREE) -xf -
+	mv $(DEB_TREE)/packaging/debian $(DEB_TREE)/debian
+	cd $(DEB_TREE) && DEB_BUILD_OPTIONS="nocheck parallel=$$(nproc)" dpkg-buildpackage -us -uc -b > ../build.log 2>&1 || \
+		{ tail -40 ../build.log; exit 1; }
+	lintian --fail-on error,warning $(DEB)/*.changes
+	@ls $(DEB)/*.deb
+
+# The packages in a container with a real systemd (root).
+test-systemd: deb
+	TRIVET_DEBS=$(abspath $(DEB)) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) tests/systemd
 
 clean:
 	rm -rf $(B) $(B)-san $(B)-clang

@@ -1,0 +1,104 @@
+/*
+ * flow.h - one session's two directions as a pure step: what happened goes in,
+ * what to do comes out.  Half-closes, pending bytes, back-pressure, resets and
+ * the reason of the end are decided here and nowhere else.
+ *
+ * The shell (relay_tcp.c) owns the sockets and the bytes; the flow only counts
+ * them.  Faithful by construction: FIN leaves as FIN after the last byte before
+ * it, RST as RST, both ways; bytes are taken from a side only when none wait
+ * for the other, so that what is pending never exceeds one read.
+ *
+ * Order of a session: CONNECTING (one or several servers), OPEN, DONE.  A step
+ * after DONE does nothing; FLOW_CLOSE is asked for exactly once.
+ */
+#ifndef PROXYD_FLOW_H
+#define PROXYD_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum flow_side { FLOW_CLIENT, FLOW_SERVER };
+
+enum flow_phase { FLOW_CONNECTING, FLOW_OPEN, FLOW_DONE };
+const char *flow_phase_str(enum flow_phase); /* "connecting", "open", "closed" */
+
+/* Why a session ended; the words of $close_reason and of Counters.closeReasons. */
+enum flow_reason {
+	FLOW_REASON_NONE, /* it has not */
+	FLOW_CLIENT_FIN,  /* both ended in order; the client was first */
+	FLOW_SERVER_FIN,
+	FLOW_CLIENT_RST,
+	FLOW_SERVER_RST,
+	FLOW_IDLE,	      /* proxy_timeout */
+	FLOW_CONNECT_FAILED,  /* the last server tried refused or could not be reached */
+	FLOW_CONNECT_TIMEOUT, /* the last server tried did not answer */
+	FLOW_NO_SERVER,	      /* none was usable */
+	FLOW_RESOURCES,	      /* ours ran out: descriptors, ports, memory */
+	FLOW_ADMINISTRATOR,
+	FLOW_SHUTDOWN,
+	FLOW_REASON_MAX,
+};
+const char *flow_reason_str(enum flow_reason); /* "client fin", ... */
+
+enum flow_event_kind {
+	FLOW_EV_CONNECTED,
+	FLOW_EV_CONNECT_FAILED, /* the server's doing */
+	FLOW_EV_NO_SERVER,	/* answer to FLOW_NEXT: there is none left */
+	FLOW_EV_READY,		/* 'side': readable, writable, hup, err */
+	FLOW_EV_READ,		/* 'n' bytes came from 'side' (0: none there); 'drained' */
+	FLOW_EV_WROTE,		/* 'n' bytes went to 'side'; 'blocked': it takes no more now */
+	FLOW_EV_EOF,		/* reading 'side' gave its end */
+	FLOW_EV_RESET,		/* reading or writing 'side' gave an error */
+	FLOW_EV_TIMEOUT,	/* the deadline of the phase passed */
+	FLOW_EV_ABORT,		/* end it for 'reason' */
+};
+
+struct flow_event {
+	enum flow_event_kind kind;
+	enum flow_side side;
+	uint32_t n;
+	/* READ: a short read, so the socket holds no more for now.  WROTE: see above. */
+	bool drained, blocked;
+	/* READY: as epoll(7) says it; hup: EPOLLRDHUP or EPOLLHUP, err: EPOLLERR. */
+	bool readable, writable, hup, err;
+	enum flow_reason reason;
+};
+
+enum flow_action {
+	/* Worth trying now; asked for again after each step until it is not. */
+	FLOW_READ_CLIENT = 1 << 0,
+	FLOW_READ_SERVER = 1 << 1,
+	FLOW_WRITE_CLIENT = 1 << 2, /* pending bytes that came from the server */
+	FLOW_WRITE_SERVER = 1 << 3,
+	/* To be done at once, each said once. */
+	FLOW_SHUT_CLIENT = 1 << 4, /* shutdown(SHUT_WR) */
+	FLOW_SHUT_SERVER = 1 << 5,
+	FLOW_BLAME = 1 << 6, /* count a failure against the server */
+	FLOW_NEXT = 1 << 7,  /* let this server's socket go, connect to the next */
+	FLOW_CLOSE = 1 << 8, /* both sockets, those in reset_sides with linger 0 */
+};
+
+struct flow_half { /* one side's socket */
+	bool can_read, can_write, hup, err;
+	bool eof;      /* its FIN was read */
+	bool fin_sent; /* ours was sent to it */
+};
+
+struct flow {		     /* a value; zeroed and flow_init()ed */
+	uint8_t phase;	     /* enum flow_phase */
+	uint8_t reason;	     /* enum flow_reason */
+	uint8_t failure;     /* of the last connect: CONNECT_FAILED, CONNECT_TIMEOUT, SERVER_RST */
+	uint8_t reset_sides; /* valid with FLOW_CLOSE: 1 << enum flow_side */
+	bool half_close;     /* off: the end of one side ends both, as in nginx */
+	bool server_spoke;   /* a byte came from it */
+	bool client_passed;  /* a byte went to it: no other server from here on */
+	uint32_t pending[2]; /* bytes read from that side, not yet written to the other */
+	struct flow_half half[2];
+};
+
+void flow_init(struct flow *, bool half_close);
+
+/* Returns a mask of enum flow_action. */
+unsigned flow_step(struct flow *, const struct flow_event *);
+
+#endif

@@ -1,0 +1,261 @@
+/*
+ * pool.c - see pool.h.
+ */
+#include "proxyd/pool.h"
+
+#include "common/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *
+pool_state_str(enum pool_state state)
+{
+	static const char *const names[] = { [POOL_UP] = "up", [POOL_DOWN] = "down" };
+
+	return names[state];
+}
+
+const char *
+pool_source_str(enum pool_source source)
+{
+	static const char *const names[] = {
+		[POOL_PASSIVE] = "passive",
+		[POOL_ADMINISTRATOR] = "administrator",
+		[POOL_RESOLVER] = "resolver",
+	};
+
+	return names[source];
+}
+
+/* The only writer of state, source, reason and since. */
+static bool
+set_state(struct pool_server *s, enum pool_state state, enum pool_source source, const char *reason,
+    mono_t now)
+{
+	bool changed = state != s->state;
+
+	if (changed)
+		s->since = now;
+	s->state = state;
+	s->source = source;
+	snprintf(s->reason, sizeof(s->reason), "%s", reason);
+	return changed;
+}
+
+static unsigned
+window_size(const struct pool_params *p)
+{
+	return p->max_fails < POOL_FAILS_MAX ? p->max_fails : POOL_FAILS_MAX;
+}
+
+static void
+window_reset(struct pool_server *s)
+{
+	unsigned size = window_size(&s->params);
+
+	free(s->fails);
+	s->fails = size > 0 ? xcalloc(size, sizeof(*s->fails)) : NULL;
+	s->n_fails = s->fails_next = 0;
+}
+
+/* Remember a failure; how many lie within fail_timeout of 'now', this one included. */
+static unsigned
+window_add(struct pool_server *s, mono_t now)
+{
+	unsigned size = window_size(&s->params), within = 0;
+
+	s->fails[s->fails_next] = now;
+	s->fails_next = (s->fails_next + 1) % size;
+	if (s->n_fails < size)
+		s->n_fails++;
+	for (unsigned i = 0; i < s->n_fails; i++)
+		within += mono_until(s->fails[i], now) < s->params.fail_timeout_us;
+	return within;
+}
+
+/* What a server is before anybody tried it. */
+static void
+set_initial(struct pool_server *s, mono_t now)
+{
+	s->probe_at = MONO_NEVER;
+	if (s->params.down)
+		set_state(
+		    s, POOL_DOWN, POOL_ADMINISTRATOR, "marked down in the configuration", now);
+	else if (!s->has_address)
+		set_state(s, POOL_DOWN, POOL_RESOLVER, "name not resolved yet", now);
+	else
+		set_state(s, POOL_UP, POOL_PASSIVE, "not tried yet", now);
+}
+
+void
+pool_server_init(
+    struct pool_server *s, const struct pool_params *params, bool has_address, mono_t now)
+{
+	*s = (struct pool_server){ .params = *params, .has_address = has_address, .since = now };
+	window_reset(s);
+	set_initial(s, now);
+}
+
+void
+pool_server_done(struct pool_server *s)
+{
+	free(s->fails);
+	s->fails = NULL;
+}
+
+bool
+pool_server_update(struct pool_server *s, const struct pool_params *params, mono_t now)
+{
+	enum pool_state before = s->state;
+	bool window_changed = params->max_fails != s->params.max_fails;
+	bool down_changed = params->down != s->params.down;
+
+	s->params = *params;
+	if (window_changed)
+		window_reset(s);
+	if (down_changed || (params->max_fails == 0 && s->source == POOL_PASSIVE))
+		set_initial(s, now);
+	else if (!mono_is_never(s->probe_at))
+		s->probe_at = mono_min(s->probe_at, mono_add(now, params->fail_timeout_us));
+	return s->state != before;
+}
+
+bool
+pool_server_resolved(struct pool_server *s, const char *why, mono_t now)
+{
+	char reason[POOL_REASON_MAX];
+	bool news;
+
+	s->has_address = why == NULL;
+	if (s->params.down)
+		return false; /* the configuration's word stands */
+	if (why == NULL) {
+		if (s->source != POOL_RESOLVER)
+			return false;
+		set_initial(s, now);
+		return true;
+	}
+	snprintf(reason, sizeof(reason), "resolve: %s", why);
+	news = strcmp(reason, s->reason) != 0;
+	s->probe_at = MONO_NEVER;
+	return set_state(s, POOL_DOWN, POOL_RESOLVER, reason, now) || news;
+}
+
+/* "30s", "1500ms": as people write it in the file. */
+static void
+format_span(char *buf, size_t size, int64_t us)
+{
+	if (us % USEC_PER_SEC == 0)
+		snprintf(buf, size, "%" PRId64 "s", us / USEC_PER_SEC);
+	else
+		snprintf(buf, size, "%" PRId64 "ms", us / USEC_PER_MSEC);
+}
+
+bool
+pool_server_failed(struct pool_server *s, const char *what, mono_t now)
+{
+	unsigned size = window_size(&s->params), within;
+	char reason[POOL_REASON_MAX], span[32];
+
+	if (size == 0 || s->state == POOL_DOWN)
+		return false; /* not counted; or a connect begun before it went down */
+	within = window_add(s, now);
+	if (within < size)
+		return false;
+	format_span(span, sizeof(span), s->params.fail_timeout_us);
+	snprintf(reason, sizeof(reason), "%.100s, %u of %u within %s", what, within, size, span);
+	s->probe_at = mono_add(now, s->params.fail_timeout_us);
+	return set_state(s, POOL_DOWN, POOL_PASSIVE, reason, now);
+}
+
+static bool
+recover(struct pool_server *s, const char *how, mono_t now)
+{
+	s->probe_at = MONO_NEVER;
+	s->n_fails = s->fails_next = 0;
+	return set_state(s, POOL_UP, POOL_PASSIVE, how, now);
+}
+
+bool
+pool_server_connected(struct pool_server *s, mono_t now)
+{
+	if (s->state == POOL_UP || s->source != POOL_PASSIVE)
+		return false;
+	return recover(s, "a client's connect succeeded", now);
+}
+
+void
+pool_probe_begin(struct pool_server *s)
+{
+	s->probe_at = MONO_NEVER;
+}
+
+bool
+pool_probe_end(struct pool_server *s, const char *what, mono_t now)
+{
+	char reason[POOL_REASON_MAX];
+
+	if (s->state == POOL_UP || s->source != POOL_PASSIVE)
+		return false; /* something else decided meanwhile */
+	if (what == NULL)
+		return recover(s, "a recovery probe connected", now);
+	snprintf(reason, sizeof(reason), "probe: %.120s", what);
+	s->probe_at = mono_add(now, s->params.fail_timeout_us);
+	return set_state(s, POOL_DOWN, POOL_PASSIVE, reason, now);
+}
+
+mono_t
+pool_next_probe(const struct pool *pool)
+{
+	mono_t next = MONO_NEVER;
+
+	for (size_t i = 0; i < pool->n; i++)
+		next = mono_min(next, pool->servers[i]->probe_at);
+	return next;
+}
+
+const struct pool_server *
+pool_lone(const struct pool *pool)
+{
+	const struct pool_server *lone = NULL;
+
+	for (size_t i = 0; i < pool->n; i++) {
+		if (pool->servers[i]->params.down)
+			continue;
+		if (lone != NULL)
+			return NULL;
+		lone = pool->servers[i];
+	}
+	return lone;
+}
+
+bool
+pool_usable(const struct pool *pool, const struct pool_server *s)
+{
+	if (s->params.down || !s->has_address)
+		return false;
+	return s->state == POOL_UP || pool_lone(pool) == s;
+}
+
+size_t
+pool_available(const struct pool *pool)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < pool->n; i++)
+		n += pool->servers[i]->state == POOL_UP;
+	return n;
+}
+
+size_t
+pool_total(const struct pool *pool)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < pool->n; i++)
+		n += !pool->servers[i]->params.down;
+	return n;
+}

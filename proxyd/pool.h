@@ -1,0 +1,125 @@
+/*
+ * pool.h - the servers of one upstream and their health, as one truth for all
+ * data threads (config.md section 4: max_fails, fail_timeout).
+ *
+ * Pure: told the time, opens nothing, logs nothing.  Nothing here locks.  The
+ * owner (proxyd/upstream.c) serialises every call with one mutex per pool, which
+ * a data thread takes once when it picks a server for a new connection and once
+ * when a connect failed or a lone server answered again: never for a byte, and
+ * not when a connection ends.  Only 'sessions' is touched without it, by the
+ * atomic helpers below.
+ *
+ * A failure is a connect that was refused or timed out, or a connection that
+ * the server reset before its first byte.  max_fails of them inside any span of
+ * fail_timeout (a true sliding window; success forgets nothing) make the server
+ * down.  After fail_timeout the owner tries one connect of its own (a probe),
+ * never a client's, and again each fail_timeout until one succeeds.
+ * max_fails 0: never down.
+ *
+ * The only server of a pool (one that is not marked down; backups count) is
+ * never withheld from clients, as in nginx: there is nobody else to ask.  It is
+ * still *said* to be down, which is what status and track_upstream want to know.
+ */
+#ifndef PROXYD_POOL_H
+#define PROXYD_POOL_H
+
+#include "common/mono.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define POOL_REASON_MAX 160
+#define POOL_FAILS_MAX	1024 /* failures remembered for each server, whatever max_fails says */
+
+enum pool_state { POOL_UP, POOL_DOWN };
+const char *pool_state_str(enum pool_state); /* "up", "down" */
+
+/* Who says so (org.trivet.proxy Server.stateSource). */
+enum pool_source { POOL_PASSIVE, POOL_ADMINISTRATOR, POOL_RESOLVER };
+const char *pool_source_str(enum pool_source); /* "passive", "administrator", "resolver" */
+
+struct pool_params {	 /* fixed between two reloads */
+	unsigned weight; /* at least 1 */
+	unsigned max_fails;
+	unsigned max_conns; /* 0: no limit */
+	int64_t fail_timeout_us;
+	bool backup, down;
+};
+
+struct pool_server { /* embedded in its owner's record */
+	struct pool_params params;
+	uint8_t slot; /* its bit in a struct pick_tried; set by the owner */
+	bool has_address;
+
+	enum pool_state state;
+	enum pool_source source;
+	char reason[POOL_REASON_MAX];
+	mono_t since;	 /* of the last change of state */
+	mono_t probe_at; /* a recovery probe is due; MONO_NEVER: none, or one is under way */
+
+	mono_t *fails; /* ring of the last max_fails failures */
+	unsigned n_fails, fails_next;
+
+	int64_t current;   /* smooth weighted round robin (pick.c) */
+	unsigned sessions; /* being connected or open; atomic */
+};
+
+struct pool { /* the array is the owner's */
+	struct pool_server **servers;
+	size_t n;
+};
+
+void pool_server_init(struct pool_server *, const struct pool_params *, bool has_address, mono_t);
+void pool_server_done(struct pool_server *);
+
+/* After a reload; health is kept.  True when the state changed. */
+bool pool_server_update(struct pool_server *, const struct pool_params *, mono_t now);
+
+/* The name resolved (why NULL), or did not.  True when state or reason changed. */
+bool pool_server_resolved(struct pool_server *, const char *why, mono_t now);
+
+/* A failure at 'now'; 'what' in words: "connect: Connection refused".  True when it is down now. */
+bool pool_server_failed(struct pool_server *, const char *what, mono_t now);
+
+/* A connection was made.  True when that brought it up (only a lone server's client can). */
+bool pool_server_connected(struct pool_server *, mono_t now);
+
+/* The probe has begun; it ended: 'what' as above, NULL for success.  True when the state changed.
+ */
+void pool_probe_begin(struct pool_server *);
+bool pool_probe_end(struct pool_server *, const char *what, mono_t now);
+
+/* When the next probe of the pool is due; MONO_NEVER. */
+mono_t pool_next_probe(const struct pool *);
+
+/* The server that is not withheld whatever its health, or NULL. */
+const struct pool_server *pool_lone(const struct pool *);
+
+/* May a client be given this server?  Health only, max_conns is pick's. */
+bool pool_usable(const struct pool *, const struct pool_server *);
+
+/* How many are up, and how many there are that are not marked down. */
+size_t pool_available(const struct pool *);
+size_t pool_total(const struct pool *);
+
+static inline void
+pool_session_begin(struct pool_server *s)
+{
+	__atomic_fetch_add(&s->sessions, 1, __ATOMIC_RELAXED);
+}
+
+/* Release: whoever sees 0 with acquire may free the server. */
+static inline void
+pool_session_end(struct pool_server *s)
+{
+	__atomic_fetch_sub(&s->sessions, 1, __ATOMIC_RELEASE);
+}
+
+static inline unsigned
+pool_sessions(const struct pool_server *s)
+{
+	return __atomic_load_n(&s->sessions, __ATOMIC_ACQUIRE);
+}
+
+#endif
