@@ -1,0 +1,194 @@
+/*
+ * event.c - the names of events, actions and reasons, and the sentence that a
+ * reason makes; see event.h.
+ */
+#include "vrrpd/event.h"
+
+#include "common/util.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* The name at 'i' of a table, "?" past its end or in a gap. */
+#define NAME(table, i) ((size_t)(i) < ARRAY_LEN(table) && (table)[(i)] != NULL ? (table)[(i)] : "?")
+
+const char *
+vrrp_role_str(enum vrrp_role role)
+{
+	static const char *const names[] = {
+		[VRRP_INIT] = "INIT",
+		[VRRP_BACKUP] = "BACKUP",
+		[VRRP_MASTER] = "MASTER",
+		[VRRP_FAULT] = "FAULT",
+	};
+
+	return NAME(names, role);
+}
+
+const char *
+vrrp_event_str(enum vrrp_event_kind kind)
+{
+	static const char *const names[VRRP_EV_MAX] = {
+		[VRRP_EV_START] = "start",
+		[VRRP_EV_RESUME_MASTER] = "resume-master",
+		[VRRP_EV_RESUME_LISTEN] = "resume-listen",
+		[VRRP_EV_STOP] = "stop",
+		[VRRP_EV_HANDOVER] = "handover",
+		[VRRP_EV_TIMER] = "timer",
+		[VRRP_EV_ADVERT] = "advert",
+		[VRRP_EV_PRIORITY] = "priority",
+		[VRRP_EV_VERDICTS] = "verdicts",
+		[VRRP_EV_FAULT] = "fault",
+		[VRRP_EV_FAULT_CLEARED] = "fault-cleared",
+		[VRRP_EV_VIP_LOST] = "vip-lost",
+	};
+
+	return NAME(names, kind);
+}
+
+const char *
+vrrp_action_str(enum vrrp_action action)
+{
+	switch (action) {
+	case VRRP_SEND_ADVERT:
+		return "advert";
+	case VRRP_SEND_HANDOVER:
+		return "handover";
+	case VRRP_ADD_VIPS:
+		return "add";
+	case VRRP_RENEW_LEASE:
+		return "renew";
+	case VRRP_DEL_VIPS:
+		return "del";
+	case VRRP_SEND_RESIGN:
+		return "resign";
+	case VRRP_ANNOUNCE:
+		return "announce";
+	case VRRP_ASK_VERDICTS:
+		return "ask";
+	}
+	return "?";
+}
+
+const char *
+vrrp_why_str(enum vrrp_why why)
+{
+	static const char *const names[VRRP_WHY_MAX] = {
+		[VRRP_WHY_NONE] = "none",
+		[VRRP_WHY_START] = "start",
+		[VRRP_WHY_LISTEN] = "listen",
+		[VRRP_WHY_HIGHER] = "higher",
+		[VRRP_WHY_TIE] = "tie",
+		[VRRP_WHY_LATE] = "late",
+		[VRRP_WHY_FAULT_CLEARED] = "fault-cleared",
+		[VRRP_WHY_OWNER] = "owner",
+		[VRRP_WHY_RESUMED] = "resumed",
+		[VRRP_WHY_NO_ADVERT] = "no-advert",
+		[VRRP_WHY_RESIGNED] = "resigned",
+		[VRRP_WHY_PREEMPT] = "preempt",
+		[VRRP_WHY_DEGRADED] = "degraded",
+		[VRRP_WHY_FAULT] = "fault",
+		[VRRP_WHY_STOP] = "stop",
+		[VRRP_WHY_PRIORITY] = "priority",
+		[VRRP_WHY_LOWER_ADVERT] = "lower-advert",
+		[VRRP_WHY_LEAVE_HEARD] = "leave-heard",
+		[VRRP_WHY_VIP_LOST] = "vip-lost",
+	};
+
+	return NAME(names, why);
+}
+
+#define SECONDS_STRLEN 32
+
+/* "3.609 s", as people read intervals: milliseconds rounded. */
+static const char *
+seconds(int64_t us, char buf[static SECONDS_STRLEN])
+{
+	int64_t ms = (us + USEC_PER_MSEC / 2) / USEC_PER_MSEC;
+
+	snprintf(buf, SECONDS_STRLEN, "%" PRId64 ".%03" PRId64 " s", ms / 1000, ms % 1000);
+	return buf;
+}
+
+const char *
+vrrp_reason_format(const struct vrrp_reason *r, char buf[static VRRP_REASON_STRLEN])
+{
+	const size_t size = VRRP_REASON_STRLEN;
+	const char *cause = r->cause != NULL ? r->cause : "";
+	char peer[ADDR_STRLEN], time[SECONDS_STRLEN];
+
+	addr_format(&r->peer, peer);
+	seconds(r->us < 0 ? 0 : r->us, time);
+	buf[0] = '\0';
+	switch (r->why) {
+	case VRRP_WHY_NONE:
+	case VRRP_WHY_MAX:
+		break;
+	case VRRP_WHY_START:
+		snprintf(buf, size, "init");
+		break;
+	case VRRP_WHY_LISTEN:
+		snprintf(buf, size, "found our addresses in place, listening first");
+		break;
+	case VRRP_WHY_HIGHER:
+		snprintf(buf, size, "received advert from %s with higher priority %u, ours %u",
+		    peer, r->priority, r->ours);
+		break;
+	case VRRP_WHY_TIE:
+		snprintf(buf, size,
+		    "received advert from %s with equal priority %u and a higher address", peer,
+		    r->priority);
+		break;
+	case VRRP_WHY_LATE:
+		snprintf(buf, size, "a timer expired %s late, listening first", time);
+		break;
+	case VRRP_WHY_FAULT_CLEARED:
+		snprintf(buf, size, "fault cleared");
+		break;
+	case VRRP_WHY_OWNER:
+		snprintf(buf, size, "owner of the addresses (priority 255)");
+		break;
+	case VRRP_WHY_RESUMED:
+		snprintf(buf, size, "resumed from the last process");
+		break;
+	case VRRP_WHY_NO_ADVERT:
+		if (r->peer.family != AF_UNSPEC)
+			snprintf(buf, size, "no advert from %s for %s", peer, time);
+		else
+			snprintf(buf, size, "no advert for %s", time);
+		break;
+	case VRRP_WHY_RESIGNED:
+		snprintf(buf, size, "%s resigned (priority 0)", peer);
+		break;
+	case VRRP_WHY_PREEMPT:
+		snprintf(
+		    buf, size, "%s has lower priority %u, ours %u", peer, r->priority, r->ours);
+		break;
+	case VRRP_WHY_DEGRADED:
+		snprintf(buf, size, "%s lowered its priority from %u to %u, ours %u", peer, r->was,
+		    r->priority, r->ours);
+		break;
+	case VRRP_WHY_FAULT:
+		snprintf(buf, size, "%s", cause);
+		break;
+	case VRRP_WHY_STOP:
+		snprintf(buf, size, "stopped");
+		break;
+	case VRRP_WHY_PRIORITY:
+		snprintf(buf, size, "from %u to %u%s%s", r->was, r->priority,
+		    cause[0] != '\0' ? ": " : "", cause);
+		break;
+	case VRRP_WHY_LOWER_ADVERT:
+		snprintf(buf, size,
+		    "received advert from %s with lower priority %u, ours %u, forcing new election",
+		    peer, r->priority, r->ours);
+		break;
+	case VRRP_WHY_LEAVE_HEARD:
+		snprintf(buf, size, "received priority 0 advert from %s", peer);
+		break;
+	case VRRP_WHY_VIP_LOST:
+		snprintf(buf, size, "an address was removed by somebody else, putting it back");
+		break;
+	}
+	return buf;
+}
