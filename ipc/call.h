@@ -25,4 +25,10 @@ int ipc_link_call(struct ipc_link *, const char *method, json_t *parameters, int
 int ipc_link_send(struct ipc_link *, const char *method, json_t *parameters, bool more);
 int ipc_link_receive(struct ipc_link *, int timeout_ms, struct varlink_reply *ret);
 
+/*
+ * The descriptor, for poll(2) over several links.  Several replies may have come
+ * in one read: after it was readable, receive with timeout 0 until -ETIMEDOUT.
+ */
+int ipc_link_fd(const struct ipc_link *);
+
 #endif
