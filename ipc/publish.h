@@ -22,8 +22,10 @@ struct ipc_collection {
 	void *aux;
 };
 
+/* 'epoch' and the collections are kept. */
 struct ipc_publisher *ipc_publisher_new(
     uv_loop_t *, const char *epoch, const struct ipc_collection *, size_t n_collections);
+/* Ends the streams that still run.  Accepts NULL; before or after the server is freed. */
 void ipc_publisher_free(struct ipc_publisher *);
 
 /* The object changed, appeared or went; takes the next sequence number and returns it. */
@@ -31,14 +33,21 @@ uint64_t ipc_changed(struct ipc_publisher *, const struct ipc_collection *, cons
 uint64_t ipc_sequence(const struct ipc_publisher *);
 
 /*
- * Serve a Monitor call: 'filter' of names (NULL: all) applies to the keys of
- * every collection.  Without more: one snapshot.  The method's heartbeatMs is
- * bounded to 100..60000; absent: none.
+ * Serve a Monitor call: 'filter' of names (NULL or null: all) applies to the
+ * keys of every collection; NAME is the key NAME and every key NAME/...
+ * Without more: one snapshot.  The method's heartbeatMs is bounded to
+ * 100..60000; absent: none.
+ *
+ * "sequence" in a message is a promise: with it, everything up to there has
+ * been sent.  Earlier parts of a snapshot or of a large update promise less.
  */
 void ipc_publish_monitor(
     struct ipc_publisher *, struct ipc_call *, json_t *filter, json_t *heartbeat_ms);
 
-/* {epoch, sequence, ARRAY: [...]} for a List method; 'name' NULL: all; NULL when it is unknown. */
+/*
+ * {epoch, sequence, ARRAY: [...]} for a List method; 'name' NULL: all, else as
+ * in the filter above; NULL when there is no such object.
+ */
 json_t *ipc_publish_list(struct ipc_publisher *, const struct ipc_collection *, const char *name);
 
 #endif

@@ -9,6 +9,8 @@
 #ifndef IPC_SERVER_H
 #define IPC_SERVER_H
 
+#include "ipc/model.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -47,6 +49,9 @@ struct ipc_server_config {
 /* 0; -EADDRINUSE: a living daemon serves it already; other -errno. */
 int ipc_server_new(uv_loop_t *, const struct ipc_server_config *, struct ipc_server **ret);
 
+/* One interface more than ipc/model has (a test's own); 'model' is kept.  Before its methods. */
+void ipc_server_describe(struct ipc_server *, const struct ipc_model *model);
+
 /* 'methods' is kept.  Each name must be declared in the embedded interface texts. */
 void ipc_server_add(struct ipc_server *, const struct ipc_method *methods, size_t n);
 
@@ -59,7 +64,7 @@ void ipc_error(struct ipc_call *, const char *error, json_t *parameters);
 void ipc_error_invalid(
     struct ipc_call *, const char *parameter); /* org.varlink.service.InvalidParameter */
 
-/* An intermediate reply of a 'more' call; 'on_written' (may be NULL) when the kernel has it. */
+/* An intermediate reply; only if ipc_call_more(). */
 void ipc_continue(struct ipc_call *, json_t *parameters);
 
 bool ipc_call_more(const struct ipc_call *);

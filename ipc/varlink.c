@@ -248,3 +248,20 @@ varlink_reply_encode(
 		json_object_set_new(root, "continues", json_true());
 	return encode(root, max, ret_size);
 }
+
+json_t *
+varlink_string(const char *text)
+{
+	json_t *string = text != NULL ? json_string(text) : json_null();
+	char *copy;
+
+	if (string != NULL)
+		return string;
+	copy = xstrdup(text);
+	for (char *p = copy; *p != '\0'; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	string = json_string(copy);
+	free(copy);
+	return string;
+}

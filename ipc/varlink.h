@@ -44,4 +44,7 @@ char *varlink_call_encode(const char *method, json_t *parameters, bool more, siz
 char *varlink_reply_encode(
     const char *error, json_t *parameters, bool continues, size_t max, size_t *ret_size);
 
+/* A JSON string of text from elsewhere: NULL is null, bytes that are not UTF-8 become '?'. */
+json_t *varlink_string(const char *text);
+
 #endif
