@@ -38,6 +38,7 @@ endif
 # ---- what is a core: everything in common/conf, and these ----
 CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix common/,addr.c cksum.c text.c rng.c)) \
+	$(wildcard $(addprefix common/runner/,protocol.c secure.c output.c)) \
 	$(wildcard $(addprefix ipc/,varlink.c idl.c)) \
 	$(wildcard $(addprefix vrrpd/,event.c fsm.c packet.c announce.c priority.c group.c adopt.c record.c)) \
 	$(wildcard $(addprefix checkd/,verdict.c plan.c http.c expect.c)) \
@@ -45,7 +46,7 @@ CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix ctl/,supervise.c table.c explain.c why.c pair.c whatif.c))
 
 # ---- the rest of common and ipc are shells that daemons share ----
-RUNNER_MAIN := common/runner/main.c $(wildcard common/runner/run.c common/runner/secure.c)
+RUNNER_MAIN := $(wildcard $(addprefix common/runner/,main.c serve.c run.c exec.c book.c cred.c host.c))
 SHELL_SRC   := $(filter-out $(CORE_SRC) $(RUNNER_MAIN),$(wildcard common/*.c common/runner/*.c ipc/*.c))
 PROGRAMS    := vrrpd checkd proxyd trivet trivet-runner
 SRC_vrrpd   := $(filter-out $(CORE_SRC),$(wildcard vrrpd/*.c))
