@@ -43,7 +43,7 @@ CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix vrrpd/,event.c fsm.c packet.c announce.c priority.c group.c adopt.c record.c)) \
 	$(wildcard $(addprefix checkd/,verdict.c plan.c http.c expect.c)) \
 	$(wildcard $(addprefix proxyd/,pool.c pick.c flow.c wheel.c proxyproto.c)) \
-	$(wildcard $(addprefix ctl/,supervise.c table.c explain.c why.c pair.c whatif.c))
+	$(wildcard $(addprefix ctl/,supervise.c table.c node.c page.c why.c pair.c whatif.c))
 
 # ---- the rest of common and ipc are shells that daemons share ----
 RUNNER_MAIN := $(wildcard $(addprefix common/runner/,main.c serve.c run.c exec.c book.c cred.c host.c))
@@ -140,6 +140,22 @@ DEPS_HOUSE := git clang clang-format libclang-rt-dev cppcheck mandoc debhelper d
 deps:
 	packaging/install-deps $(DEPS_BUILD) $(DEPS_TEST) $(DEPS_HOUSE)
 	systemd-sysusers $(CURDIR)/packaging/sysusers.conf
+
+# ---- fuzzing: libFuzzer, from the corpus beside each target ----
+FUZZ_SECONDS ?= 20
+.PHONY: fuzz fuzz-run
+fuzz:
+	$(MAKE) fuzz-run CC=clang B=$(B)-fuzz SANITIZE=fuzzer-no-link,address,undefined CFLAGS="-O1 -g"
+$(FUZZ): $(B)/%: $(B)/%.o $(B)/libcore.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson
+# What is found new goes into the build directory; only what found a bug is added to the tree.
+fuzz-run: $(FUZZ)
+	$(Q)for f in $(FUZZ); do name=$$(basename $$f _fuzz); echo "fuzz $$name"; \
+		mkdir -p $(B)/corpus/$$name; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+			-print_final_stats=1 -artifact_prefix=$(B)/ $(B)/corpus/$$name \
+			tests/fuzz/corpus/$$name || exit 1; done
 
 # ---- everything ----
 test: deps
