@@ -216,6 +216,6 @@ test-systemd: deb
 	TRIVET_DEBS=$(abspath $(DEB)) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) tests/systemd
 
 clean:
-	rm -rf $(B) $(B)-san $(B)-clang
+	rm -rf $(B) $(B)-san $(B)-clang $(B)-fuzz
 
 -include $(shell test -d $(B) && find $(B) -name '*.d')
