@@ -3,27 +3,18 @@
  *
  * The runner is the only place where root lives; a daemon names a script by its
  * number in the configuration both have read, never by a command.  Requests
- * are answered in any order, each exactly once: when the runner goes away, the
- * pending ones are answered as not run, and the client reconnects by itself.
+ * are answered in any order, each exactly once.  The client connects by itself:
+ * a request made while there is no runner waits for one, but not longer than
+ * the script might have taken.
  */
 #ifndef COMMON_RUNNER_CLIENT_H
 #define COMMON_RUNNER_CLIENT_H
 
 #include "common/conf/conf.h"
 #include "common/mono.h"
+#include "common/runner/protocol.h" /* enum runner_outcome, RUNNER_OUTPUT_MAX */
 
 #include <uv.h>
-
-enum runner_outcome {
-	RUNNER_EXITED,	 /* code: its exit status */
-	RUNNER_SIGNALED, /* code: the signal that ended it */
-	RUNNER_TIMEOUT,	 /* it did not end in time; its process group was ended; whatever it said
-			    since */
-	RUNNER_NOT_RUN,	 /* missing, insecure, no such user, exec failed, no runner: see reason */
-};
-
-#define RUNNER_OUTPUT_MAX 512 /* bytes kept of the beginning, and of the end, of what it printed   \
-			       */
 
 struct runner_result {
 	enum runner_outcome outcome;
@@ -46,6 +37,8 @@ struct runner_request {
 	const char *const *args; /* appended to argv; NULL-terminated; NULL: none */
 	const char *const *env;	 /* "TRIVET_X=..." added to the clean environment; or NULL */
 	int64_t timeout_us;	 /* then TERM to the group; KILL 2 s later */
+	bool again; /* the runner went away before it answered: ask the next one (checks), else the
+		       answer is "not run" (it may have been started) */
 	void (*on_result)(void *aux, const struct runner_result *); /* result valid inside only */
 	void *aux;
 };
