@@ -213,7 +213,7 @@ deb:
 
 # The packages in a container with a real systemd (root).
 test-systemd: deb
-	TRIVET_DEBS=$(abspath $(DEB)) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) tests/systemd
+	TRIVET_DEBS=$(abspath $(DEB)) TRIVET_BUILD=$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) tests/systemd
 
 clean:
 	rm -rf $(B) $(B)-san $(B)-clang $(B)-fuzz
