@@ -278,8 +278,8 @@ on_writable(void *aux)
 	rearm(aux);
 }
 
-static int64_t
-heartbeat_us(const json_t *heartbeat_ms)
+int64_t
+ipc_heartbeat_us(const json_t *heartbeat_ms)
 {
 	json_int_t ms;
 
@@ -317,7 +317,7 @@ ipc_publish_monitor(
 		free(s);
 		return;
 	}
-	s->heartbeat_us = heartbeat_us(heartbeat_ms);
+	s->heartbeat_us = ipc_heartbeat_us(heartbeat_ms);
 	loop_timer_init(p->loop, &s->timer, on_due);
 	TAILQ_INSERT_TAIL(&p->subscribers, s, entry);
 	ipc_call_watch(call, on_gone, on_writable, s);

@@ -50,4 +50,7 @@ void ipc_publish_monitor(
  */
 json_t *ipc_publish_list(struct ipc_publisher *, const struct ipc_collection *, const char *name);
 
+/* A method's heartbeatMs, bounded to 100..60000, in microseconds; 0: absent or null. */
+int64_t ipc_heartbeat_us(const json_t *heartbeat_ms);
+
 #endif

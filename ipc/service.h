@@ -14,11 +14,10 @@ struct service_metrics; /* collects, see service_metric */
 
 struct service_config {
 	struct daemon *daemon;
-	/* Add the daemon's own metrics; the common ones are added already. */
+	/* Add the daemon's own metrics; the common ones are added already.  May be NULL. */
 	void (*metrics)(void *aux, struct service_metrics *);
-	/* Append a PeerLink for each view. */
+	/* Append a PeerLink for each view (ipc_view_describe).  May be NULL. */
 	void (*peers)(void *aux, json_t *array);
-	/* More reasons, beside daemon_set_degraded; may be NULL. */
 	void *aux;
 };
 
@@ -27,7 +26,8 @@ int service_start(const struct service_config *, struct service **ret);
 struct ipc_server *service_server(struct service *);
 void service_free(struct service *);
 
-/* 'labels': key, value, ..., NULL; or NULL.  kind by name: "_total" is a counter. */
+/* 'name' with the daemon's own first word.  'labels': key, value, ..., NULL; or NULL.  kind by
+ * name: "_total" is a counter. */
 void service_metric(struct service_metrics *, const char *name, const char *help,
     const char *const *labels, double value);
 
