@@ -7,6 +7,7 @@
 #include "vrrpd/vip.h"
 
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/text.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ struct vip_set {
 	struct netlink *nl;
 	TAILQ_HEAD(, vip_group) groups;
 	mono_t renewed;
+	struct log_limit limit;	    /* a request that fails is made again with each advert */
 	struct netlink_batch batch; /* too large for a stack, and used by one call at a time */
 };
 
@@ -164,7 +166,8 @@ on_added(void *aux, void *tag, int error)
 	if (error == 0)
 		return;
 	result->failed++;
-	log_err("(%s) cannot add address %s to %s: %s", result->group->name, format(vip, buf),
+	log_limited(&result->group->set->limit, loop_now(), LOG_ERR,
+	    "(%s) cannot add address %s to %s: %s", result->group->name, format(vip, buf),
 	    vip->device, strerror(-error));
 }
 
@@ -178,7 +181,8 @@ on_deleted(void *aux, void *tag, int error)
 
 	if (error == 0 || error == -EADDRNOTAVAIL || error == -ENODEV)
 		return;
-	log_err("(%s) cannot delete address %s of %s: %s", result->group->name, format(vip, buf),
+	log_limited(&result->group->set->limit, loop_now(), LOG_ERR,
+	    "(%s) cannot delete address %s of %s: %s", result->group->name, format(vip, buf),
 	    vip->device, strerror(-error));
 }
 
@@ -245,7 +249,8 @@ prepare(struct vip_group *g, struct vip *vip, mono_t now)
 	char buf[ADDR_STRLEN];
 
 	if (!resolve_device(g->set, vip)) {
-		log_err("(%s) cannot add address %s: there is no interface %s", g->name,
+		log_limited(&g->set->limit, now, LOG_ERR,
+		    "(%s) cannot add address %s: there is no interface %s", g->name,
 		    format(vip, buf), vip->device);
 		return false;
 	}
@@ -293,6 +298,16 @@ vip_put_back(struct vip_group *g, struct vip *vip, mono_t now)
 	netlink_batch_add_addr(&g->set->batch, NETLINK_RENEW, &vip->request, vip);
 	netlink_batch_send(&g->set->batch);
 	return vip->present ? 0 : -EIO;
+}
+
+size_t
+vip_group_n_missing(const struct vip_group *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		n += !g->vips[i].present && !g->vips[i].no_track;
+	return n;
 }
 
 static void
@@ -388,12 +403,12 @@ static void
 on_renewed(void *aux, void *tag, int error)
 {
 	struct vip *vip = tag;
+	struct vip_set *set = aux;
 	char buf[ADDR_STRLEN];
 
-	(void)aux;
 	if (error != 0)
-		log_err("cannot renew address %s of %s: %s", format(vip, buf), vip->device,
-		    strerror(-error));
+		log_limited(&set->limit, loop_now(), LOG_ERR, "cannot renew address %s of %s: %s",
+		    format(vip, buf), vip->device, strerror(-error));
 }
 
 void
@@ -404,7 +419,7 @@ vip_set_renew(struct vip_set *set, mono_t now)
 	if (mono_until(set->renewed, now) < VIP_RENEW_US)
 		return;
 	set->renewed = now;
-	netlink_batch_begin(&set->batch, set->nl, on_renewed, NULL);
+	netlink_batch_begin(&set->batch, set->nl, on_renewed, set);
 	TAILQ_FOREACH (g, &set->groups, entry)
 		if (g->held)
 			renew_group(g, now);

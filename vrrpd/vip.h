@@ -82,6 +82,9 @@ int32_t vip_lease_s(const struct vrrp_conf *);
 size_t vip_group_hold(struct vip_group *, mono_t now);
 void vip_group_release(struct vip_group *);
 
+/* How many of them are not in the kernel, as far as we know; those with no_track do not count. */
+size_t vip_group_n_missing(const struct vip_group *);
+
 /* One that was lost.  0 or -errno, logged. */
 int vip_put_back(struct vip_group *, struct vip *, mono_t now);
 

@@ -1,0 +1,41 @@
+/*
+ * advert.h - one instance's side of the wire: what it sends, where to, and what
+ * of the received it will hear; packet.h with a socket.
+ */
+#ifndef VRRPD_ADVERT_H
+#define VRRPD_ADVERT_H
+
+#include "common/conf/conf.h"
+#include "vrrpd/packet.h"
+#include "vrrpd/sock.h"
+
+struct advert {
+	struct vrrp_wire wire;
+	struct addr *addrs; /* wire.addrs, and wire.peers below, are ours */
+	struct addr *peers;
+	struct addr group;	/* multicast */
+	struct vrrp_sock *sock; /* NULL: the interface is not there */
+	uint64_t received, sent, zero_received, zero_sent;
+	uint64_t dropped[VRRP_PKT_ERR_MAX];
+	unsigned differs; /* of the last advert taken; bits of enum vrrp_pkt_differs */
+};
+
+void advert_init(struct advert *); /* embedded by its owner */
+void advert_done(struct advert *);
+
+/* wire.primary stays as it was set before. */
+void advert_configure(struct advert *, const struct vrrp_conf *);
+
+/*
+ * Open on the link (and join the group), or NULL: close.  The link that it is
+ * open on already is kept.  0 or -errno.
+ */
+int advert_open(struct advert *, struct sock_set *, const struct netlink_link *);
+
+/* To the group or to every peer.  'interval_us' 0: ours.  0, or the first -errno. */
+int advert_send(struct advert *, uint8_t priority, int64_t interval_us);
+
+/* Counts it; OK: it may be acted upon. */
+enum vrrp_pkt_err advert_hear(struct advert *, const struct vrrp_pkt *);
+
+#endif

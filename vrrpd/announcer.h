@@ -1,0 +1,36 @@
+/*
+ * announcer.h - when the segment is told where our addresses are: a burst at
+ * once, a second one after garp_master_delay, and a refresh for as long as we
+ * hold them (announce.h makes the frames).
+ */
+#ifndef VRRPD_ANNOUNCER_H
+#define VRRPD_ANNOUNCER_H
+
+#include "common/conf/conf.h"
+#include "common/loop.h"
+#include "vrrpd/sock.h"
+#include "vrrpd/vip.h"
+
+struct announcer {
+	struct loop_timer timer;
+	struct netlink *nl;
+	struct sock_set *socks;
+	const struct vip_group *vips;
+	int64_t delay_us, refresh_us; /* 0: none */
+	unsigned repeat, refresh_repeat;
+	mono_t second_at, refresh_at; /* MONO_NEVER: not due */
+	uint64_t sent;
+};
+
+/* Embedded by its owner; the rest is borrowed for as long. */
+void announcer_init(
+    struct announcer *, uv_loop_t *, struct netlink *, struct sock_set *, const struct vip_group *);
+void announcer_configure(struct announcer *, const struct vrrp_conf *);
+
+void announcer_begin(struct announcer *, mono_t now);
+void announcer_stop(struct announcer *);
+
+/* The owner may be freed in 'on_closed' only. */
+void announcer_close(struct announcer *, void (*on_closed)(struct loop_timer *));
+
+#endif

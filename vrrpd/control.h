@@ -1,0 +1,15 @@
+/*
+ * control.h - org.trivet.vrrp: ListInstances, Monitor, and the metrics.
+ */
+#ifndef VRRPD_CONTROL_H
+#define VRRPD_CONTROL_H
+
+#include "vrrpd/instance.h"
+
+/* Serves RUN_DIR/vrrpd/bus.  0 or -errno after logging. */
+int control_start(struct vrrpd *, struct control **ret);
+
+/* The instance changed, appeared or is gone; accepts NULL. */
+void control_changed(struct control *, const char *name);
+
+#endif

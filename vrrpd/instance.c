@@ -1,0 +1,603 @@
+/*
+ * instance.c - see instance.h.  A callback reads: unwrap, translate, step,
+ * perform, re-arm.
+ */
+#include "vrrpd/instance.h"
+
+#include "common/event.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "vrrpd/control.h"
+#include "vrrpd/state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- what is said of a step ---- */
+
+static void
+remember_change(struct instance *in, const char *reason, mono_t now)
+{
+	free(in->reason);
+	in->reason = xstrdup(reason);
+	in->changed_at = now;
+	loop_wallclock(in->changed_stamp);
+}
+
+static const char *
+vip_list(const struct instance *in, struct text *text)
+{
+	char buf[ADDR_STRLEN];
+
+	for (size_t i = 0; i < in->vips.n; i++) {
+		text_add(text, i > 0 ? " " : "");
+		text_add(text, addr_format(&in->vips.vips[i].request.local, buf));
+	}
+	return text_str(text);
+}
+
+static void
+tell_scripts(struct instance *in, enum vrrp_role was, const struct vrrp_reason *reason)
+{
+	static const struct {
+		enum notify_kind kind;
+		const char *state;
+	} of_role[] = {
+		[VRRP_INIT] = { NOTIFY_STOP, "STOP" },
+		[VRRP_BACKUP] = { NOTIFY_BACKUP, "BACKUP" },
+		[VRRP_MASTER] = { NOTIFY_MASTER, "MASTER" },
+		[VRRP_FAULT] = { NOTIFY_FAULT, "FAULT" },
+	};
+	struct text vips = { 0 };
+	const struct notify_change change = {
+		.kind = of_role[in->state.role].kind,
+		.old_state = vrrp_role_str(was),
+		.new_state = of_role[in->state.role].state,
+		.priority = in->trackers.sum.effective,
+		.reason = in->reason,
+		.vips = vip_list(in, &vips),
+	};
+
+	/* Nothing changed for the outside when a process goes on where the last one stopped. */
+	if (in->notifier.runner != NULL && reason->why != VRRP_WHY_RESUMED &&
+	    reason->why != VRRP_WHY_LISTEN)
+		notifier_tell(&in->notifier, in->conf, in->vrrpd->conf->digest, &change);
+	text_done(&vips);
+}
+
+/* In the field's words: "Entering MASTER STATE: no advert from 10.4.7.11 for 3.609 s". */
+static void
+note_role(struct instance *in, enum vrrp_role was, const struct vrrp_reason *reason, mono_t now)
+{
+	enum vrrp_role role = in->state.role;
+	char words[VRRP_REASON_STRLEN], priority[8];
+	const char *fields[] = { "from", vrrp_role_str(was), "to", vrrp_role_str(role), "why",
+		vrrp_why_str(reason->why), "priority", priority, NULL };
+
+	snprintf(priority, sizeof(priority), "%u", in->trackers.sum.effective);
+	remember_change(in, vrrp_reason_format(reason, words), now);
+	in->became_master += role == VRRP_MASTER;
+	in->released_master += was == VRRP_MASTER;
+	if (reason->why == VRRP_WHY_START)
+		event_emit(LOG_NOTICE, in->name, fields, "Entering BACKUP STATE (init)");
+	else if (role == VRRP_INIT)
+		event_emit(LOG_NOTICE, in->name, fields, "Stopped, was %s", vrrp_role_str(was));
+	else
+		event_emit(role == VRRP_FAULT ? LOG_WARNING : LOG_NOTICE, in->name, fields,
+		    "Entering %s STATE: %s", vrrp_role_str(role), words);
+	tell_scripts(in, was, reason);
+}
+
+/* Worth a line although the role stays. */
+static void
+note_reason(struct instance *in, const struct vrrp_reason *reason, mono_t now)
+{
+	char words[VRRP_REASON_STRLEN];
+
+	vrrp_reason_format(reason, words);
+	switch (reason->why) {
+	case VRRP_WHY_NONE:
+		break;
+	case VRRP_WHY_PRIORITY:
+		event_emit(LOG_NOTICE, in->name,
+		    (const char *const[]){ "why", vrrp_why_str(reason->why), NULL },
+		    "Changing effective priority %s", words);
+		break;
+	case VRRP_WHY_FAULT: /* the cause is another one now */
+		if (in->reason == NULL || strcmp(in->reason, words) != 0) {
+			event_emit(LOG_NOTICE, in->name, NULL, "Still in FAULT STATE: %s", words);
+			free(in->reason);
+			in->reason = xstrdup(words);
+		}
+		break;
+	case VRRP_WHY_VIP_LOST: /* on_vip_lost has said it, with the address */
+		break;
+	default: /* what a peer does: bounded */
+		log_limited(&in->packet_limit, now, LOG_INFO, "(%s) %s", in->name, words);
+	}
+}
+
+/* ---- performing ---- */
+
+static void
+send_advert(struct instance *in, uint8_t priority, int64_t interval_us, mono_t now)
+{
+	int r = advert_send(&in->advert, priority, interval_us);
+
+	if (priority != VRRP_PRIORITY_LEAVE)
+		in->advert_at = now;
+	if (r != 0 && in->state.role != VRRP_FAULT && in->state.role != VRRP_INIT)
+		log_limited(&in->packet_limit, now, LOG_WARNING, "(%s) cannot send an advert: %s",
+		    in->name, strerror(-r));
+}
+
+static void
+add_vips(struct instance *in, mono_t now)
+{
+	size_t missing = vip_group_hold(&in->vips, now);
+	char *key = xasprintf("vips %s", in->name), *reason = NULL;
+
+	if (missing > 0)
+		reason = xasprintf(
+		    "(%s) %zu of %zu addresses cannot be added", in->name, missing, in->vips.n);
+	daemon_set_degraded(in->vrrpd->daemon, key, reason);
+	free(reason);
+	free(key);
+}
+
+static void
+renew(struct instance *in, mono_t now)
+{
+	/* What could not be added, or was permanent and is to be leased: another try. */
+	if (in->state.role == VRRP_MASTER && vip_group_n_missing(&in->vips) > 0)
+		add_vips(in, now);
+	vip_set_renew(in->vrrpd->vips, now);
+}
+
+static void
+delete_vips(struct instance *in)
+{
+	announcer_stop(&in->announcer);
+	vip_group_release(&in->vips);
+}
+
+static void
+perform(struct instance *in, unsigned actions, mono_t now)
+{
+	for (unsigned bit = 0; bit < VRRP_N_ACTIONS; bit++) {
+		switch ((enum vrrp_action)(actions & 1u << bit)) {
+		case VRRP_SEND_ADVERT:
+			send_advert(in, in->state.priority, 0, now);
+			break;
+		case VRRP_SEND_HANDOVER:
+			send_advert(
+			    in, in->state.priority, vrrp_handover_interval(&in->params), now);
+			break;
+		case VRRP_ADD_VIPS:
+			add_vips(in, now);
+			break;
+		case VRRP_RENEW_LEASE:
+			renew(in, now);
+			break;
+		case VRRP_DEL_VIPS:
+			delete_vips(in);
+			break;
+		case VRRP_SEND_RESIGN:
+			send_advert(in, VRRP_PRIORITY_LEAVE, 0, now);
+			break;
+		case VRRP_ANNOUNCE:
+			announcer_begin(&in->announcer, now);
+			break;
+		case VRRP_ASK_VERDICTS:
+			in->asked = now;
+			break;
+		}
+	}
+}
+
+/* One event through the machine; then the world catches up with the result. */
+static void
+feed(struct instance *in, const struct vrrp_event *ev)
+{
+	mono_t now = loop_now();
+	struct vrrp_outcome out = vrrp_step(&in->params, in->state, ev, now);
+	enum vrrp_role was = in->state.role;
+
+	in->state = out.next; /* the only assignment of a role */
+	perform(in, out.actions, now);
+	if (in->state.role != was)
+		note_role(in, was, &out.reason, now);
+	else
+		note_reason(in, &out.reason, now);
+	loop_timer_at(&in->timer, in->state.deadline);
+	if (in->state.role != was || out.reason.why != VRRP_WHY_NONE)
+		control_changed(in->vrrpd->control, in->name);
+	if (in->state.role != was)
+		state_changed(in->vrrpd->state);
+}
+
+/* ---- timers, packets, addresses ---- */
+
+static void
+on_timer(struct loop_timer *t, mono_t now)
+{
+	struct instance *in = CONTAINER_OF(t, struct instance, timer);
+
+	(void)now;
+	/* What has arrived comes before what has not. */
+	if (in->advert.sock != NULL)
+		vrrp_sock_drain(in->advert.sock);
+	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_TIMER });
+}
+
+static void
+on_again(struct loop_timer *t, mono_t now)
+{
+	(void)now;
+	instance_update(CONTAINER_OF(t, struct instance, again));
+}
+
+/* Said once for each way in which the peer's configuration is another one. */
+static void
+note_differs(struct instance *in, const struct vrrp_pkt *pkt)
+{
+	static const struct {
+		unsigned bit;
+		const char *what;
+	} ways[] = {
+		{ VRRP_DIFFERS_INTERVAL, "advertisement interval" },
+		{ VRRP_DIFFERS_ADDRESSES, "list of virtual addresses" },
+	};
+	unsigned new = in->advert.differs & ~in->differs;
+	char peer[ADDR_STRLEN];
+
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		if (new &ways[i].bit)
+			event_emit(LOG_WARNING, in->name, NULL,
+			    "peer %s differs: another %s than ours",
+			    addr_format(&pkt->advert.source, peer), ways[i].what);
+	if (in->differs != in->advert.differs)
+		control_changed(in->vrrpd->control, in->name);
+	in->differs = in->advert.differs;
+}
+
+static void
+ignore(struct instance *in, const struct addr *source, enum vrrp_pkt_err err)
+{
+	char from[ADDR_STRLEN];
+
+	if (err != VRRP_PKT_ERR_OWN)
+		log_limited(&in->packet_limit, loop_now(), LOG_INFO,
+		    "(%s) ignoring an advert from %s: %s", in->name, addr_format(source, from),
+		    vrrp_pkt_err_str(err));
+}
+
+void
+instance_on_bad(struct instance *in, const struct addr *source, enum vrrp_pkt_err err)
+{
+	in->advert.dropped[err]++;
+	ignore(in, source, err);
+}
+
+void
+instance_on_packet(struct instance *in, const struct vrrp_pkt *pkt)
+{
+	enum vrrp_pkt_err err = advert_hear(&in->advert, pkt);
+
+	if (err != VRRP_PKT_OK) {
+		ignore(in, &pkt->advert.source, err);
+		return;
+	}
+	note_differs(in, pkt);
+	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_ADVERT, .advert = pkt->advert });
+}
+
+/*
+ * Somebody deleted an address, or its lease ran out while we live: the core
+ * says whether it still is ours, after what the peers have said meanwhile.
+ */
+static void
+on_vip_lost(void *aux, struct vip *vip, enum vip_loss loss)
+{
+	struct instance *in = aux;
+	char buf[ADDR_STRLEN];
+
+	if (loss == VIP_EXPIRED && in->advert.sock != NULL)
+		vrrp_sock_drain(in->advert.sock);
+	if (!in->vips.held || vip->no_track)
+		return;
+	in->put_back++;
+	event_emit(LOG_WARNING, in->name, NULL, "address %s of %s %s",
+	    addr_format(&vip->request.local, buf), vip->device,
+	    loss == VIP_EXPIRED ? "was gone: its lease ran out, we were too slow"
+				: "was deleted by somebody else: putting it back");
+	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_VIP_LOST });
+}
+
+/* ---- what it depends on ---- */
+
+/* The socket and the address to send from follow the link. */
+static void
+follow_link(struct instance *in)
+{
+	const struct netlink_link *link = netlink_link_by_name(in->vrrpd->nl, in->conf->interface);
+	struct addr primary = in->conf->source;
+	int r;
+
+	if (link != NULL && primary.family == AF_UNSPEC)
+		trackers_primary(link, in->conf->family, &primary);
+	in->params.primary = primary;
+	in->advert.wire.primary = primary;
+	if (link != NULL && in->advert.sock != NULL &&
+	    vrrp_sock_index(in->advert.sock) == link->index)
+		return;
+	if ((r = advert_open(&in->advert, in->vrrpd->socks, link)) != 0)
+		event_emit(LOG_ERR, in->name, NULL, "cannot open a VRRP socket on %s: %s",
+		    in->conf->interface, strerror(-r));
+}
+
+static void
+feed_sum(struct instance *in, bool changed, const char *cause)
+{
+	const struct prio_sum *sum = &in->trackers.sum;
+	bool was_fault = in->state.role == VRRP_FAULT;
+	char fault[PRIO_CAUSE_STRLEN];
+
+	if (sum->effective != in->state.priority || sum->pending != in->state.pending)
+		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_PRIORITY,
+			     .priority = sum->effective,
+			     .pending = sum->pending,
+			     .cause = cause });
+	if (sum->fault && (changed || !was_fault))
+		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT,
+			     .cause = trackers_fault(&in->trackers, fault) });
+	if (!sum->fault && was_fault)
+		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT_CLEARED });
+}
+
+/* Verdicts that stand although nobody answers for them: degraded, and people should know. */
+static void
+show_degraded(struct instance *in)
+{
+	const struct trackers *t = &in->trackers;
+	char *key = xasprintf("checks %s", in->name), *reason = NULL;
+
+	for (size_t i = 0; t->sum.degraded && i < t->n; i++)
+		if (t->lines[i].standing == PRIO_HELD || t->lines[i].standing == PRIO_LOST ||
+		    t->lines[i].standing == PRIO_NEVER) {
+			reason = xasprintf("(%s) the verdict of check %s is %s: checkd is silent",
+			    in->name, t->terms[i].name, prio_standing_str(t->lines[i].standing));
+			break;
+		}
+	daemon_set_degraded(in->vrrpd->daemon, key, reason);
+	free(reason);
+	free(key);
+}
+
+static void
+check_freshness(struct instance *in)
+{
+	if (mono_is_never(in->asked) ||
+	    !trackers_fresh_since(&in->trackers, in->vrrpd->verdicts, in->asked))
+		return;
+	in->asked = MONO_NEVER;
+	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_VERDICTS });
+}
+
+void
+instance_update(struct instance *in)
+{
+	char cause[PRIO_CAUSE_STRLEN] = "";
+	bool changed;
+
+	follow_link(in);
+	changed = trackers_update(
+	    &in->trackers, in->vrrpd->verdicts, in->vrrpd->nl, loop_now(), cause);
+	if (in->state.role == VRRP_INIT)
+		return; /* not started, or over */
+	feed_sum(in, changed, cause);
+	check_freshness(in);
+	loop_timer_at(&in->again, in->trackers.sum.again_at);
+	if (changed)
+		state_changed(in->vrrpd->state);
+	if (!in->trackers.touched)
+		return;
+	show_degraded(in);
+	control_changed(in->vrrpd->control, in->name);
+}
+
+/* ---- configuration ---- */
+
+static void
+configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
+{
+	in->conf = conf;
+	in->notifier.runner = in->vrrpd->runner;
+	trackers_configure(&in->trackers, conf, now);
+	advert_configure(&in->advert, conf);
+	vip_group_configure(&in->vips, conf);
+	announcer_configure(&in->announcer, conf);
+	in->params = (struct vrrp_params){
+		.primary = in->params.primary,
+		.version = conf->version,
+		.interval_us = conf->advert_us,
+		.down_adverts = conf->down_timer_adverts,
+		.preempt = !conf->nopreempt,
+		.preempt_delay_us = conf->preempt_delay_us,
+		.answer_lower = !conf->strict,
+		.fast_preempt = !conf->strict,
+		.fresh_verdicts = trackers_any_weighted_check(&in->trackers),
+		.take_degraded = !conf->strict,
+		.listen_late = !conf->strict,
+	};
+	in->differs = 0;
+}
+
+bool
+instance_is_same(const struct instance *in, const struct vrrp_conf *conf)
+{
+	const struct vrrp_conf *old = in->conf;
+
+	return old->vrid == conf->vrid && old->family == conf->family &&
+	       old->version == conf->version && old->unicast == conf->unicast &&
+	       addr_equal(&old->mcast_group, &conf->mcast_group) &&
+	       strcmp(old->interface, conf->interface) == 0;
+}
+
+void
+instance_apply(struct instance *in, const struct vrrp_conf *conf)
+{
+	mono_t now = loop_now();
+
+	configure(in, conf, now);
+	follow_link(in);
+	in->state = vrrp_adjust(&in->params, in->state, now); /* deadlines; the role stays */
+	loop_timer_at(&in->timer, in->state.deadline);
+	instance_update(in);
+	if (in->state.role == VRRP_MASTER && vip_group_n_missing(&in->vips) > 0) {
+		add_vips(in, now);
+		announcer_begin(&in->announcer, now);
+	}
+	control_changed(in->vrrpd->control, in->name);
+	state_changed(in->vrrpd->state);
+}
+
+struct instance *
+instance_new(struct vrrpd *v, const struct vrrp_conf *conf)
+{
+	struct instance *in = xcalloc(1, sizeof(*in));
+
+	in->vrrpd = v;
+	in->name = xstrdup(conf->name);
+	in->asked = MONO_NEVER;
+	advert_init(&in->advert);
+	trackers_init(&in->trackers);
+	vip_group_init(&in->vips, v->vips, in->name, on_vip_lost, in);
+	announcer_init(&in->announcer, v->daemon->loop, v->nl, v->socks, &in->vips);
+	notifier_init(&in->notifier, v->runner, in->name);
+	loop_timer_init(v->daemon->loop, &in->timer, on_timer);
+	loop_timer_init(v->daemon->loop, &in->again, on_again);
+	in->n_open = 3;
+	configure(in, conf, loop_now());
+	remember_change(in, "init", loop_now());
+	return in;
+}
+
+static void
+release(struct instance *in)
+{
+	if (--in->n_open > 0)
+		return;
+	free(in->reason);
+	free(in->name);
+	free(in);
+}
+
+static void
+on_timer_closed(struct loop_timer *t)
+{
+	release(CONTAINER_OF(t, struct instance, timer));
+}
+
+static void
+on_again_closed(struct loop_timer *t)
+{
+	release(CONTAINER_OF(t, struct instance, again));
+}
+
+static void
+on_announcer_closed(struct loop_timer *t)
+{
+	release(CONTAINER_OF(CONTAINER_OF(t, struct announcer, timer), struct instance, announcer));
+}
+
+void
+instance_free(struct instance *in)
+{
+	if (in == NULL)
+		return;
+	notifier_done(&in->notifier);
+	advert_done(&in->advert);
+	vip_group_done(&in->vips);
+	trackers_done(&in->trackers);
+	loop_timer_close(&in->timer, on_timer_closed);
+	loop_timer_close(&in->again, on_again_closed);
+	announcer_close(&in->announcer, on_announcer_closed);
+}
+
+/* ---- start and stop ---- */
+
+static struct adopt_clock
+clocks(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (struct adopt_clock){ .boottime = loop_now(),
+		.monotonic = { ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000 } };
+}
+
+/* What the last process had, and how far it may be believed. */
+static struct adopt_outcome
+consider(struct instance *in, const struct record *rec, const char *boot_id)
+{
+	const struct record_instance *was = record_find(
+	    rec, in->conf->family, in->conf->vrid, in->conf->interface);
+	struct adopt_clock now = clocks();
+	struct adopt_kernel kernel = vip_group_leftovers(&in->vips, &now);
+	struct adopt_outcome out = adopt_decide(
+	    rec, was, &kernel, &now, boot_id, in->conf->advert_us, in->vips.lease_s * USEC_PER_SEC);
+
+	if (out.verdict != ADOPT_NONE && was != NULL)
+		trackers_restore(&in->trackers, was, mono_add(now.boottime, -out.age_us));
+	else if (kernel.n_present > 0)
+		event_emit(LOG_NOTICE, in->name, NULL,
+		    "not going on where the last process stopped: %s", adopt_why_str(out.why));
+	return out;
+}
+
+bool
+instance_start(struct instance *in, const struct record *rec, const char *boot_id)
+{
+	static const enum vrrp_event_kind kind_of[] = {
+		[ADOPT_NONE] = VRRP_EV_START,
+		[ADOPT_LISTEN] = VRRP_EV_RESUME_LISTEN,
+		[ADOPT_RESUME] = VRRP_EV_RESUME_MASTER,
+	};
+	struct adopt_outcome adopt = consider(in, rec, boot_id);
+	struct vrrp_event ev = { .kind = kind_of[adopt.verdict] };
+	char cause[PRIO_CAUSE_STRLEN] = "";
+	const struct prio_sum *sum = &in->trackers.sum;
+
+	instance_update(in);
+	if (sum->fault) {
+		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT,
+			     .cause = trackers_fault(&in->trackers, cause) });
+		ev.kind = VRRP_EV_START;
+	} else if (adopt.verdict != ADOPT_NONE)
+		vip_group_adopt(&in->vips, loop_now());
+	ev.priority = sum->effective;
+	ev.pending = sum->pending;
+	feed(in, &ev);
+	loop_timer_at(&in->again, sum->again_at);
+	show_degraded(in);
+	if (ev.kind != VRRP_EV_RESUME_MASTER)
+		return false;
+	event_emit(LOG_NOTICE, in->name, (const char *const[]){ "resumed", "master", NULL },
+	    "resumed as master: the last proof of it is %" PRId64 " ms old",
+	    adopt.age_us / USEC_PER_MSEC);
+	return true;
+}
+
+void
+instance_stop(struct instance *in, enum daemon_stop how)
+{
+	feed(in, &(struct vrrp_event){
+		     .kind = how == DAEMON_RESTART ? VRRP_EV_HANDOVER : VRRP_EV_STOP });
+	loop_timer_stop(&in->timer);
+	loop_timer_stop(&in->again);
+	announcer_stop(&in->announcer);
+}

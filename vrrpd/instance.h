@@ -1,0 +1,70 @@
+/*
+ * instance.h - one vrrp_instance that runs: the shell around its election core
+ * (fsm.h).  The only writer of the role: every cause arrives as an event, goes
+ * through vrrp_step, and what comes out is performed, logged and published.
+ */
+#ifndef VRRPD_INSTANCE_H
+#define VRRPD_INSTANCE_H
+
+#include "common/log.h"
+#include "vrrpd/advert.h"
+#include "vrrpd/announcer.h"
+#include "vrrpd/fsm.h"
+#include "vrrpd/notify_script.h"
+#include "vrrpd/trackers.h"
+#include "vrrpd/vrrpd.h"
+
+struct instance {
+	TAILQ_ENTRY(instance) entry;
+	struct vrrpd *vrrpd;
+	const struct vrrp_conf *conf; /* in force */
+	char *name;
+
+	struct vrrp_params params;
+	struct vrrp_state state; /* written in one place: feed() */
+
+	struct advert advert;
+	struct vip_group vips;
+	struct announcer announcer;
+	struct trackers trackers;
+	struct notifier notifier;
+	struct loop_timer timer; /* state.deadline */
+	struct loop_timer again; /* the sum changes by time alone */
+	mono_t asked;		 /* verdicts newer than this were asked for; MONO_NEVER: none */
+	struct log_limit packet_limit; /* lines that a peer can cause */
+
+	/* what is told about it */
+	char *reason; /* of the present role */
+	mono_t changed_at;
+	char changed_stamp[LOOP_STAMP_STRLEN];
+	mono_t advert_at; /* the last one sent as master */
+	uint64_t became_master, released_master, put_back;
+	unsigned differs; /* said already */
+	unsigned n_open;  /* timers to close before it may be freed */
+};
+
+/* In INIT; configured, not started.  Owned by the roster. */
+struct instance *instance_new(struct vrrpd *, const struct vrrp_conf *);
+/* Leaves the kernel as it is: feed VRRP_EV_STOP before. */
+void instance_free(struct instance *);
+
+/* Take part; 'rec' is what the last process left (NULL: nothing).  True: adopted. */
+bool instance_start(struct instance *, const struct record *rec, const char *boot_id);
+
+/* Another configuration of the same router; what did not change is not touched. */
+void instance_apply(struct instance *, const struct vrrp_conf *);
+
+/* The same router on the wire, so that instance_apply may be used. */
+bool instance_is_same(const struct instance *, const struct vrrp_conf *);
+
+/* Something it depends on may have changed: link, address, verdict. */
+void instance_update(struct instance *);
+
+/* A packet for its VRID on its interface. */
+void instance_on_packet(struct instance *, const struct vrrp_pkt *);
+/* ... that cannot be read: counted, and a line now and then. */
+void instance_on_bad(struct instance *, const struct addr *source, enum vrrp_pkt_err);
+
+void instance_stop(struct instance *, enum daemon_stop);
+
+#endif

@@ -1,0 +1,182 @@
+/*
+ * notify_script.c - see notify_script.h.
+ */
+#include "vrrpd/notify_script.h"
+
+#include "common/event.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ENV_MAX	 7
+#define ARGS_MAX 5
+
+struct notify_job {
+	TAILQ_ENTRY(notify_job) entry;
+	size_t script;
+	char digest[17];
+	char *what;			     /* "notify_master", for the log */
+	char *args[ARGS_MAX], *env[ENV_MAX]; /* NULL-terminated */
+};
+
+static const char *const KIND_NAME[NOTIFY_MAX] = {
+	[NOTIFY_MASTER] = "notify_master",
+	[NOTIFY_BACKUP] = "notify_backup",
+	[NOTIFY_FAULT] = "notify_fault",
+	[NOTIFY_STOP] = "notify_stop",
+	[NOTIFY_ANY] = "notify",
+};
+
+void
+notifier_init(struct notifier *n, struct runner_client *runner, const char *name)
+{
+	*n = (struct notifier){ .runner = runner, .name = name };
+	TAILQ_INIT(&n->queue);
+}
+
+static void
+job_free(struct notifier *n, struct notify_job *job)
+{
+	TAILQ_REMOVE(&n->queue, job, entry);
+	n->n--;
+	free(job->what);
+	for (size_t i = 0; i < ARGS_MAX; i++)
+		free(job->args[i]);
+	for (size_t i = 0; i < ENV_MAX; i++)
+		free(job->env[i]);
+	free(job);
+}
+
+void
+notifier_done(struct notifier *n)
+{
+	if (n->running != 0)
+		runner_forget(n->runner, n->running);
+	n->running = 0;
+	while (!TAILQ_EMPTY(&n->queue))
+		job_free(n, TAILQ_FIRST(&n->queue));
+}
+
+bool
+notifier_is_idle(const struct notifier *n)
+{
+	return TAILQ_EMPTY(&n->queue);
+}
+
+bool
+notifier_wanted(const struct vrrp_conf *conf)
+{
+	for (size_t kind = 0; kind < NOTIFY_MAX; kind++)
+		if (conf->notify[kind] != SIZE_MAX)
+			return true;
+	return false;
+}
+
+static void run_first(struct notifier *);
+
+static void
+report(const struct notifier *n, const struct notify_job *job, const struct runner_result *result)
+{
+	switch (result->outcome) {
+	case RUNNER_EXITED:
+		event_emit(result->code == 0 ? LOG_INFO : LOG_WARNING, n->name, NULL,
+		    "%s: exit %d%s%s", job->what, result->code,
+		    result->last_line[0] != '\0' ? ": " : "", result->last_line);
+		break;
+	case RUNNER_SIGNALED:
+		event_emit(
+		    LOG_WARNING, n->name, NULL, "%s: ended by signal %d", job->what, result->code);
+		break;
+	case RUNNER_TIMEOUT:
+	case RUNNER_NOT_RUN:
+		event_emit(LOG_WARNING, n->name, NULL, "%s: %s", job->what, result->reason);
+		break;
+	}
+}
+
+static void
+on_result(void *aux, const struct runner_result *result)
+{
+	struct notifier *n = aux;
+	struct notify_job *job = TAILQ_FIRST(&n->queue);
+
+	n->running = 0;
+	report(n, job, result);
+	job_free(n, job);
+	run_first(n);
+	if (TAILQ_EMPTY(&n->queue) && n->on_idle != NULL)
+		n->on_idle(n->aux);
+}
+
+static void
+run_first(struct notifier *n)
+{
+	struct notify_job *job = TAILQ_FIRST(&n->queue);
+
+	if (job == NULL || n->running != 0)
+		return;
+	n->running = runner_run(n->runner, &(struct runner_request){
+					       .digest = job->digest,
+					       .script = job->script,
+					       .args = (const char *const *)job->args,
+					       .env = (const char *const *)job->env,
+					       .timeout_us = NOTIFY_TIMEOUT_US,
+					       .on_result = on_result,
+					       .aux = n,
+					   });
+}
+
+/* A newer change is worth more than an older one that nobody has run yet. */
+static void
+make_room(struct notifier *n)
+{
+	struct notify_job *oldest = TAILQ_FIRST(&n->queue);
+
+	if (n->n < NOTIFY_QUEUE_MAX)
+		return;
+	if (n->running != 0)
+		oldest = TAILQ_NEXT(oldest, entry);
+	event_emit(LOG_WARNING, n->name, NULL, "%s is not run: %u changes wait already",
+	    oldest->what, NOTIFY_QUEUE_MAX);
+	job_free(n, oldest);
+}
+
+static void
+add_job(struct notifier *n, const struct vrrp_conf *conf, const char *digest, enum notify_kind kind,
+    const struct notify_change *change)
+{
+	struct notify_job *job;
+
+	if (conf->notify[kind] == SIZE_MAX)
+		return;
+	make_room(n);
+	job = xcalloc(1, sizeof(*job));
+	job->script = conf->notify[kind];
+	strncpy(job->digest, digest, sizeof(job->digest) - 1);
+	job->what = xstrdup(KIND_NAME[kind]);
+	if (kind == NOTIFY_ANY) {
+		job->args[0] = xstrdup("INSTANCE");
+		job->args[1] = xstrdup(conf->name);
+		job->args[2] = xstrdup(change->new_state);
+		job->args[3] = xasprintf("%u", change->priority);
+	}
+	job->env[0] = xasprintf("TRIVET_INSTANCE=%s", conf->name);
+	job->env[1] = xasprintf("TRIVET_OLD_STATE=%s", change->old_state);
+	job->env[2] = xasprintf("TRIVET_NEW_STATE=%s", change->new_state);
+	job->env[3] = xasprintf("TRIVET_PRIORITY=%u", change->priority);
+	job->env[4] = xasprintf("TRIVET_REASON=%s", change->reason);
+	job->env[5] = xasprintf("TRIVET_VIPS=%s", change->vips);
+	TAILQ_INSERT_TAIL(&n->queue, job, entry);
+	n->n++;
+}
+
+void
+notifier_tell(struct notifier *n, const struct vrrp_conf *conf, const char *digest,
+    const struct notify_change *change)
+{
+	add_job(n, conf, digest, change->kind, change);
+	add_job(n, conf, digest, NOTIFY_ANY, change);
+	run_first(n);
+}

@@ -1,0 +1,54 @@
+/*
+ * notify_script.h - telling people's scripts about changes of role: one after
+ * another for each instance, by way of the runner (common/runner/client.h).
+ *
+ * argv is keepalived's: notify_master and its like as written, notify with
+ * INSTANCE NAME STATE PRIORITY appended.  The environment has TRIVET_INSTANCE,
+ * TRIVET_OLD_STATE, TRIVET_NEW_STATE, TRIVET_PRIORITY, TRIVET_REASON,
+ * TRIVET_VIPS.
+ */
+#ifndef VRRPD_NOTIFY_SCRIPT_H
+#define VRRPD_NOTIFY_SCRIPT_H
+
+#include "common/conf/conf.h"
+#include "common/runner/client.h"
+
+#include <sys/queue.h>
+
+#define NOTIFY_QUEUE_MAX  64 /* changes waiting behind a script that hangs; the oldest go */
+#define NOTIFY_TIMEOUT_US (30 * USEC_PER_SEC)
+
+struct notify_job;
+
+struct notifier {
+	struct runner_client *runner; /* borrowed */
+	const char *name;	      /* the instance's; borrowed */
+	uint64_t running;	      /* the runner's id; 0: none */
+	size_t n;
+	TAILQ_HEAD(, notify_job) queue; /* the first one is the one running */
+	void (*on_idle)(void *aux);	/* the last one has ended; may be NULL */
+	void *aux;
+};
+
+struct notify_change {
+	enum notify_kind kind; /* NOTIFY_MASTER ..: which script besides notify */
+	const char *old_state; /* "BACKUP" */
+	const char *new_state; /* "MASTER", "STOP" */
+	unsigned priority;
+	const char *reason;
+	const char *vips; /* separated by spaces */
+};
+
+/* Embedded by its owner. */
+void notifier_init(struct notifier *, struct runner_client *, const char *name);
+void notifier_done(struct notifier *); /* what waits is not run */
+
+/* Which scripts, by the configuration with that digest. */
+void notifier_tell(
+    struct notifier *, const struct vrrp_conf *, const char *digest, const struct notify_change *);
+bool notifier_is_idle(const struct notifier *);
+
+/* Only counts what a script is; for a configuration without any the runner need not exist. */
+bool notifier_wanted(const struct vrrp_conf *);
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * roster.c - see roster.h.
+ */
+#include "vrrpd/roster.h"
+
+#include "common/event.h"
+#include "common/log.h"
+#include "vrrpd/control.h"
+#include "vrrpd/state.h"
+
+#include <string.h>
+
+struct instance *
+roster_find(const struct vrrpd *v, const char *name)
+{
+	struct instance *in;
+
+	TAILQ_FOREACH (in, &v->instances, entry)
+		if (strcmp(in->name, name) == 0)
+			return in;
+	return NULL;
+}
+
+static struct instance *
+add(struct vrrpd *v, const struct vrrp_conf *conf)
+{
+	struct instance *in = instance_new(v, conf);
+
+	TAILQ_INSERT_TAIL(&v->instances, in, entry);
+	return in;
+}
+
+void
+roster_start(struct vrrpd *v, struct record *rec, const char *boot_id)
+{
+	struct instance *in;
+	bool adopted = false;
+
+	for (size_t i = 0; i < v->conf->n_instances; i++)
+		add(v, &v->conf->instances[i]);
+	TAILQ_FOREACH (in, &v->instances, entry)
+		adopted |= instance_start(in, rec, boot_id);
+	if (adopted)
+		record_note_adoption(rec, loop_now());
+	vip_set_remove_leftovers(v->vips);
+}
+
+/* ---- reload ---- */
+
+static void
+drop(struct vrrpd *v, struct instance *in)
+{
+	struct control *control = v->control;
+	char *name = xstrdup(in->name);
+
+	instance_stop(in, DAEMON_STOP);
+	TAILQ_REMOVE(&v->instances, in, entry);
+	instance_free(in);
+	control_changed(control, name);
+	free(name);
+}
+
+/* First what ends, then what goes on, then what begins: a VRID may change hands. */
+void
+roster_apply(struct vrrpd *v)
+{
+	struct instance *in, *next;
+	const struct vrrp_conf *conf;
+
+	for (in = TAILQ_FIRST(&v->instances); in != NULL; in = next) {
+		next = TAILQ_NEXT(in, entry);
+		conf = conf_instance(v->conf, in->name);
+		if (conf == NULL || !instance_is_same(in, conf))
+			drop(v, in);
+	}
+	TAILQ_FOREACH (in, &v->instances, entry)
+		instance_apply(in, conf_instance(v->conf, in->name));
+	for (size_t i = 0; i < v->conf->n_instances; i++) {
+		conf = &v->conf->instances[i];
+		if (roster_find(v, conf->name) != NULL)
+			continue;
+		in = add(v, conf);
+		instance_start(in, NULL, state_boot_id(v->state));
+		control_changed(v->control, in->name);
+	}
+	state_changed(v->state);
+}
+
+/* ---- the world ---- */
+
+void
+roster_update(struct vrrpd *v)
+{
+	struct instance *in;
+
+	TAILQ_FOREACH (in, &v->instances, entry)
+		instance_update(in);
+}
+
+void
+roster_on_link(void *aux, const struct netlink_link *link, bool gone)
+{
+	(void)link, (void)gone;
+	roster_update(aux);
+}
+
+void
+roster_on_addr(void *aux, const struct netlink_link *link, const struct netlink_addr *addr,
+    bool gone, enum netlink_by by)
+{
+	struct vrrpd *v = aux;
+
+	(void)link;
+	if (gone)
+		vip_set_on_gone(v->vips, addr, by, loop_now());
+	if (addr->proto != VIP_PROTO) /* else one of ours, renewed */
+		roster_update(v);
+}
+
+static void
+drop_unclaimed(
+    struct vrrpd *v, const struct vrrp_sock *sock, const struct addr *source, enum vrrp_pkt_err err)
+{
+	char from[ADDR_STRLEN];
+
+	v->unclaimed[err]++;
+	log_debug("ignoring a packet from %s on %s: %s", addr_format(source, from),
+	    vrrp_sock_name(sock), vrrp_pkt_err_str(err));
+}
+
+void
+roster_on_bad(void *aux, struct vrrp_sock *sock, enum vrrp_pkt_err err)
+{
+	drop_unclaimed(aux, sock, &(struct addr){ 0 }, err);
+}
+
+void
+roster_on_rx(void *aux, struct vrrp_sock *sock, const struct vrrp_rx *rx)
+{
+	struct vrrpd *v = aux;
+	struct vrrp_pkt pkt;
+	enum vrrp_pkt_err err = vrrp_pkt_decode(rx, &pkt);
+	bool claimed = false;
+	struct instance *in, *next;
+
+	for (in = TAILQ_FIRST(&v->instances); in != NULL; in = next) {
+		next = TAILQ_NEXT(in, entry);
+		if (in->advert.sock != sock || in->conf->vrid != pkt.advert.vrid)
+			continue;
+		claimed = true;
+		if (err == VRRP_PKT_OK)
+			instance_on_packet(in, &pkt);
+		else
+			instance_on_bad(in, &rx->source, err);
+	}
+	if (!claimed)
+		drop_unclaimed(v, sock, &rx->source, err != VRRP_PKT_OK ? err : VRRP_PKT_ERR_VRID);
+}

@@ -1,0 +1,23 @@
+/*
+ * state.h - RUN_DIR/vrrpd/state: read once at the start, written whenever a role
+ * or a term changed (record.h is its text).
+ */
+#ifndef VRRPD_STATE_H
+#define VRRPD_STATE_H
+
+#include "vrrpd/record.h"
+#include "vrrpd/vrrpd.h"
+
+struct state *state_new(struct vrrpd *);
+
+/* What the last process left; NULL: nothing usable.  Owned by the state. */
+struct record *state_last(struct state *);
+const char *state_boot_id(const struct state *);
+
+/* Soon, once for all changes of this turn of the loop. */
+void state_changed(struct state *);
+
+/* Now: the last thing a process does. */
+void state_write(struct state *, bool handover);
+
+#endif

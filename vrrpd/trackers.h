@@ -1,0 +1,61 @@
+/*
+ * trackers.h - what one instance's priority depends on: its checks (by way of
+ * verdicts.h) and interfaces, as the terms of priority.h, kept up to date and
+ * summed.  Between the world and the sum stands nothing else.
+ */
+#ifndef VRRPD_TRACKERS_H
+#define VRRPD_TRACKERS_H
+
+#include "common/conf/conf.h"
+#include "common/netlink.h"
+#include "vrrpd/priority.h"
+#include "vrrpd/record.h"
+#include "vrrpd/verdicts.h"
+
+struct trackers {
+	uint8_t base;
+	struct prio_term *terms; /* texts are ours */
+	struct prio_line *lines; /* of the last sum */
+	size_t n;
+	struct prio_sum sum;
+	bool needs_address; /* the interface must have one of this family to send from */
+	uint8_t family;
+	bool touched;	    /* by the last update: something that people are shown changed */
+	bool track_primary; /* the instance's own interface being up */
+};
+
+void trackers_init(struct trackers *); /* no terms; embedded by its owner */
+void trackers_done(struct trackers *);
+
+/*
+ * What is tracked from now on.  A term that was there before keeps its verdict;
+ * a new check is waited for from 'now' on.  The first term is the instance's own
+ * interface.
+ */
+void trackers_configure(struct trackers *, const struct vrrp_conf *, mono_t now);
+
+/* Verdicts that the last process knew until 'proof', for the first moments of this one. */
+void trackers_restore(struct trackers *, const struct record_instance *, mono_t proof);
+/* ... and for the next one; texts are copied. */
+void trackers_record(const struct trackers *, struct record_instance *ret);
+
+/*
+ * Look at the world and sum up.  True when a line of the arithmetic changed;
+ * the first such term's cause is then in 'cause'.  'verdicts' may be NULL.
+ */
+bool trackers_update(struct trackers *, const struct verdicts *, const struct netlink *, mono_t now,
+    char cause[static PRIO_CAUSE_STRLEN]);
+
+/* In words, why the sum says FAULT. */
+const char *trackers_fault(const struct trackers *, char cause[static PRIO_CAUSE_STRLEN]);
+
+bool trackers_any_weighted_check(const struct trackers *);
+
+/* Every weighted check's verdict is from a run begun after 'since'. */
+bool trackers_fresh_since(const struct trackers *, const struct verdicts *, mono_t since);
+
+/* The address an instance sends from, unless one is configured: the first of its family on the
+ * link that is no VIP (IPv6: link-local). */
+bool trackers_primary(const struct netlink_link *, uint8_t family, struct addr *ret);
+
+#endif

@@ -1,0 +1,214 @@
+/*
+ * verdicts.c - see verdicts.h.  The objects are org.trivet.check's type Check.
+ */
+#include "vrrpd/verdicts.h"
+
+#include "common/event.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "ipc/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#define HEARTBEAT_MS 1000
+
+struct entry {
+	TAILQ_ENTRY(entry) entry;
+	char *name;
+	struct verdict verdict;
+};
+
+struct verdicts {
+	struct ipc_view *view;
+	bool away;
+	TAILQ_HEAD(, entry) entries;
+	void (*on_change)(void *aux);
+	void *aux;
+};
+
+static struct entry *
+find(const struct verdicts *v, const char *name)
+{
+	struct entry *e;
+
+	TAILQ_FOREACH (e, &v->entries, entry)
+		if (strcmp(e->name, name) == 0)
+			return e;
+	return NULL;
+}
+
+static struct entry *
+find_or_add(struct verdicts *v, const char *name)
+{
+	struct entry *e = find(v, name);
+
+	if (e == NULL) {
+		e = xcalloc(1, sizeof(*e));
+		e->name = xstrdup(name);
+		TAILQ_INSERT_TAIL(&v->entries, e, entry);
+	}
+	return e;
+}
+
+const struct verdict *
+verdicts_find(const struct verdicts *v, const char *check)
+{
+	const struct entry *e = find(v, check);
+
+	return e != NULL ? &e->verdict : NULL;
+}
+
+bool
+verdicts_away(const struct verdicts *v)
+{
+	return v->away;
+}
+
+json_t *
+verdicts_describe(const struct verdicts *v)
+{
+	return ipc_view_describe(v->view);
+}
+
+/* A wall clock time of another process on this node, on our clock; now when it is nonsense. */
+static mono_t
+mono_from_stamp(const char *stamp)
+{
+	mono_t now = loop_now();
+	struct tm tm = { 0 };
+	int64_t age_s;
+
+	if (stamp == NULL || strptime(stamp, "%Y-%m-%dT%H:%M:%S", &tm) == NULL)
+		return now;
+	age_s = (int64_t)time(NULL) - (int64_t)timegm(&tm);
+	return mono_add(now, -MAX(age_s, 0) * USEC_PER_SEC);
+}
+
+static char *
+evidence_of(const json_t *check)
+{
+	const char *detail = json_string_value(json_object_get(check, "lastDetail"));
+	const char *reason = json_string_value(json_object_get(check, "lastReason"));
+
+	if (detail != NULL && detail[0] != '\0')
+		return xstrdup(detail);
+	return reason != NULL && reason[0] != '\0' ? xstrdup(reason) : NULL;
+}
+
+static enum prio_verdict
+verdict_of(const json_t *check)
+{
+	const char *state = json_string_value(json_object_get(check, "state"));
+
+	if (state != NULL && strcmp(state, "up") == 0)
+		return PRIO_UP;
+	if (state != NULL && strcmp(state, "down") == 0)
+		return PRIO_DOWN;
+	return PRIO_UNKNOWN; /* and whatever a newer checkd may say */
+}
+
+static void
+take(struct verdict *v, const json_t *check)
+{
+	enum prio_verdict verdict = verdict_of(check);
+	const json_t *until = json_object_get(check, "validUntilUsec");
+
+	/* A fresh checkd does not know yet: what the last one knew stands. */
+	v->away = verdict == PRIO_UNKNOWN;
+	if (v->away)
+		return;
+	v->verdict = verdict;
+	v->valid_until = json_is_integer(until) ? (mono_t){ json_integer_value(until) }
+						: MONO_NEVER;
+	v->checked.us = json_integer_value(json_object_get(check, "lastCheckedUsec"));
+	v->took_us = json_integer_value(json_object_get(check, "lastDurationUsec"));
+	v->since = mono_from_stamp(json_string_value(json_object_get(check, "lastChangeAt")));
+	free(v->evidence);
+	v->evidence = evidence_of(check);
+}
+
+static void
+on_check(void *aux, const char *name, const json_t *check)
+{
+	struct verdicts *v = aux;
+	struct entry *e = check != NULL ? find_or_add(v, name) : find(v, name);
+
+	if (e == NULL)
+		return;
+	if (check != NULL)
+		take(&e->verdict, check);
+	else
+		e->verdict.away = true;
+	v->on_change(v->aux);
+}
+
+static void
+on_state(void *aux, enum ipc_view_state state, const char *why)
+{
+	struct verdicts *v = aux;
+	bool away = state != IPC_VIEW_LIVE;
+
+	if (away == v->away)
+		return;
+	v->away = away;
+	if (away)
+		event_emit(LOG_WARNING, "", NULL,
+		    "checkd is silent (%s): its last verdicts are held", why);
+	else
+		event_emit(LOG_INFO, "", NULL, "checkd answers");
+	v->on_change(v->aux);
+}
+
+static const char *
+name_of(const json_t *object, char *buf, size_t size)
+{
+	(void)buf, (void)size;
+	return json_string_value(json_object_get(object, "name"));
+}
+
+struct verdicts *
+verdicts_new(uv_loop_t *loop, const char *run_dir, void (*on_change)(void *), void *aux)
+{
+	static const struct ipc_view_array arrays[] = {
+		{ .array = "checks", .key = name_of, .prefix = "", .on_object = on_check },
+	};
+	struct verdicts *v = xcalloc(1, sizeof(*v));
+	const struct ipc_view_config config = {
+		.daemon = "checkd",
+		.run_dir = run_dir,
+		.method = "org.trivet.check.Monitor",
+		.heartbeat_ms = HEARTBEAT_MS,
+		.arrays = arrays,
+		.n_arrays = ARRAY_LEN(arrays),
+		.on_state = on_state,
+		.aux = v,
+	};
+
+	v->away = true;
+	v->on_change = on_change;
+	v->aux = aux;
+	TAILQ_INIT(&v->entries);
+	v->view = ipc_view_new(loop, &config);
+	return v;
+}
+
+void
+verdicts_free(struct verdicts *v)
+{
+	struct entry *e;
+
+	if (v == NULL)
+		return;
+	ipc_view_free(v->view);
+	while ((e = TAILQ_FIRST(&v->entries)) != NULL) {
+		TAILQ_REMOVE(&v->entries, e, entry);
+		free(e->verdict.evidence);
+		free(e->name);
+		free(e);
+	}
+	free(v);
+}

@@ -1,0 +1,45 @@
+/*
+ * vrrpd.h - the process: what all instances share, and how the files of this
+ * shell hang together.
+ *
+ *   main.c        life: start, reload, stop
+ *   roster.c      the instances: made and changed by configuration, found for a packet
+ *   instance.c    one of them around its election core
+ *   advert.c, vip.c, announcer.c, trackers.c, notify_script.c   its limbs
+ *   state.c       what is left for the next process
+ *   control.c     what the bus is told
+ */
+#ifndef VRRPD_VRRPD_H
+#define VRRPD_VRRPD_H
+
+#include "common/daemon.h"
+#include "common/netlink.h"
+#include "common/runner/client.h"
+#include "vrrpd/record.h"
+#include "vrrpd/sock.h"
+#include "vrrpd/verdicts.h"
+#include "vrrpd/vip.h"
+
+#include <sys/queue.h>
+
+struct instance;
+struct control;
+struct state;
+
+struct vrrpd {
+	struct daemon *daemon;
+	const struct conf *conf; /* in force; during a reload already the next */
+	struct netlink *nl;
+	struct sock_set *socks;
+	struct vip_set *vips;
+	struct verdicts *verdicts;    /* NULL: nothing tracks a check */
+	struct runner_client *runner; /* NULL: no notify script anywhere */
+	struct state *state;
+	struct control *control;
+	TAILQ_HEAD(, instance) instances;
+	uint64_t unclaimed[VRRP_PKT_ERR_MAX]; /* packets dropped that are for no instance */
+	size_t n_running;		      /* at the end: scripts still waited for */
+	struct loop_timer end;		      /* ... at most this long */
+};
+
+#endif
