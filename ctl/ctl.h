@@ -38,6 +38,9 @@ int ctl_fail(const char *verb, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A JSON value on standard output, for programs: indented, one line end. */
 void ctl_print_json(const json_t *);
 
+/* Is 'name' among the words of "vrrpd,checkd"?  NULL is everything. */
+bool ctl_among(const char *words, const char *name);
+
 #define CTL_N_DAEMONS 3
 /* checkd, proxyd, vrrpd: the order in which a change is made and things start. */
 extern const char *const ctl_daemons[CTL_N_DAEMONS];

@@ -63,8 +63,8 @@ restart(const char *run_dir, const char *name)
 
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
 		return ctl_fail("restart",
-		    "no trivet run is at work in %s (under systemd: systemctl restart %s)", run_dir,
-		    name);
+		    "no trivet run is at work in %s (under systemd: systemctl restart trivet-%s)",
+		    run_dir, name);
 	if (fd < 0)
 		return ctl_fail("restart", "%s: %s", run_dir, strerror(-fd));
 	answer = ask(fd, name);

@@ -371,26 +371,13 @@ find_program(const char *name)
 	return NULL;
 }
 
-static bool
-wanted(const char *only, const char *name)
-{
-	size_t length = strlen(name);
-
-	for (const char *p = only; p != NULL; p = strchr(p, ',')) {
-		p += *p == ',';
-		if (strncmp(p, name, length) == 0 && (p[length] == ',' || p[length] == '\0'))
-			return true;
-	}
-	return only == NULL;
-}
-
 /* Scripts are started for checkd (checks) and vrrpd (notify scripts). */
 static bool
 wants_child(const char *only, const char *name)
 {
 	if (strcmp(name, "trivet-runner") == 0)
-		return wanted(only, "checkd") || wanted(only, "vrrpd");
-	return wanted(only, name);
+		return ctl_among(only, "checkd") || ctl_among(only, "vrrpd");
+	return ctl_among(only, name);
 }
 
 static int

@@ -18,7 +18,7 @@ static const struct verb {
 	const char *usage;
 	const char *help;
 } verbs[] = {
-{ "status", verb_status, "[--plugin]",
+{ "status", verb_status, "[--plugin] [--only DAEMON,...]",
     "what runs, who holds which address, what is wrong" },
 { "why", verb_why, "[INSTANCE...]",
     "why an instance is in its state: the priority, term by term, and the evidence" },
@@ -96,6 +96,19 @@ ctl_print_json(const json_t *value)
 {
 	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	fputc('\n', stdout);
+}
+
+bool
+ctl_among(const char *words, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *p = words; p != NULL; p = strchr(p, ',')) {
+		p += *p == ',';
+		if (strncmp(p, name, length) == 0 && (p[length] == ',' || p[length] == '\0'))
+			return true;
+	}
+	return words == NULL;
 }
 
 /*
