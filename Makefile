@@ -62,7 +62,8 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 UNIT     := $(UNIT_SRC:%.c=$(B)/%)
 FUZZ     := $(FUZZ_SRC:%.c=$(B)/%)
 C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] checkd/*.[ch] \
-	proxyd/*.[ch] ctl/*.[ch] tests/unit/*.[ch] tests/sim/*.[ch] tests/config/*.[ch] tests/fuzz/*.[ch])
+	proxyd/*.[ch] ctl/*.[ch] tests/unit/*.[ch] tests/sim/*.[ch] tests/config/*.[ch] tests/fuzz/*.[ch] \
+	tests/net/*.c)
 
 .PHONY: all deps check check-unit check-sim check-config purity test test-net test-san lint format \
 	install deb test-systemd clean
@@ -70,29 +71,29 @@ C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] che
 
 all: $(PROGRAMS:%=$(B)/%)
 
-$(B)/%.o: %.c
+$(B)/obj/%.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/libcore.a: $(CORE_SRC:%.c=$(B)/%.o)
+$(B)/libcore.a: $(CORE_SRC:%.c=$(B)/obj/%.o)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-$(B)/libshell.a: $(SHELL_SRC:%.c=$(B)/%.o) $(B)/ipc/model.o
+$(B)/libshell.a: $(SHELL_SRC:%.c=$(B)/obj/%.o) $(B)/obj/ipc/model.o
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # The interface texts as a table of {name, text}: one source for daemons, tests and tools.
 MODEL := $(sort $(wildcard ipc/model/*.varlink))
-$(B)/ipc/model.c: ipc/embed.awk $(MODEL)
+$(B)/obj/ipc/model.c: ipc/embed.awk $(MODEL)
 	$(call say,EMBED,$@)
 	@mkdir -p $(@D)
 	$(Q)awk -f ipc/embed.awk $(MODEL) > $@.tmp && mv $@.tmp $@
-$(B)/ipc/model.o: $(B)/ipc/model.c
+$(B)/obj/ipc/model.o: $(B)/obj/ipc/model.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 define program
-$(B)/$(1): $$(SRC_$(1):%.c=$(B)/%.o) $(B)/libshell.a $(B)/libcore.a
+$(B)/$(1): $$(SRC_$(1):%.c=$(B)/obj/%.o) $(B)/libshell.a $(B)/libcore.a
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
 endef
@@ -101,21 +102,24 @@ $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 # ---- tests without root or network ----
 check: check-unit check-sim check-config purity
 
-$(UNIT): $(B)/%: $(B)/%.o $(B)/libcore.a
+$(UNIT): $(B)/%: $(B)/obj/%.o $(B)/libcore.a
 	$(call say,LD,$@)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lcmocka
 check-unit: $(UNIT)
 	$(Q)for t in $(UNIT); do $$t || exit 1; done
 
 SIM_SEEDS ?= 2000
-$(B)/tests/sim/sim: $(SIM_SRC:%.c=$(B)/%.o) $(B)/libcore.a
+$(B)/tests/sim/sim: $(SIM_SRC:%.c=$(B)/obj/%.o) $(B)/libcore.a
 	$(call say,LD,$@)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 check-sim: $(B)/tests/sim/sim
 	$(Q)$< --seeds $(SIM_SEEDS) && $< tests/sim/*.sim
 
-$(B)/tests/config/conf_run: $(CONF_SRC:%.c=$(B)/%.o) $(B)/libcore.a
+$(B)/tests/config/conf_run: $(CONF_SRC:%.c=$(B)/obj/%.o) $(B)/libcore.a
 	$(call say,LD,$@)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 check-config: $(B)/tests/config/conf_run
 	$(Q)$< tests/config
@@ -127,7 +131,12 @@ purity: $(B)/libcore.a
 	@echo 'purity: libcore.a keeps to itself'
 
 # ---- tests with real daemons and real peers in network namespaces (root) ----
-test-net: all
+# The bus without a daemon around it: a toy that serves, watches and calls (test_bus.py).
+$(B)/tests/net/busd: $(B)/obj/tests/net/busd.o $(B)/libshell.a $(B)/libcore.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+test-net: all $(B)/tests/net/busd
 	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) tests/net
 
 # ---- what this tree needs from Debian 12 ----
@@ -146,8 +155,9 @@ FUZZ_SECONDS ?= 20
 .PHONY: fuzz fuzz-run
 fuzz:
 	$(MAKE) fuzz-run CC=clang B=$(B)-fuzz SANITIZE=fuzzer-no-link,address,undefined CFLAGS="-O1 -g"
-$(FUZZ): $(B)/%: $(B)/%.o $(B)/libcore.a
+$(FUZZ): $(B)/%: $(B)/obj/%.o $(B)/libcore.a
 	$(call say,LD,$@)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson
 # What is found new goes into the build directory; only what found a bug is added to the tree.
 fuzz-run: $(FUZZ)

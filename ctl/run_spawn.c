@@ -130,10 +130,8 @@ compose(const struct run_child *c, char *argv[static 16])
 	}
 	add(argv, &n, "--run-dir");
 	add(argv, &n, o->run_dir);
-	if (c->user != NULL) { /* the runner keeps no state */
-		add(argv, &n, "--state-dir");
-		add(argv, &n, o->state_dir);
-	}
+	add(argv, &n, "--state-dir");
+	add(argv, &n, o->state_dir);
 	if (o->verbose)
 		add(argv, &n, "-v");
 	argv[n] = NULL;
