@@ -1,0 +1,30 @@
+/*
+ * checks.h - all checks that run: made from the configuration, kept over a
+ * reload as far as they still ask the same.
+ */
+#ifndef CHECKD_CHECKS_H
+#define CHECKD_CHECKS_H
+
+#include "checkd/target.h"
+
+struct checks;
+
+struct checks_events {
+	void (*on_change)(void *aux, const char *name); /* it is different, new, or gone */
+	void *aux;
+};
+
+/* Which run: every `check`, and every vrrp_script that something tracks.  'conf' is borrowed. */
+struct checks *checks_new(
+    struct probe_env *, const struct conf *conf, const struct checks_events *);
+void checks_free(struct checks *);
+
+/* Go over to 'next'; until then the old one must live.  Env's digest is set here too. */
+void checks_reload(struct checks *, const struct conf *next);
+
+const struct conf *checks_conf(const struct checks *);
+size_t checks_count(const struct checks *);
+struct target *checks_at(const struct checks *, size_t i);	     /* in the order of the file */
+struct target *checks_find(const struct checks *, const char *name); /* or NULL */
+
+#endif

@@ -1,0 +1,202 @@
+/*
+ * probe_process.c - enough processes of a name run.
+ *
+ * Those found are held by pidfds, whose becoming readable is the exit: it is
+ * noticed at once, and as long as enough of them live no run has to go through
+ * /proc.  Only starts need a scan, and only while there are too few.
+ */
+#include "checkd/probe.h"
+#include "checkd/proc.h"
+#include "common/loop.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HELD_BESIDE 15	/* processes held beyond the quorum, so that one exit needs no scan */
+#define HELD_MAX    256 /* descriptors one check may take */
+
+struct held {
+	LIST_ENTRY(held) entry;
+	struct process_probe *owner;
+	pid_t pid;
+	int fd;
+	uv_poll_t poll;
+};
+
+struct process_probe {
+	struct probe probe;
+	LIST_HEAD(, held) held;
+	unsigned n_held;
+	unsigned n_found; /* by the scan that is on */
+};
+
+static struct process_probe *
+of(struct probe *p)
+{
+	return CONTAINER_OF(p, struct process_probe, probe);
+}
+
+/* ---- holding ---- */
+
+static void
+on_held_closed(uv_handle_t *h)
+{
+	struct held *held = CONTAINER_OF((uv_poll_t *)h, struct held, poll);
+
+	close(held->fd);
+	free(held);
+}
+
+static void
+let_go(struct held *held)
+{
+	LIST_REMOVE(held, entry);
+	held->owner->n_held--;
+	uv_close((uv_handle_t *)&held->poll, on_held_closed);
+}
+
+static void
+on_exited(uv_poll_t *poll, int status, int events)
+{
+	struct held *held = CONTAINER_OF(poll, struct held, poll);
+	struct process_probe *p = held->owner;
+
+	(void)status;
+	(void)events;
+	let_go(held);
+	p->probe.events.on_wake(p->probe.events.aux);
+}
+
+static bool
+is_held(const struct process_probe *p, pid_t pid)
+{
+	const struct held *held;
+
+	LIST_FOREACH (held, &p->held, entry)
+		if (held->pid == pid)
+			return true;
+	return false;
+}
+
+static void
+hold(struct process_probe *p, pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct held *held;
+
+	if (fd < 0)
+		return;
+	/* The number may have passed to another process before the pidfd held it. */
+	if (!proc_is_named(pid, p->probe.conf->process)) {
+		close(fd);
+		return;
+	}
+	held = xcalloc(1, sizeof(*held));
+	held->owner = p;
+	held->pid = pid;
+	held->fd = fd;
+	LIST_INSERT_HEAD(&p->held, held, entry);
+	p->n_held++;
+	uv_poll_init(p->probe.env->loop, &held->poll, fd);
+	uv_poll_start(&held->poll, UV_READABLE, on_exited);
+}
+
+/* ---- looking ---- */
+
+/* A process may take another name (execve) without ending. */
+static void
+check_held(struct process_probe *p)
+{
+	struct held *held, *next;
+
+	for (held = LIST_FIRST(&p->held); held != NULL; held = next) {
+		next = LIST_NEXT(held, entry);
+		if (!proc_is_named(held->pid, p->probe.conf->process))
+			let_go(held);
+	}
+}
+
+static void
+on_found(void *aux, pid_t pid)
+{
+	struct process_probe *p = aux;
+
+	p->n_found++;
+	if (p->n_held < MIN(p->probe.conf->quorum + HELD_BESIDE, HELD_MAX) && !is_held(p, pid))
+		hold(p, pid);
+}
+
+/* How many run; counting stops to be exact once they are enough. */
+static int
+count(struct process_probe *p, unsigned *ret)
+{
+	int err;
+
+	check_held(p);
+	*ret = p->n_held;
+	if (p->n_held >= p->probe.conf->quorum)
+		return 0;
+	p->n_found = 0;
+	err = proc_find(p->probe.conf->process, on_found, p);
+	*ret = p->n_found;
+	return err;
+}
+
+static void
+describe(const struct check_conf *conf, unsigned n, char *buf, size_t size)
+{
+	if (n == 0)
+		snprintf(buf, size, "no process named %s", conf->process);
+	else
+		snprintf(buf, size, "%u of %u processes named %s", n, conf->quorum, conf->process);
+}
+
+static void
+start(struct probe *probe)
+{
+	struct process_probe *p = of(probe);
+	struct probe_result result = { .reason = REASON_OK, .detail = "" };
+	char buf[PROBE_DETAIL_MAX];
+	mono_t began = loop_now();
+	unsigned n = 0;
+	int err = count(p, &n);
+
+	if (err < 0) {
+		result.reason = REASON_SYSTEM;
+		snprintf(buf, sizeof(buf), "/proc: %s", strerror(-err));
+		result.detail = buf;
+	} else if (n < probe->conf->quorum) {
+		result.reason = REASON_NO_PROCESS;
+		describe(probe->conf, n, buf, sizeof(buf));
+		result.detail = buf;
+	}
+	result.duration_us = mono_until(began, loop_now());
+	probe->events.on_result(probe->events.aux, &result);
+}
+
+static void
+init(struct probe *probe)
+{
+	LIST_INIT(&of(probe)->held);
+}
+
+static void
+done(struct probe *probe)
+{
+	struct held *held;
+
+	while ((held = LIST_FIRST(&of(probe)->held)) != NULL)
+		let_go(held);
+}
+
+const struct probe_class probe_process = {
+	.size = sizeof(struct process_probe),
+	.init = init,
+	.start = start,
+	.done = done,
+};

@@ -1,0 +1,173 @@
+/*
+ * record.c - see record.h.
+ */
+#include "checkd/record.h"
+
+#include "checkd/render.h"
+#include "common/daemon.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION	  1
+#define STATE_MAX (8u * 1024 * 1024) /* ten thousand checks */
+#define COUNT_MAX 1000000000	     /* more in a row mean nothing more */
+
+/* ---- writing ---- */
+
+static json_t *
+pack(const struct target *t)
+{
+	const struct check_conf *conf = target_conf(t);
+	const struct target_status *s = target_status(t);
+	struct text target = { 0 };
+	json_t *o;
+
+	render_target(conf, &target);
+	o = json_pack("{ss ss ss ss sI sI ss ss sI sI sI ss sI}", "name", conf->name, "kind",
+	    check_kind_str(conf->kind), "target", text_str(&target), "state",
+	    check_state_str(s->verdict.state), "successes", (json_int_t)s->verdict.successes,
+	    "failures", (json_int_t)s->verdict.failures, "reason",
+	    check_reason_str(s->verdict.reason), "detail", s->detail, "checkedUsec",
+	    (json_int_t)s->checked.us, "validUntilUsec", (json_int_t)s->valid_until.us,
+	    "changedUsec", (json_int_t)s->changed.us, "changedAt", s->changed_at, "durationUsec",
+	    (json_int_t)s->duration_us);
+	text_done(&target);
+	return o;
+}
+
+int
+record_write(const char *path, const struct checks *checks)
+{
+	json_t *array = json_array(), *root;
+	char *text;
+	int err;
+
+	for (size_t i = 0; i < checks_count(checks); i++) {
+		const struct target *t = checks_at(checks, i);
+
+		if (!mono_is_never(target_status(t)->checked))
+			json_array_append_new(array, pack(t));
+	}
+	root = json_pack("{si so}", "version", VERSION, "checks", array);
+	text = json_dumps(root, JSON_INDENT(1));
+	json_decref(root);
+	if (text == NULL)
+		return -ENOMEM;
+	err = daemon_write_file(path, text, strlen(text), 0600);
+	free(text);
+	return err;
+}
+
+/* ---- reading ---- */
+
+static bool
+parse_state(const char *name, enum check_state *ret)
+{
+	static const enum check_state known[] = { CHECK_UP, CHECK_DOWN };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (strcmp(check_state_str(known[i]), name) != 0)
+			continue;
+		*ret = known[i];
+		return true;
+	}
+	return false;
+}
+
+static bool
+unpack(const json_t *o, struct target_status *ret)
+{
+	json_int_t successes, failures, checked, valid_until, changed, duration;
+	const char *state, *reason, *detail, *changed_at;
+	struct target_status s = { 0 };
+
+	if (json_unpack((json_t *)o, "{ss sI sI ss ss sI sI sI ss sI}", "state", &state,
+		"successes", &successes, "failures", &failures, "reason", &reason, "detail",
+		&detail, "checkedUsec", &checked, "validUntilUsec", &valid_until, "changedUsec",
+		&changed, "changedAt", &changed_at, "durationUsec", &duration) < 0 ||
+	    successes < 0 || successes > COUNT_MAX || failures < 0 || failures > COUNT_MAX ||
+	    !parse_state(state, &s.verdict.state))
+		return false;
+	s.verdict.successes = (uint32_t)successes;
+	s.verdict.failures = (uint32_t)failures;
+	s.verdict.reason = check_reason_parse(reason);
+	s.checked.us = checked;
+	s.valid_until.us = valid_until;
+	s.changed.us = changed;
+	s.duration_us = duration;
+	snprintf(s.changed_at, sizeof(s.changed_at), "%s", changed_at);
+	snprintf(s.detail, sizeof(s.detail), "%s", detail);
+	*ret = s;
+	return true;
+}
+
+static bool
+is_about(const json_t *o, const struct check_conf *conf)
+{
+	const char *kind = json_string_value(json_object_get(o, "kind"));
+	const char *target = json_string_value(json_object_get(o, "target"));
+	struct text now = { 0 };
+	bool same;
+
+	render_target(conf, &now);
+	same = kind != NULL && target != NULL && strcmp(kind, check_kind_str(conf->kind)) == 0 &&
+	       strcmp(target, text_str(&now)) == 0;
+	text_done(&now);
+	return same;
+}
+
+/* From this boot, and not so old that nobody would go by it any more. */
+static bool
+is_young(const struct target_status *s, const struct check_conf *conf, mono_t now)
+{
+	return !mono_before(now, s->checked) &&
+	       mono_before(now, mono_add(s->valid_until, conf->hold_us));
+}
+
+static size_t
+take_up(const json_t *array, const struct checks *checks, mono_t now)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const json_t *o = json_array_get(array, i);
+		const char *name = json_string_value(json_object_get(o, "name"));
+		struct target *t = name != NULL ? checks_find(checks, name) : NULL;
+		struct target_status status;
+
+		if (t == NULL || !is_about(o, target_conf(t)) || !unpack(o, &status) ||
+		    !is_young(&status, target_conf(t), now))
+			continue;
+		target_restore(t, &status);
+		n++;
+	}
+	return n;
+}
+
+size_t
+record_read(const char *path, const struct checks *checks, mono_t now)
+{
+	char *text;
+	size_t size, n = 0;
+	int err = daemon_read_file(path, STATE_MAX, &text, &size);
+	json_t *root;
+
+	if (err < 0) {
+		if (err != -ENOENT)
+			log_warn("%s: %s: beginning without it", path, strerror(-err));
+		return 0;
+	}
+	root = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	if (json_integer_value(json_object_get(root, "version")) == VERSION)
+		n = take_up(json_object_get(root, "checks"), checks, now);
+	else
+		log_warn("%s: not understood: beginning without it", path);
+	json_decref(root);
+	free(text);
+	return n;
+}

@@ -1,0 +1,78 @@
+/*
+ * render.c - see render.h.
+ */
+#include "checkd/render.h"
+
+static json_t *
+stamp_or_null(mono_t at)
+{
+	return mono_is_never(at) ? json_null() : json_integer(at.us);
+}
+
+void
+render_target(const struct check_conf *conf, struct text *out)
+{
+	char where[ENDPOINT_STRLEN];
+
+	switch (conf->kind) {
+	case CHECK_SCRIPT:
+		for (size_t i = 0; i < conf->argc; i++)
+			text_addf(out, "%s%s", i > 0 ? " " : "", conf->argv[i]);
+		return;
+	case CHECK_PORT:
+		if (conf->endpoint.addr.family == AF_UNSPEC)
+			text_addf(out, "*:%u", conf->endpoint.port);
+		else
+			text_add(out, endpoint_format(&conf->endpoint, where));
+		if (conf->udp)
+			text_add(out, " udp");
+		return;
+	case CHECK_TCP:
+		text_add(out, endpoint_format(&conf->endpoint, where));
+		return;
+	case CHECK_PROCESS:
+		text_add(out, conf->process);
+		if (conf->quorum > 1)
+			text_addf(out, " quorum %u", conf->quorum);
+		return;
+	}
+}
+
+static json_t *
+used_by(const struct conf *conf, const struct check_conf *check)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < conf->n_instances; i++) {
+		const struct vrrp_conf *vrrp = &conf->instances[i];
+
+		for (size_t k = 0; k < vrrp->n_tracks; k++)
+			if (vrrp->tracks[k].check == check)
+				json_array_append_new(names, json_string(vrrp->name));
+	}
+	return names;
+}
+
+json_t *
+render_check(const struct checks *checks, const struct target *t)
+{
+	const struct check_conf *conf = target_conf(t);
+	const struct target_status *s = target_status(t);
+	bool ran = !mono_is_never(s->checked);
+	struct text target = { 0 };
+	json_t *o;
+
+	render_target(conf, &target);
+	o = json_pack("{ss ss ss so ss ss si sI sI so so ss so so so}", "name", conf->name, "kind",
+	    check_kind_str(conf->kind), "target", text_str(&target), "usedBy",
+	    used_by(checks_conf(checks), conf), "state", check_state_str(s->verdict.state),
+	    "administrative", "auto", "weight", conf->weight, "consecutiveSuccesses",
+	    (json_int_t)s->verdict.successes, "consecutiveFailures",
+	    (json_int_t)s->verdict.failures, "lastCheckedUsec", stamp_or_null(s->checked),
+	    "validUntilUsec", stamp_or_null(s->valid_until), "lastChangeAt", s->changed_at,
+	    "lastDurationUsec", ran ? json_integer(s->duration_us) : json_null(), "lastReason",
+	    ran ? json_string(check_reason_str(s->verdict.reason)) : json_null(), "lastDetail",
+	    ran ? json_string(s->detail) : json_null());
+	text_done(&target);
+	return o;
+}

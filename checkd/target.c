@@ -1,0 +1,209 @@
+/*
+ * target.c - see target.h.
+ */
+#include "checkd/target.h"
+
+#include "checkd/plan.h"
+#include "common/event.h"
+#include "common/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The bus is told at least this often that a verdict is still young: consumers go by it when we
+ * fall silent. */
+#define REFRESH_US USEC_PER_SEC
+
+struct target {
+	const struct check_conf *conf;
+	struct probe *probe;
+	struct plan plan;
+	struct loop_timer timer;
+	bool running;
+	struct target_status status;
+	mono_t told; /* on_change last */
+	struct target_events events;
+};
+
+static struct verdict_params
+params_of(const struct check_conf *conf)
+{
+	return (struct verdict_params){
+		.rise = conf->rise, .fall = conf->fall, .init_fail = conf->init_fail
+	};
+}
+
+const struct check_conf *
+target_conf(const struct target *t)
+{
+	return t->conf;
+}
+
+const struct target_status *
+target_status(const struct target *t)
+{
+	return &t->status;
+}
+
+/* ---- telling ---- */
+
+static void
+log_state(const struct target *t, enum check_state before)
+{
+	const struct target_status *s = &t->status;
+	const char *const fields[] = { "check", t->conf->name, "state",
+		check_state_str(s->verdict.state), "before", check_state_str(before), "reason",
+		check_reason_str(s->verdict.reason), "detail", s->detail, NULL };
+	int level = s->verdict.state == CHECK_DOWN ? LOG_WARNING : LOG_NOTICE;
+
+	event_emit(level, "", fields, "check %s is %s%s%s", t->conf->name,
+	    check_state_str(s->verdict.state), s->detail[0] != '\0' ? ": " : "", s->detail);
+}
+
+/* A failure that does not change the verdict yet: "2 of 3". */
+static void
+log_failure(const struct target *t)
+{
+	log_info("check %s failed, %u of %u: %s", t->conf->name, t->status.verdict.failures,
+	    t->conf->fall, t->status.detail);
+}
+
+static void
+tell(struct target *t, mono_t now)
+{
+	t->told = now;
+	t->events.on_change(t->events.aux, t);
+}
+
+/* ---- results ---- */
+
+static void
+note_result(struct target *t, const struct probe_result *r, mono_t now)
+{
+	struct target_status *s = &t->status;
+
+	s->checked = now;
+	s->valid_until = mono_add(now, 2 * t->conf->interval_us + t->conf->timeout_us);
+	s->duration_us = r->duration_us;
+	snprintf(s->detail, sizeof(s->detail), "%s", r->detail);
+	s->runs++;
+	if (r->reason != REASON_OK)
+		s->failed_runs++;
+}
+
+static void
+set_verdict(struct target *t, struct verdict next, mono_t now)
+{
+	struct verdict before = t->status.verdict;
+
+	t->status.verdict = next; /* the only assignment, beside init and restore */
+	if (next.state != before.state) {
+		t->status.changed = now;
+		loop_wallclock(t->status.changed_at);
+		log_state(t, before.state);
+	} else if (next.reason != REASON_OK && next.state == CHECK_UP) {
+		log_failure(t);
+	}
+	if (next.state != before.state || next.reason != before.reason ||
+	    mono_until(t->told, now) >= REFRESH_US)
+		tell(t, now);
+}
+
+static void
+on_result(void *aux, const struct probe_result *r)
+{
+	struct target *t = aux;
+	const struct verdict_params params = params_of(t->conf);
+	mono_t now = loop_now();
+
+	t->running = false;
+	note_result(t, r, now);
+	t->plan = plan_ended(t->plan, now);
+	loop_timer_at(&t->timer, t->plan.due);
+	set_verdict(t, verdict_step(&params, t->status.verdict, r->reason), now);
+}
+
+/* ---- runs ---- */
+
+static void
+run(struct target *t)
+{
+	t->running = true;
+	t->plan = plan_began(t->plan);
+	loop_timer_stop(&t->timer);
+	probe_start(t->probe);
+}
+
+static void
+on_due(struct loop_timer *timer, mono_t now)
+{
+	(void)now;
+	run(CONTAINER_OF(timer, struct target, timer));
+}
+
+static void
+on_wake(void *aux)
+{
+	struct target *t = aux;
+
+	if (!t->running)
+		run(t);
+}
+
+/* ---- life ---- */
+
+struct target *
+target_new(struct probe_env *env, const struct check_conf *conf, size_t index, size_t n,
+    const struct target_events *events)
+{
+	const struct verdict_params params = params_of(conf);
+	struct target *t = xcalloc(1, sizeof(*t));
+	const struct probe_events probe_events = {
+		.on_result = on_result, .on_wake = on_wake, .aux = t
+	};
+	mono_t now = loop_now();
+
+	t->conf = conf;
+	t->events = *events;
+	t->status.verdict = verdict_init(&params);
+	t->status.checked = t->status.valid_until = MONO_NEVER;
+	t->status.changed = t->told = now;
+	loop_wallclock(t->status.changed_at);
+	t->plan = plan_begin(conf->interval_us, index, n, now);
+	loop_timer_init(env->loop, &t->timer, on_due);
+	loop_timer_at(&t->timer, t->plan.due);
+	t->probe = probe_new(env, conf, &probe_events);
+	return t;
+}
+
+static void
+on_timer_closed(struct loop_timer *timer)
+{
+	free(CONTAINER_OF(timer, struct target, timer));
+}
+
+void
+target_free(struct target *t)
+{
+	if (t == NULL)
+		return;
+	probe_free(t->probe);
+	loop_timer_close(&t->timer, on_timer_closed);
+}
+
+void
+target_rebind(struct target *t, const struct check_conf *conf)
+{
+	t->conf = conf;
+	probe_rebind(t->probe, conf);
+	t->plan = plan_change(t->plan, conf->interval_us, loop_now());
+	if (!t->running)
+		loop_timer_at(&t->timer, t->plan.due);
+}
+
+void
+target_restore(struct target *t, const struct target_status *status)
+{
+	t->status = *status;
+}
