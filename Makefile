@@ -66,7 +66,7 @@ C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] che
 	tests/net/*.c)
 
 .PHONY: all deps check check-unit check-sim check-config purity test test-net test-san lint format \
-	install deb test-systemd clean
+	install deb test-systemd demo clean
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS:%=$(B)/%)
@@ -172,6 +172,12 @@ test: deps
 	$(MAKE) all
 	$(MAKE) check
 	$(MAKE) test-net
+
+# ---- a pair of nodes in namespaces, a failure, the move (root) ----
+# A second make, as in test: what pkg-config knows is asked when make starts.
+demo: deps
+	$(MAKE) all
+	@TRIVET_BUILD=$(B) /usr/bin/python3 -B tests/demo/demo.py
 
 # The same, built with the sanitizers: daemons in the network tests too.
 test-san:
