@@ -39,7 +39,7 @@ set_state(struct pool_server *s, enum pool_state state, enum pool_source source,
 
 	if (changed)
 		s->since = now;
-	s->state = state;
+	__atomic_store_n(&s->state, state, __ATOMIC_RELAXED); /* data threads peek */
 	s->source = source;
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	return changed;

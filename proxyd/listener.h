@@ -1,0 +1,68 @@
+/*
+ * listener.h - listening sockets, made by the control thread: a fixed number for
+ * each listener, shared out among the data threads.
+ *
+ * An address need not be there yet (IP_FREEBIND): proxyd starts before the VIP.
+ * A listener that cannot bind stops nobody; it is tried again each second and
+ * shown with its error.  Sockets are made and closed only as a whole: closing
+ * one socket of a SO_REUSEPORT group resets what is queued on it.
+ *
+ * The record outlives its configuration until the last session it accepted has
+ * ended (state draining).
+ */
+#ifndef PROXYD_LISTENER_H
+#define PROXYD_LISTENER_H
+
+#include "common/conf/conf.h"
+#include "proxyd/tally.h"
+
+#include <sys/queue.h>
+
+enum listener_state { LISTENER_FAILED, LISTENER_LISTENING, LISTENER_DRAINING };
+const char *listener_state_str(enum listener_state); /* "failed", ... */
+
+struct listener {
+	char *name;
+	struct endpoint endpoint;
+	bool ipv6_only, tcp_nodelay;
+	unsigned backlog;
+	char *upstream; /* its name */
+
+	enum listener_state state;
+	char *error; /* of the last attempt; NULL: none */
+	int *fds;    /* n_sockets of them while listening */
+	size_t n_sockets;
+	unsigned n_detached; /* sockets data threads have let go; atomic */
+	struct tally *tallies;
+	size_t n_threads;
+	bool configured; /* mark of a reload */
+	TAILQ_ENTRY(listener) entry;
+};
+
+struct listener *listener_new(const struct listener_conf *, size_t n_sockets, size_t n_threads);
+void listener_free(struct listener *); /* closes what is open */
+
+/* Is it the same socket that the file asks for?  Then it is kept. */
+bool listener_matches(const struct listener *, const struct listener_conf *);
+
+/* Take over what may change while it listens. */
+void listener_update(struct listener *, const struct listener_conf *);
+
+/* Make and bind all sockets, then listen.  0, or -errno with 'error' set; state follows. */
+int listener_bind(struct listener *);
+
+/* All data threads have let go. */
+bool listener_is_detached(const struct listener *);
+void listener_close(struct listener *);
+
+/* Sessions begun here and not ended. */
+uint64_t listener_sessions(const struct listener *);
+
+/* From a data thread: one socket less. */
+static inline void
+listener_detached(struct listener *l)
+{
+	__atomic_fetch_add(&l->n_detached, 1, __ATOMIC_RELEASE);
+}
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * probe.c - see probe.h.
+ */
+#include "proxyd/probe.h"
+
+#include "common/loop.h"
+#include "common/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct probe {
+	uv_tcp_t tcp;
+	uv_connect_t req;
+	struct loop_timer timer;
+	void (*on_done)(void *aux, int error); /* NULL once called or cancelled */
+	void *aux;
+	int error; /* to report from the timer when the connect could not even begin */
+	unsigned n_closed;
+};
+
+static void
+free_when_closed(struct probe *p)
+{
+	if (++p->n_closed == 2)
+		free(p);
+}
+
+static void
+on_tcp_closed(uv_handle_t *handle)
+{
+	free_when_closed(handle->data);
+}
+
+static void
+on_timer_closed(struct loop_timer *timer)
+{
+	free_when_closed(CONTAINER_OF(timer, struct probe, timer));
+}
+
+static void
+end(struct probe *p, int error)
+{
+	void (*on_done)(void *, int) = p->on_done;
+
+	if (on_done == NULL)
+		return;
+	p->on_done = NULL;
+	uv_close((uv_handle_t *)&p->tcp, on_tcp_closed);
+	loop_timer_close(&p->timer, on_timer_closed);
+	on_done(p->aux, error);
+}
+
+static void
+on_connected(uv_connect_t *req, int status)
+{
+	end(req->data, status); /* libuv's errors are -errno here */
+}
+
+static void
+on_due(struct loop_timer *timer, mono_t now)
+{
+	struct probe *p = CONTAINER_OF(timer, struct probe, timer);
+
+	(void)now;
+	end(p, p->error != 0 ? p->error : -ETIMEDOUT);
+}
+
+struct probe *
+probe_start(uv_loop_t *loop, const struct endpoint *to, int64_t timeout_us,
+    void (*on_done)(void *aux, int error), void *aux)
+{
+	struct probe *p = xcalloc(1, sizeof(*p));
+	struct sockaddr_storage sa;
+
+	p->on_done = on_done;
+	p->aux = aux;
+	p->req.data = p;
+	endpoint_to_sockaddr(to, &sa);
+	loop_timer_init(loop, &p->timer, on_due);
+	uv_tcp_init(loop, &p->tcp);
+	p->tcp.data = p;
+	p->error = uv_tcp_connect(&p->req, &p->tcp, (struct sockaddr *)&sa, on_connected);
+	loop_timer_at(&p->timer, mono_add(loop_now(), p->error != 0 ? 0 : timeout_us));
+	return p;
+}
+
+static void
+ignore(void *aux, int error)
+{
+	(void)aux;
+	(void)error;
+}
+
+void
+probe_cancel(struct probe *p)
+{
+	if (p == NULL)
+		return;
+	p->on_done = ignore;
+	end(p, -ECANCELED);
+}

@@ -1,0 +1,476 @@
+/*
+ * proxy.c - see proxy.h.
+ */
+#include "proxyd/proxy.h"
+
+#include "common/event.h"
+#include "common/log.h"
+#include "proxyd/control.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define ACCEPT_GRACE_US	    USEC_PER_SEC       /* VIPs leave before listeners (design.md 5) */
+#define SHUTDOWN_TIMEOUT_US (5 * USEC_PER_SEC) /* from the signal to the last session's end */
+#define STOP_POLL_US	    (20 * USEC_PER_MSEC)
+#define WORKERS_MAX	    256
+
+/* ---- listeners ---- */
+
+static void
+tell_listener(struct proxy *p, struct listener *l)
+{
+	char *key = xasprintf("listener %s", l->name);
+	char *reason = l->state == LISTENER_FAILED ? xasprintf("listener %s: %s", l->name, l->error)
+						   : NULL;
+
+	daemon_set_degraded(p->daemon, key, reason);
+	free(reason);
+	free(key);
+	control_listener_changed(p->control, l->name);
+}
+
+static struct route *
+route_new(const struct proxy *p, struct listener *l, const struct listener_conf *lc,
+    struct upstream *up, unsigned thread)
+{
+	struct route *r = xcalloc(1, sizeof(*r));
+
+	(void)p;
+	upstream_ref(up);
+	*r = (struct route){
+		.listener = l,
+		.up = up,
+		.tally = &l->tallies[thread],
+		.connect_timeout_us = lc->connect_timeout_us,
+		.timeout_us = lc->timeout_us,
+		.next_timeout_us = lc->next_upstream_timeout_us,
+		.tries = lc->next_upstream ? lc->next_upstream_tries : 1,
+		.read_size = (uint32_t)MIN(
+		    MAX(lc->buffer_size, WORKER_READ_SIZE), WORKER_READ_SIZE_MAX),
+		.half_close = lc->half_close,
+		.tcp_nodelay = lc->tcp_nodelay,
+		.refs = 1,
+	};
+	return r;
+}
+
+/* Hand a command with a route of its own to each data thread. */
+static void
+send_routes(struct proxy *p, struct listener *l, const struct listener_conf *lc)
+{
+	struct upstream *up = upstreams_find(&p->upstreams, lc->upstream->name);
+
+	for (unsigned i = 0; i < p->n_workers; i++)
+		worker_send(p->workers[i], &(struct command){ .kind = COMMAND_ROUTE,
+					       .listener = l,
+					       .route = route_new(p, l, lc, up, i) });
+}
+
+static void
+attach(struct proxy *p, struct listener *l, const struct listener_conf *lc)
+{
+	struct upstream *up = upstreams_find(&p->upstreams, lc->upstream->name);
+
+	for (size_t i = 0; i < l->n_sockets; i++) {
+		unsigned thread = (unsigned)(i % p->n_workers);
+
+		worker_send(p->workers[thread], &(struct command){ .kind = COMMAND_ATTACH,
+						    .listener = l,
+						    .fd = l->fds[i],
+						    .route = route_new(p, l, lc, up, thread) });
+	}
+}
+
+/* Says so when it changes for the better or the worse, not each second. */
+static void
+try_bind(struct proxy *p, struct listener *l, const struct listener_conf *lc)
+{
+	const char *const fields[] = { "listener", l->name, NULL };
+	char *before = xstrdup(l->error != NULL ? l->error : "");
+	int rc = listener_bind(l);
+
+	if (rc == 0) {
+		attach(p, l, lc);
+		event_emit(LOG_INFO, "", fields, "listener %s: listening, forwards to %s", l->name,
+		    l->upstream);
+		tell_listener(p, l);
+	} else if (strcmp(before, l->error) != 0) {
+		event_emit(LOG_ERR, "", fields, "listener %s: %s; trying again each second",
+		    l->name, l->error);
+		tell_listener(p, l);
+	}
+	free(before);
+}
+
+static struct listener *
+find_listener(struct proxy *p, const struct listener_conf *lc)
+{
+	struct listener *l;
+
+	TAILQ_FOREACH (l, &p->listeners, entry)
+		if (listener_matches(l, lc))
+			return l;
+	return NULL;
+}
+
+static void
+forget_listener(struct proxy *p, struct listener *l)
+{
+	TAILQ_REMOVE(&p->listeners, l, entry);
+	control_listener_changed(p->control, l->name);
+	listener_free(l);
+}
+
+/* Data threads take what is queued and let go; sessions go on. */
+static void
+drain_listener(struct proxy *p, struct listener *l)
+{
+	bool listening = l->state == LISTENER_LISTENING;
+
+	if (l->state == LISTENER_DRAINING)
+		return;
+	l->state = LISTENER_DRAINING;
+	tell_listener(p, l);
+	if (!listening) {
+		l->n_detached = (unsigned)l->n_sockets;
+		return;
+	}
+	for (size_t i = 0; i < p->n_workers; i++)
+		worker_send(
+		    p->workers[i], &(struct command){ .kind = COMMAND_DETACH, .listener = l });
+}
+
+/* Sockets nobody accepts from are closed; a listener without sessions is forgotten. */
+static void
+sweep_listeners(struct proxy *p)
+{
+	struct listener *l, *next;
+
+	for (l = TAILQ_FIRST(&p->listeners); l != NULL; l = next) {
+		next = TAILQ_NEXT(l, entry);
+		if (l->state != LISTENER_DRAINING || !listener_is_detached(l))
+			continue;
+		listener_close(l);
+		if (listener_sessions(l) == 0)
+			forget_listener(p, l);
+	}
+}
+
+static void
+drain_all(struct proxy *p, bool only_unconfigured)
+{
+	struct listener *l;
+
+	TAILQ_FOREACH (l, &p->listeners, entry)
+		if (!only_unconfigured || !l->configured)
+			drain_listener(p, l);
+}
+
+/* ---- configuration ---- */
+
+static void
+apply_listener(struct proxy *p, const struct listener_conf *lc)
+{
+	struct listener *l = find_listener(p, lc);
+
+	if (l != NULL) {
+		listener_update(l, lc);
+		l->configured = true;
+		if (l->state == LISTENER_LISTENING)
+			send_routes(p, l, lc);
+		tell_listener(p, l);
+		return;
+	}
+	l = listener_new(lc, p->n_workers, p->n_workers);
+	l->configured = true;
+	TAILQ_INSERT_TAIL(&p->listeners, l, entry);
+	try_bind(p, l, lc);
+}
+
+static void
+say_status(struct proxy *p)
+{
+	const struct listener *l;
+	size_t listening = 0, failed = 0;
+	char *line;
+
+	TAILQ_FOREACH (l, &p->listeners, entry) {
+		listening += l->state == LISTENER_LISTENING;
+		failed += l->state == LISTENER_FAILED;
+	}
+	line = xasprintf(
+	    "%zu listening, %zu cannot bind; %zu data threads", listening, failed, p->n_workers);
+	daemon_status(p->daemon, line);
+	free(line);
+}
+
+static void
+apply(struct proxy *p, const struct conf *conf)
+{
+	struct listener *l;
+
+	upstreams_apply(&p->upstreams, conf);
+	TAILQ_FOREACH (l, &p->listeners, entry)
+		l->configured = false;
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		if (!conf->listeners[i].udp)
+			apply_listener(p, &conf->listeners[i]);
+	drain_all(p, true);
+	sweep_listeners(p);
+	say_status(p);
+}
+
+int
+proxy_reload(struct daemon *d, const struct conf *next, bool dry_run, struct text *why)
+{
+	(void)why; /* nothing in it can be refused: what cannot bind is shown and tried again */
+	if (!dry_run)
+		apply(d->aux, next);
+	return 0;
+}
+
+/* ---- housekeeping ---- */
+
+static void
+retry_binds(struct proxy *p)
+{
+	const struct conf *conf = p->daemon->conf;
+
+	for (size_t i = 0; i < conf->n_listeners; i++) {
+		struct listener *l = find_listener(p, &conf->listeners[i]);
+
+		if (l != NULL && l->state == LISTENER_FAILED)
+			try_bind(p, l, &conf->listeners[i]);
+	}
+}
+
+static void
+on_second(struct loop_timer *timer, mono_t now)
+{
+	struct proxy *p = CONTAINER_OF(timer, struct proxy, second);
+
+	loop_timer_at(timer, mono_add(now, USEC_PER_SEC));
+	if (!p->daemon->stopping)
+		retry_binds(p);
+	sweep_listeners(p);
+	upstreams_sweep(&p->upstreams);
+	say_status(p);
+}
+
+static void
+on_news(uv_async_t *async)
+{
+	struct proxy *p = async->data;
+
+	upstreams_tell(&p->upstreams);
+	sweep_listeners(p);
+}
+
+/* From any thread. */
+static void
+wake(void *aux)
+{
+	struct proxy *p = aux;
+
+	uv_async_send(&p->news);
+}
+
+/* ---- upstream events ---- */
+
+static void
+on_server(void *aux, struct upstream *up, struct server *s, bool gone)
+{
+	struct proxy *p = aux;
+
+	control_server_changed(p->control, up->name, s->name, gone);
+}
+
+static void
+on_upstream(void *aux, struct upstream *up, bool gone)
+{
+	struct proxy *p = aux;
+	char *key = xasprintf("upstream %s", up->name);
+	char *reason = NULL;
+
+	if (!gone && pool_total(&up->pool) > 0 && pool_available(&up->pool) == 0)
+		reason = xasprintf("upstream %s: no server is up", up->name);
+	daemon_set_degraded(p->daemon, key, reason);
+	free(reason);
+	free(key);
+	control_upstream_changed(p->control, up->name, gone);
+}
+
+/* ---- start ---- */
+
+static size_t
+thread_count(const struct conf *conf)
+{
+	cpu_set_t cpus;
+	size_t n = conf->data_threads;
+
+	if (n == 0 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		n = (size_t)CPU_COUNT(&cpus);
+	return MIN(MAX(n, 1), WORKERS_MAX);
+}
+
+/* Two descriptors for each session: take all that the unit's LimitNOFILE allows. */
+static void
+raise_nofile(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warn("setrlimit: %s", strerrordesc_np(errno));
+}
+
+static int
+start_workers(struct proxy *p)
+{
+	size_t n = thread_count(p->daemon->conf);
+
+	p->workers = xcalloc(n, sizeof(struct worker *));
+	for (unsigned i = 0; i < n; i++) {
+		int rc = worker_start(i, wake, p, &p->workers[i]);
+
+		if (rc < 0) {
+			log_err("data thread %u: %s", i, strerrordesc_np(-rc));
+			return rc;
+		}
+		p->n_workers++;
+	}
+	return 0;
+}
+
+int
+proxy_start(struct daemon *d)
+{
+	struct proxy *p = xcalloc(1, sizeof(*p));
+	struct upstream_events events = {
+		.wake = wake, .on_server = on_server, .on_upstream = on_upstream, .aux = p
+	};
+	int rc;
+
+	d->aux = p;
+	p->daemon = d;
+	TAILQ_INIT(&p->listeners);
+	raise_nofile();
+	/* The bus first: a second proxyd learns there that it is one, before it takes connections.
+	 */
+	rc = control_start(p, &p->control);
+	if (rc < 0)
+		return rc;
+	uv_async_init(d->loop, &p->news, on_news);
+	uv_unref((uv_handle_t *)&p->news);
+	p->news.data = p;
+	rc = start_workers(p);
+	if (rc < 0)
+		return rc;
+	upstreams_init(&p->upstreams, d->loop, p->n_workers, &events);
+	loop_timer_init(d->loop, &p->second, on_second);
+	loop_timer_at(&p->second, mono_add(loop_now(), USEC_PER_SEC));
+	apply(p, d->conf);
+	daemon_ready(d);
+	return 0;
+}
+
+/* ---- stop ---- */
+
+static size_t
+count_sessions(const struct proxy *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_workers; i++)
+		n += worker_sessions(p->workers[i]);
+	return n;
+}
+
+/* Three handles live in it. */
+static void
+free_when_closed(struct proxy *p)
+{
+	if (++p->n_closed == 3)
+		free(p);
+}
+
+static void
+on_news_closed(uv_handle_t *handle)
+{
+	free_when_closed(handle->data);
+}
+
+static void
+on_second_closed(struct loop_timer *timer)
+{
+	free_when_closed(CONTAINER_OF(timer, struct proxy, second));
+}
+
+static void
+on_stopping_closed(struct loop_timer *timer)
+{
+	free_when_closed(CONTAINER_OF(timer, struct proxy, stopping));
+}
+
+static void
+finish(struct proxy *p)
+{
+	struct daemon *d = p->daemon;
+	struct listener *l;
+	size_t left = count_sessions(p);
+
+	if (left > 0)
+		log_notice("%zu sessions are reset", left);
+	for (size_t i = 0; i < p->n_workers; i++)
+		worker_stop(p->workers[i]);
+	free(p->workers);
+	while ((l = TAILQ_FIRST(&p->listeners)) != NULL) {
+		TAILQ_REMOVE(&p->listeners, l, entry);
+		listener_free(l);
+	}
+	upstreams_done(&p->upstreams);
+	control_free(p->control);
+	loop_timer_close(&p->second, on_second_closed);
+	loop_timer_close(&p->stopping, on_stopping_closed);
+	uv_close((uv_handle_t *)&p->news, on_news_closed);
+	daemon_exit(d, EXIT_OK);
+}
+
+static void
+on_stopping(struct loop_timer *timer, mono_t now)
+{
+	struct proxy *p = CONTAINER_OF(timer, struct proxy, stopping);
+
+	if (!p->detached) {
+		p->detached = true;
+		drain_all(p, false);
+	}
+	/* A listener is forgotten when it is detached and its sessions have ended. */
+	sweep_listeners(p);
+	if (TAILQ_EMPTY(&p->listeners) || !mono_before(now, p->stop_by))
+		finish(p);
+	else
+		loop_timer_at(timer, mono_add(now, STOP_POLL_US));
+}
+
+/*
+ * Stop: accept a while longer, since the VIP leaves first; let sessions end.
+ * Restart: the successor binds the same addresses at once; until sessions can be
+ * handed over they end here, by reset, so that nobody takes it for an orderly end.
+ */
+void
+proxy_stop(struct daemon *d, enum daemon_stop how)
+{
+	struct proxy *p = d->aux;
+	mono_t now = loop_now();
+
+	loop_timer_init(d->loop, &p->stopping, on_stopping);
+	p->stop_by = how == DAEMON_RESTART ? now : mono_add(now, SHUTDOWN_TIMEOUT_US);
+	loop_timer_at(&p->stopping, how == DAEMON_RESTART ? now : mono_add(now, ACCEPT_GRACE_US));
+}

@@ -1,0 +1,35 @@
+/*
+ * proxy.h - proxyd as a whole, on the control thread: data threads, listeners,
+ * upstreams, and going over from one configuration to the next.
+ */
+#ifndef PROXYD_PROXY_H
+#define PROXYD_PROXY_H
+
+#include "common/daemon.h"
+#include "proxyd/listener.h"
+#include "proxyd/upstream.h"
+#include "proxyd/worker.h"
+
+struct control;
+
+struct proxy {
+	struct daemon *daemon;
+	struct control *control;
+	struct worker **workers;
+	size_t n_workers; /* fixed at start */
+	struct upstreams upstreams;
+	TAILQ_HEAD(, listener) listeners; /* in the order of the file; draining ones last */
+	uv_async_t news;		  /* data threads wake us */
+	struct loop_timer second;	  /* bind again, free what is no longer used */
+	struct loop_timer stopping;
+	mono_t stop_by;	   /* end what is still open then */
+	bool detached;	   /* stopping: no more accepts */
+	unsigned n_closed; /* handles, at the end */
+};
+
+/* The members of struct daemon_class (common/daemon.h). */
+int proxy_start(struct daemon *);
+int proxy_reload(struct daemon *, const struct conf *next, bool dry_run, struct text *why);
+void proxy_stop(struct daemon *, enum daemon_stop);
+
+#endif

@@ -1,0 +1,556 @@
+/*
+ * relay_tcp.c - see relay_tcp.h.
+ *
+ * System calls are what a short connection costs (95 % of it), so none is made
+ * that can be spared: each socket is registered once, edge-triggered, for
+ * everything; SO_ERROR is asked only after EPOLLERR; TCP_NODELAY is inherited
+ * from the listener and set towards the server at the second write only; a
+ * short read ends a turn without the read that would say EAGAIN.
+ */
+#include "proxyd/relay_tcp.h"
+
+#include "common/text.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LEVELS (FLOW_READ_CLIENT | FLOW_READ_SERVER | FLOW_WRITE_CLIENT | FLOW_WRITE_SERVER)
+#define EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
+static enum flow_side
+other(enum flow_side side)
+{
+	return side == FLOW_CLIENT ? FLOW_SERVER : FLOW_CLIENT;
+}
+
+static bool
+is_over(const struct session *s)
+{
+	return s->flow.phase == FLOW_DONE;
+}
+
+/* ---- the end ---- */
+
+static void
+close_side(struct session *s, enum flow_side side, bool reset)
+{
+	static const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	if (s->fd[side] < 0)
+		return;
+	if (reset)
+		setsockopt(s->fd[side], SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(s->fd[side]); /* takes it out of the epoll set, too */
+	s->fd[side] = -1;
+}
+
+static void
+unpark(struct session *s, enum flow_side from)
+{
+	free(s->parked[from].bytes);
+	s->parked[from] = (struct parked){ 0 };
+}
+
+static void
+release_server(struct session *s)
+{
+	if (s->server != NULL)
+		server_release(s->server);
+	s->server = NULL;
+}
+
+static void
+end(struct worker *w, struct session *s)
+{
+	const struct flow *f = &s->flow;
+
+	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {
+		close_side(s, side, (f->reset_sides >> side & 1) != 0);
+		unpark(s, side);
+	}
+	tally_add(&s->route->tally->reasons[f->reason], 1);
+	if (f->reason == FLOW_IDLE)
+		tally_add(&s->route->tally->timeouts, 1);
+	if (s->server != NULL) {
+		struct tally *t = &s->server->tallies[w->number];
+
+		tally_add(&t->reasons[f->reason], 1);
+		if (f->reason == FLOW_IDLE)
+			tally_add(&t->timeouts, 1);
+	}
+	release_server(s);
+	wheel_set(&w->wheel, &s->timer, MONO_NEVER);
+	if (s->is_queued)
+		TAILQ_REMOVE(&w->leftover, s, queue);
+	route_unref(s->route);
+	session_free(&w->sessions, s);
+	__atomic_store_n(&w->n_sessions, w->sessions.n_used, __ATOMIC_RELAXED);
+}
+
+/* ---- connecting ---- */
+
+static int64_t
+us_left(const struct session *s, mono_t now)
+{
+	if (s->route->next_timeout_us == 0)
+		return INT64_MAX;
+	return s->route->next_timeout_us - mono_until(s->began, now);
+}
+
+static bool
+may_try_again(const struct session *s, mono_t now)
+{
+	if (s->attempt == 0)
+		return true;
+	return (s->route->tries == 0 || s->attempt < s->route->tries) && us_left(s, now) > 0;
+}
+
+/* What is short here and no fault of the server (connect(2), socket(2)). */
+static bool
+is_local_shortage(int error)
+{
+	switch (error) {
+	case EADDRNOTAVAIL: /* no local port left */
+	case EAGAIN:
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case ENOSPC: /* fs.epoll.max_user_watches */
+		return true;
+	}
+	return false;
+}
+
+/*
+ * A socket for the server.  A client that was accepted is served even when it
+ * took the last descriptor: the spare is for this.
+ */
+static int
+server_socket(struct worker *w, int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && worker_use_spare(w))
+		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	return fd;
+}
+
+static int
+watch(struct worker *w, struct session *s, enum flow_side side)
+{
+	struct epoll_event ev = { .events = EVENTS, .data.u64 = worker_tag_session(s, side) };
+
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, s->fd[side], &ev);
+}
+
+/* 0: it is under way; 1: it stands; -1: it failed, errno says how. */
+static int
+begin_connect(struct worker *w, struct session *s)
+{
+	int rc;
+
+	s->fd[FLOW_SERVER] = server_socket(w, s->server->sockaddr.ss_family);
+	if (s->fd[FLOW_SERVER] < 0)
+		return -1;
+	rc = connect(s->fd[FLOW_SERVER], (const struct sockaddr *)&s->server->sockaddr,
+	    s->server->sockaddr_size);
+	if (rc < 0 && errno != EINPROGRESS)
+		return -1;
+	if (watch(w, s, FLOW_SERVER) < 0)
+		return -1;
+	return rc == 0;
+}
+
+static void
+arm_connect(struct worker *w, struct session *s)
+{
+	int64_t us = MIN(s->route->connect_timeout_us, us_left(s, w->now));
+
+	s->active = w->now;
+	s->connect_deadline = mono_add(w->now, us);
+	wheel_set(&w->wheel, &s->timer, s->connect_deadline);
+}
+
+static void
+drop_server(struct session *s)
+{
+	close_side(s, FLOW_SERVER, true);
+	release_server(s);
+}
+
+/* One more server.  False: wait for what epoll says; true: *ret happened at once. */
+static bool
+connect_next(struct worker *w, struct session *s, struct flow_event *ret)
+{
+	int rc;
+
+	drop_server(s);
+	if (may_try_again(s, w->now))
+		s->server = upstream_pick(s->route->up, &s->tried);
+	if (s->server == NULL) {
+		*ret = (struct flow_event){ .kind = FLOW_EV_NO_SERVER };
+		return true;
+	}
+	tally_add(&s->server->tallies[w->number].sessions, 1);
+	if (s->attempt++ == 1)
+		tally_add(&s->route->tally->retries, 1);
+	rc = begin_connect(w, s);
+	if (rc < 0) {
+		w->error = errno;
+		*ret = is_local_shortage(errno)
+			   ? (struct flow_event){ .kind = FLOW_EV_ABORT, .reason = FLOW_RESOURCES }
+			   : (struct flow_event){ .kind = FLOW_EV_CONNECT_FAILED };
+		return true;
+	}
+	arm_connect(w, s);
+	*ret = (struct flow_event){ .kind = FLOW_EV_CONNECTED };
+	return rc == 1;
+}
+
+/* In words, for the log and the server's reason. */
+static void
+say_failure(struct worker *w, const struct session *s, char *buf, size_t size)
+{
+	const struct flow *f = &s->flow;
+
+	if (f->phase == FLOW_DONE || f->failure == FLOW_SERVER_RST)
+		snprintf(buf, size, "reset before its first byte");
+	else if (f->failure == FLOW_CONNECT_TIMEOUT)
+		snprintf(buf, size, "connect: %s", strerrordesc_np(ETIMEDOUT));
+	else
+		snprintf(buf, size, "connect: %s", strerrordesc_np(w->error));
+}
+
+static void
+blame(struct worker *w, struct session *s)
+{
+	struct tally *t = &s->server->tallies[w->number];
+	char what[96], address[ENDPOINT_STRLEN];
+
+	say_failure(w, s, what, sizeof(what));
+	log_limited(&w->connect_log, w->now, LOG_INFO, "upstream %s: server %s failed: %s",
+	    s->server->up->name, endpoint_format(&s->server->endpoint, address), what);
+	tally_add(&s->route->tally->connection_errors, 1);
+	tally_add(&t->connection_errors, 1);
+	if (s->flow.phase != FLOW_DONE) { /* it ends for this server; end() counts the other case */
+		tally_add(&t->reasons[s->flow.failure], 1);
+		if (s->flow.failure == FLOW_CONNECT_TIMEOUT) {
+			tally_add(&s->route->tally->timeouts, 1);
+			tally_add(&t->timeouts, 1);
+		}
+	}
+	server_failed(s->server, what, w->now);
+}
+
+static void
+on_connected(struct worker *w, struct session *s)
+{
+	struct tally *t = &s->server->tallies[w->number];
+
+	tally_add(&t->connects, 1);
+	tally_add(&t->connect_us, (uint64_t)mono_until(s->active, w->now));
+	server_connected(s->server, w->now);
+	s->active = w->now;
+	if (s->route->timeout_us > 0 && s->route->timeout_us < s->route->connect_timeout_us)
+		wheel_set(&w->wheel, &s->timer, mono_add(w->now, s->route->timeout_us));
+}
+
+/* ---- the flow's hands ---- */
+
+/*
+ * Feed events until nothing more happens at once.  Returns the actions worth
+ * trying; 0 also when the session has ended and must not be touched.
+ */
+static unsigned
+feed(struct worker *w, struct session *s, struct flow_event ev)
+{
+	for (;;) {
+		unsigned actions = flow_step(&s->flow, &ev);
+
+		if (ev.kind == FLOW_EV_CONNECTED && s->flow.phase == FLOW_OPEN)
+			on_connected(w, s);
+		if (actions & FLOW_BLAME)
+			blame(w, s);
+		if (actions & FLOW_CLOSE) {
+			end(w, s);
+			return 0;
+		}
+		if (actions & FLOW_SHUT_CLIENT)
+			shutdown(s->fd[FLOW_CLIENT], SHUT_WR);
+		if (actions & FLOW_SHUT_SERVER)
+			shutdown(s->fd[FLOW_SERVER], SHUT_WR);
+		if (!(actions & FLOW_NEXT))
+			return actions & LEVELS;
+		if (!connect_next(w, s, &ev))
+			return 0;
+	}
+}
+
+static void
+count_bytes(struct worker *w, struct session *s, enum flow_side from, size_t n)
+{
+	struct tally *server = &s->server->tallies[w->number], *route = s->route->tally;
+
+	s->bytes[from] += n;
+	s->active = w->now;
+	tally_add(from == FLOW_CLIENT ? &route->bytes_in : &route->bytes_out, n);
+	tally_add(from == FLOW_CLIENT ? &server->bytes_in : &server->bytes_out, n);
+}
+
+/* Who writes to the server once needs no TCP_NODELAY; who writes again gets it before. */
+static void
+before_write(struct session *s, enum flow_side to)
+{
+	static const int on = 1;
+
+	if (to != FLOW_SERVER || !s->route->tcp_nodelay || s->server_writes == 2)
+		return;
+	if (++s->server_writes == 2)
+		setsockopt(s->fd[to], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+/*
+ * A failed write is a reset, but bytes that came before it may still lie in the
+ * socket: they are read, and the reading tells the end.
+ */
+static unsigned
+write_failed(struct worker *w, struct session *s, enum flow_side to)
+{
+	feed(w, s, (struct flow_event){ .kind = FLOW_EV_WROTE, .side = to, .blocked = true });
+	if (is_over(s))
+		return 0;
+	return feed(w, s,
+	    (struct flow_event){ .kind = FLOW_EV_READY, .side = to, .hup = true, .err = true });
+}
+
+static unsigned
+write_bytes(
+    struct worker *w, struct session *s, enum flow_side to, const uint8_t *bytes, uint32_t size)
+{
+	struct flow_event ev = { .kind = FLOW_EV_WROTE, .side = to };
+	ssize_t n;
+
+	before_write(s, to);
+	n = send(s->fd[to], bytes, size, MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN)
+		return write_failed(w, s, to);
+	ev.n = n > 0 ? (uint32_t)n : 0;
+	ev.blocked = ev.n < size;
+	if (ev.n > 0)
+		s->active = w->now;
+	return feed(w, s, ev);
+}
+
+/* Keep what the other side would not take; the thread's buffer is the next session's. */
+static bool
+park(struct session *s, enum flow_side from, const uint8_t *bytes)
+{
+	uint32_t size = s->flow.pending[from];
+
+	s->parked[from].bytes = malloc(size);
+	if (s->parked[from].bytes == NULL)
+		return false;
+	memcpy(s->parked[from].bytes, bytes, size);
+	return true;
+}
+
+/* n bytes are in the thread's buffer: to the other side with them, at once. */
+static unsigned
+pass_on(struct worker *w, struct session *s, enum flow_side from, uint32_t n, unsigned actions)
+{
+	uint32_t left;
+
+	if (actions & (from == FLOW_CLIENT ? FLOW_WRITE_SERVER : FLOW_WRITE_CLIENT))
+		actions = write_bytes(w, s, other(from), w->buffer, n);
+	if (is_over(s))
+		return 0;
+	left = s->flow.pending[from];
+	if (left > 0 && !park(s, from, w->buffer + (n - left))) {
+		relay_abort(w, s, FLOW_RESOURCES);
+		return 0;
+	}
+	return actions;
+}
+
+static unsigned
+do_read(struct worker *w, struct session *s, enum flow_side from)
+{
+	struct flow_event ev = { .kind = FLOW_EV_READ, .side = from };
+	uint32_t size = s->route->read_size;
+	ssize_t n = recv(s->fd[from], w->buffer, size, 0);
+	unsigned actions;
+
+	if (n == 0)
+		return feed(w, s, (struct flow_event){ .kind = FLOW_EV_EOF, .side = from });
+	if (n < 0 && errno != EAGAIN)
+		return feed(w, s, (struct flow_event){ .kind = FLOW_EV_RESET, .side = from });
+	ev.n = n > 0 ? (uint32_t)n : 0;
+	ev.drained = n < 0 || (ev.n < size && !s->urgent[from]);
+	if (ev.n > 0)
+		count_bytes(w, s, from, ev.n);
+	actions = feed(w, s, ev);
+	if (is_over(s) || ev.n == 0)
+		return actions;
+	return pass_on(w, s, from, ev.n, actions);
+}
+
+static unsigned
+do_write(struct worker *w, struct session *s, enum flow_side to)
+{
+	enum flow_side from = other(to);
+	struct parked *p = &s->parked[from];
+	uint32_t before = s->flow.pending[from];
+	unsigned actions = write_bytes(w, s, to, p->bytes + p->offset, before);
+
+	if (is_over(s))
+		return 0;
+	p->offset += before - s->flow.pending[from];
+	if (s->flow.pending[from] == 0)
+		unpark(s, from);
+	return actions;
+}
+
+/* The flow's wishes in turn, so that a busy direction leaves room for the other. */
+static unsigned
+do_one(struct worker *w, struct session *s, unsigned actions, bool server_first)
+{
+	if (actions & FLOW_WRITE_SERVER)
+		return do_write(w, s, FLOW_SERVER);
+	if (actions & FLOW_WRITE_CLIENT)
+		return do_write(w, s, FLOW_CLIENT);
+	if ((actions & FLOW_READ_SERVER) && (server_first || !(actions & FLOW_READ_CLIENT)))
+		return do_read(w, s, FLOW_SERVER);
+	return do_read(w, s, FLOW_CLIENT);
+}
+
+/*
+ * Do what is wanted, but only so much of it: the kernel will not remind us, so
+ * what is left goes to the end of the thread's own list.
+ */
+static void
+run(struct worker *w, struct session *s, unsigned actions)
+{
+	int turns = RELAY_PASS_BYTES / WORKER_READ_SIZE * 2;
+
+	for (int i = 0; i < turns && actions != 0; i++)
+		actions = do_one(w, s, actions, i % 2 == 1);
+	if (actions == 0 || s->is_queued)
+		return;
+	s->is_queued = true;
+	TAILQ_INSERT_TAIL(&w->leftover, s, queue);
+}
+
+/* ---- what happens to a session ---- */
+
+void
+relay_open(struct worker *w, struct binding *b, int fd)
+{
+	struct session *s = session_new(&w->sessions);
+	struct flow_event ev;
+
+	if (s == NULL) {
+		close(fd);
+		return;
+	}
+	__atomic_store_n(&w->n_sessions, w->sessions.n_used, __ATOMIC_RELAXED);
+	s->fd[FLOW_CLIENT] = fd;
+	s->route = b->route;
+	route_ref(s->route);
+	s->began = s->active = w->now;
+	flow_init(&s->flow, s->route->half_close);
+	tally_add(&s->route->tally->sessions, 1);
+	if (connect_next(w, s, &ev))
+		run(w, s, feed(w, s, ev));
+	if (!is_over(s) && watch(w, s, FLOW_CLIENT) < 0)
+		relay_abort(w, s, FLOW_RESOURCES);
+}
+
+static int
+socket_error(int fd)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	return error != 0 ? error : ECONNRESET;
+}
+
+/* True: the connect is decided; *ret is what to feed. */
+static bool
+connect_result(struct worker *w, struct session *s, uint32_t events, struct flow_event *ret)
+{
+	if (events & (EPOLLERR | EPOLLHUP)) {
+		w->error = socket_error(s->fd[FLOW_SERVER]);
+		*ret = (struct flow_event){ .kind = FLOW_EV_CONNECT_FAILED };
+		return true;
+	}
+	*ret = (struct flow_event){ .kind = FLOW_EV_CONNECTED };
+	return (events & EPOLLOUT) != 0;
+}
+
+void
+relay_ready(struct worker *w, struct session *s, enum flow_side side, uint32_t events)
+{
+	struct flow_event ev = { .kind = FLOW_EV_READY,
+		.side = side,
+		.readable = (events & (EPOLLIN | EPOLLPRI)) != 0,
+		.writable = (events & EPOLLOUT) != 0,
+		.hup = (events & (EPOLLRDHUP | EPOLLHUP)) != 0,
+		.err = (events & EPOLLERR) != 0 };
+	struct flow_event result;
+	unsigned actions;
+
+	if (events & EPOLLPRI)
+		s->urgent[side] = true;
+	if (side == FLOW_SERVER && s->flow.phase == FLOW_CONNECTING) {
+		if (!connect_result(w, s, events, &result))
+			return;
+		actions = feed(w, s, result);
+		if (is_over(s))
+			return;
+		if (result.kind != FLOW_EV_CONNECTED) { /* the events were another socket's */
+			run(w, s, actions);
+			return;
+		}
+	}
+	run(w, s, feed(w, s, ev));
+}
+
+void
+relay_resume(struct worker *w, struct session *s)
+{
+	run(w, s, feed(w, s, (struct flow_event){ .kind = FLOW_EV_READY }));
+}
+
+static mono_t
+deadline(const struct session *s)
+{
+	if (s->flow.phase == FLOW_CONNECTING)
+		return s->connect_deadline;
+	return s->route->timeout_us > 0 ? mono_add(s->active, s->route->timeout_us) : MONO_NEVER;
+}
+
+void
+relay_timer(struct worker *w, struct session *s)
+{
+	mono_t due = deadline(s);
+
+	if (mono_before(w->now, due))
+		wheel_set(&w->wheel, &s->timer, due);
+	else
+		run(w, s, feed(w, s, (struct flow_event){ .kind = FLOW_EV_TIMEOUT }));
+}
+
+void
+relay_abort(struct worker *w, struct session *s, enum flow_reason reason)
+{
+	feed(w, s, (struct flow_event){ .kind = FLOW_EV_ABORT, .reason = reason });
+}

@@ -1,0 +1,30 @@
+/*
+ * relay_tcp.h - TCP sessions: connect to a server, pass bytes by copying them
+ * through the thread's one buffer, close as the flow says.
+ *
+ * All functions run on the session's data thread; any may end the session.
+ * Decisions are flow.h's; this is its hands.
+ */
+#ifndef PROXYD_RELAY_TCP_H
+#define PROXYD_RELAY_TCP_H
+
+#include "proxyd/worker.h"
+
+/* Work one session may do in a pass before others get their turn. */
+#define RELAY_PASS_BYTES (256 * 1024)
+
+/* A client was accepted: takes 'fd'. */
+void relay_open(struct worker *, struct binding *, int fd);
+
+/* epoll(7) says 'events' of one side. */
+void relay_ready(struct worker *, struct session *, enum flow_side, uint32_t events);
+
+/* Go on with what was left over. */
+void relay_resume(struct worker *, struct session *);
+
+/* Its timer came off the wheel: the deadline has passed, or has moved meanwhile. */
+void relay_timer(struct worker *, struct session *);
+
+void relay_abort(struct worker *, struct session *, enum flow_reason);
+
+#endif

@@ -1,0 +1,195 @@
+/*
+ * upstream.c - see upstream.h: what data threads call, and what keeps the world
+ * informed.  How the set of servers comes about is in upstream_apply.c.
+ */
+#include "proxyd/upstream.h"
+
+#include "common/event.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "proxyd/probe.h"
+#include "proxyd/upstream_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- data threads ---- */
+
+struct server *
+upstream_pick(struct upstream *up, struct pick_tried *tried)
+{
+	struct pool_server *s;
+
+	pthread_mutex_lock(&up->lock);
+	s = pick_server(&up->pool, tried);
+	if (s != NULL) {
+		pool_session_begin(s);
+		pick_tried_add(tried, s);
+	}
+	pthread_mutex_unlock(&up->lock);
+	return s != NULL ? server_of(s) : NULL;
+}
+
+static void
+wake(struct upstream *up)
+{
+	__atomic_store_n(&up->news, true, __ATOMIC_RELEASE);
+	up->all->events.wake(up->all->events.aux);
+}
+
+void
+server_failed(struct server *s, const char *what, mono_t now)
+{
+	bool changed;
+
+	pthread_mutex_lock(&s->up->lock);
+	changed = pool_server_failed(&s->health, what, now);
+	pthread_mutex_unlock(&s->up->lock);
+	if (changed)
+		wake(s->up);
+}
+
+void
+server_connected(struct server *s, mono_t now)
+{
+	bool changed;
+
+	if (__atomic_load_n(&s->health.state, __ATOMIC_RELAXED) == POOL_UP)
+		return; /* as nearly always: no lock */
+	pthread_mutex_lock(&s->up->lock);
+	changed = pool_server_connected(&s->health, now);
+	pthread_mutex_unlock(&s->up->lock);
+	if (changed)
+		wake(s->up);
+}
+
+/* ---- probes ---- */
+
+static void arm_probes(struct upstream *);
+
+static void
+on_probed(void *aux, int error)
+{
+	struct server *s = aux;
+	char *what = error != 0 ? xasprintf("connect: %s", strerrordesc_np(-error)) : NULL;
+
+	s->probe = NULL;
+	pthread_mutex_lock(&s->up->lock);
+	pool_probe_end(&s->health, what, loop_now());
+	pthread_mutex_unlock(&s->up->lock);
+	free(what);
+	upstream_tell(s->up);
+	arm_probes(s->up);
+}
+
+static void
+start_probe(struct server *s)
+{
+	pool_probe_begin(&s->health);
+	if (s->probe == NULL)
+		s->probe = probe_start(
+		    s->up->all->loop, &s->endpoint, s->up->probe_timeout_us, on_probed, s);
+}
+
+static void
+arm_probes(struct upstream *up)
+{
+	mono_t next;
+
+	pthread_mutex_lock(&up->lock);
+	next = pool_next_probe(&up->pool);
+	pthread_mutex_unlock(&up->lock);
+	loop_timer_at(&up->probe_timer, next);
+}
+
+void
+upstream_probe_due(struct loop_timer *timer, mono_t now)
+{
+	struct upstream *up = CONTAINER_OF(timer, struct upstream, probe_timer);
+
+	pthread_mutex_lock(&up->lock);
+	for (size_t i = 0; i < up->pool.n; i++)
+		if (!mono_before(now, up->pool.servers[i]->probe_at))
+			start_probe(server_of(up->pool.servers[i]));
+	pthread_mutex_unlock(&up->lock);
+	arm_probes(up);
+}
+
+/* ---- telling ---- */
+
+/* The lines that people grep for (design.md section 8). */
+static void
+announce(const struct server *s, const struct pool_server *h)
+{
+	const char *up = s->up->name;
+	const char *const fields[] = { "upstream", up, "server", s->name, "state",
+		pool_state_str(h->state), "reason", h->reason, NULL };
+
+	event_emit(h->state == POOL_UP ? LOG_NOTICE : LOG_WARNING, "", fields,
+	    "upstream %s: server %s is %s (%s)", up, s->name, pool_state_str(h->state), h->reason);
+}
+
+static void
+note_transition(struct server *s, const struct pool_server *h)
+{
+	if (h->state == s->told)
+		return;
+	s->transitions++;
+	loop_wallclock(s->changed_at);
+	if (h->state == POOL_DOWN)
+		s->down_since = h->since;
+	else if (!mono_is_never(s->down_since)) {
+		s->downtime_us += mono_until(s->down_since, h->since);
+		s->down_since = MONO_NEVER;
+	}
+}
+
+static void
+tell_server(struct upstream *up, struct server *s)
+{
+	struct pool_server h;
+	bool changed, news;
+
+	pthread_mutex_lock(&up->lock);
+	h = s->health; /* a copy: its window is not looked at */
+	pthread_mutex_unlock(&up->lock);
+	changed = h.state != s->told;
+	news = changed || strcmp(h.reason, s->told_reason) != 0;
+	if (!news)
+		return;
+	note_transition(s, &h);
+	if (changed)
+		announce(s, &h);
+	s->told = h.state;
+	s->told_source = h.source;
+	free(s->told_reason);
+	s->told_reason = xstrdup(h.reason);
+	up->all->events.on_server(up->all->events.aux, up, s, false);
+}
+
+void
+upstream_tell(struct upstream *up)
+{
+	size_t available;
+
+	__atomic_store_n(&up->news, false, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < up->pool.n; i++)
+		tell_server(up, server_of(up->pool.servers[i]));
+	available = pool_available(&up->pool);
+	if (available != up->told_available) {
+		up->told_available = available;
+		up->all->events.on_upstream(up->all->events.aux, up, false);
+	}
+	arm_probes(up);
+}
+
+void
+upstreams_tell(struct upstreams *all)
+{
+	struct upstream *up;
+
+	TAILQ_FOREACH (up, &all->list, entry)
+		if (__atomic_load_n(&up->news, __ATOMIC_ACQUIRE))
+			upstream_tell(up);
+}

@@ -1,0 +1,141 @@
+/*
+ * upstream.h - upstreams as they run: each a pool with its mutex, its servers
+ * with their counters, the names behind them and the probes.
+ *
+ * Two kinds of caller.  Data threads pick a server, say what became of it and
+ * let it go (the first three functions below, any thread).  Everything else
+ * belongs to the control thread, which alone adds and removes servers.
+ *
+ * Lifetime: a server lives while it is in its pool or has sessions; an upstream
+ * while it is configured or a route (worker.h) points to it.  upstreams_sweep
+ * frees what is neither.
+ */
+#ifndef PROXYD_UPSTREAM_H
+#define PROXYD_UPSTREAM_H
+
+#include "common/addr.h"
+#include "common/conf/conf.h"
+#include "common/loop.h"
+#include "proxyd/pick.h"
+#include "proxyd/tally.h"
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+struct upstream;
+struct upstreams;
+struct probe;
+struct resolve;
+
+struct server {
+	struct pool_server health; /* under up->lock, but for its atomics */
+	struct upstream *up;
+	char *name;		  /* on the bus: as written; NAME@ADDRESS if it has several */
+	struct endpoint endpoint; /* AF_UNSPEC while its name is not resolved */
+	struct sockaddr_storage sockaddr;
+	socklen_t sockaddr_size;
+	struct tally *tallies; /* one for each data thread */
+	struct probe *probe;
+	enum pool_state told; /* what the bus and the log know */
+	enum pool_source told_source;
+	char *told_reason;
+	char changed_at[LOOP_STAMP_STRLEN];
+	uint64_t transitions;
+	mono_t down_since; /* as told; MONO_NEVER while up */
+	int64_t downtime_us;
+	bool keep; /* mark of a rebuild */
+	TAILQ_ENTRY(server) retired;
+};
+
+/* ---- data threads ---- */
+
+/* The next server for a session, its session begun and 'tried' noted; NULL: none. */
+struct server *upstream_pick(struct upstream *, struct pick_tried *tried);
+static inline void
+server_release(struct server *s)
+{
+	pool_session_end(&s->health);
+}
+
+/* What became of a connect; 'what' in words.  Changes reach the control thread at once. */
+void server_failed(struct server *, const char *what, mono_t now);
+void server_connected(struct server *, mono_t now);
+
+/* ---- the control thread ---- */
+
+struct upstream {
+	char *name;
+	pthread_mutex_t lock;
+	struct pool pool; /* of struct server.health; array replaced under the lock */
+	unsigned refs;	  /* routes; atomic */
+
+	struct upstreams *all;
+	bool configured;
+	struct spec *specs; /* the server lines */
+	size_t n_specs;
+	unsigned next_slot;
+	int64_t probe_timeout_us;
+	struct loop_timer probe_timer;
+	bool news; /* a server's state may have changed; set by any thread, atomic */
+	size_t told_available;
+	struct tally gone; /* what servers counted that are no longer here */
+	TAILQ_ENTRY(upstream) entry;
+};
+
+struct upstream_events {
+	/* From any thread: make the control thread call upstreams_tell soon. */
+	void (*wake)(void *aux);
+	/* On the control thread.  NULL for 's': the upstream itself. 'gone': it is being removed.
+	 */
+	void (*on_server)(void *aux, struct upstream *, struct server *, bool gone);
+	void (*on_upstream)(void *aux, struct upstream *, bool gone);
+	void *aux;
+};
+
+struct upstreams {
+	uv_loop_t *loop;
+	size_t n_threads;
+	struct upstream_events events;
+	TAILQ_HEAD(, upstream) list;	/* configured, in the order of the file */
+	TAILQ_HEAD(, upstream) leaving; /* no longer configured, still pointed to */
+	TAILQ_HEAD(, server) retired;	/* out of their pool, still with sessions */
+};
+
+void upstreams_init(
+    struct upstreams *, uv_loop_t *, size_t n_threads, const struct upstream_events *);
+
+/* Go over to these: those of the same name and server keep health and counters. */
+void upstreams_apply(struct upstreams *, const struct conf *);
+struct upstream *upstreams_find(struct upstreams *, const char *name);
+
+/* Tell the log and on_server/on_upstream what changed since the last call. */
+void upstreams_tell(struct upstreams *);
+
+/* Everything its servers have counted, those that left included. */
+void upstream_tally(const struct upstream *, struct tally *sum);
+
+/* Free what nobody uses any more; cheap, once a second. */
+void upstreams_sweep(struct upstreams *);
+
+/* At the end, when no data thread runs. */
+void upstreams_done(struct upstreams *);
+
+static inline struct server *
+server_of(struct pool_server *health)
+{
+	return CONTAINER_OF(health, struct server, health);
+}
+
+static inline void
+upstream_ref(struct upstream *up)
+{
+	__atomic_fetch_add(&up->refs, 1, __ATOMIC_RELAXED);
+}
+
+static inline void
+upstream_unref(struct upstream *up)
+{
+	__atomic_fetch_sub(&up->refs, 1, __ATOMIC_RELEASE);
+}
+
+#endif

@@ -1,0 +1,473 @@
+/*
+ * upstream_apply.c - which servers an upstream has: from the lines of the file
+ * and the addresses behind names, over reloads and changing answers.
+ *
+ * A rebuild makes the wanted list anew and takes over every server that is
+ * still the same (line and address) with its health and counters.  The rest
+ * leaves the pool and lives on until its last session ends.
+ */
+#include "common/event.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "proxyd/probe.h"
+#include "proxyd/resolve.h"
+#include "proxyd/upstream_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PROBE_TIMEOUT_US (5 * USEC_PER_SEC) /* for an upstream no listener uses */
+
+/* ---- servers ---- */
+
+static void
+server_free(struct server *s)
+{
+	probe_cancel(s->probe);
+	pool_server_done(&s->health);
+	free(s->tallies);
+	free(s->told_reason);
+	free(s->name);
+	free(s);
+}
+
+void
+upstream_tally(const struct upstream *up, struct tally *sum)
+{
+	const struct upstreams *all = up->all;
+	const struct server *s;
+
+	tally_sum(&up->gone, 1, sum);
+	for (size_t i = 0; i < up->pool.n; i++)
+		tally_sum(server_of(up->pool.servers[i])->tallies, all->n_threads, sum);
+	TAILQ_FOREACH (s, &all->retired, retired)
+		if (s->up == up)
+			tally_sum(s->tallies, all->n_threads, sum);
+}
+
+static struct server *
+server_new(struct upstream *up, const struct spec *spec, const struct endpoint *ep)
+{
+	struct server *s = xcalloc(1, sizeof(*s));
+	bool has_address = ep->addr.family != AF_UNSPEC;
+	mono_t now = loop_now();
+
+	s->up = up;
+	s->endpoint = *ep;
+	if (has_address)
+		s->sockaddr_size = endpoint_to_sockaddr(ep, &s->sockaddr);
+	s->tallies = tally_new(up->all->n_threads);
+	pool_server_init(&s->health, &spec->params, has_address, now);
+	s->health.slot = (uint8_t)up->next_slot++;
+	s->told = s->health.state;
+	s->told_source = s->health.source;
+	s->told_reason = xstrdup(s->health.reason);
+	s->down_since = s->told == POOL_DOWN ? now : MONO_NEVER;
+	loop_wallclock(s->changed_at);
+	return s;
+}
+
+/* The whole name on the bus: a line's own text unless it stands for several. */
+static char *
+server_name(const struct spec *spec, const struct endpoint *ep)
+{
+	char buf[ADDR_STRLEN];
+
+	if (spec->n_addrs < 2)
+		return xstrdup(spec->text);
+	return xasprintf("%s@%s", spec->text, addr_format(&ep->addr, buf));
+}
+
+static bool
+is_of_line(const struct server *s, const char *text)
+{
+	size_t n = strlen(text);
+
+	return strncmp(s->name, text, n) == 0 && (s->name[n] == '\0' || s->name[n] == '@');
+}
+
+/* A running server that is this one: the same line and address, not yet taken. */
+static struct server *
+find_server(const struct upstream *up, const char *text, const struct endpoint *ep)
+{
+	for (size_t i = 0; i < up->pool.n; i++) {
+		struct server *s = server_of(up->pool.servers[i]);
+
+		if (!s->keep && is_of_line(s, text) && endpoint_equal(&s->endpoint, ep))
+			return s;
+	}
+	return NULL;
+}
+
+static void
+rename_server(struct upstream *up, struct server *s, char *name)
+{
+	if (s->name != NULL && strcmp(s->name, name) == 0) {
+		free(name);
+		return;
+	}
+	if (s->name != NULL)
+		up->all->events.on_server(up->all->events.aux, up, s, true);
+	free(s->name);
+	s->name = name;
+}
+
+/* ---- rebuilding a pool ---- */
+
+struct rebuild {
+	struct upstream *up;
+	struct pool_server **list;
+	size_t n;
+};
+
+static void
+want(struct rebuild *rb, const struct spec *spec, const struct endpoint *ep)
+{
+	struct upstream *up = rb->up;
+	struct server *s = find_server(up, spec->text, ep);
+
+	if (s == NULL)
+		s = server_new(up, spec, ep);
+	else {
+		pthread_mutex_lock(&up->lock);
+		pool_server_update(&s->health, &spec->params, loop_now());
+		pthread_mutex_unlock(&up->lock);
+	}
+	s->keep = true;
+	rename_server(up, s, server_name(spec, ep));
+	rb->list = xreallocarray(rb->list, rb->n + 1, sizeof(struct pool_server *));
+	rb->list[rb->n++] = &s->health;
+}
+
+static void
+want_spec(struct rebuild *rb, const struct spec *spec)
+{
+	struct endpoint ep = spec->endpoint;
+
+	if (spec->host == NULL || spec->n_addrs == 0) {
+		want(rb, spec, &ep);
+		return;
+	}
+	for (size_t i = 0; i < spec->n_addrs; i++) {
+		ep.addr = spec->addrs[i];
+		want(rb, spec, &ep);
+	}
+}
+
+static void
+retire(struct upstream *up, struct server *s)
+{
+	up->all->events.on_server(up->all->events.aux, up, s, true);
+	probe_cancel(s->probe);
+	s->probe = NULL;
+	TAILQ_INSERT_TAIL(&up->all->retired, s, retired);
+}
+
+static void
+swap_pool(struct upstream *up, struct rebuild *rb)
+{
+	struct pool old = up->pool;
+
+	pthread_mutex_lock(&up->lock);
+	up->pool.servers = rb->list;
+	up->pool.n = rb->n;
+	pthread_mutex_unlock(&up->lock);
+	for (size_t i = 0; i < old.n; i++)
+		if (!server_of(old.servers[i])->keep)
+			retire(up, server_of(old.servers[i]));
+	free(old.servers);
+}
+
+static void
+rebuild(struct upstream *up)
+{
+	struct rebuild rb = { .up = up };
+
+	for (size_t i = 0; i < up->n_specs; i++)
+		want_spec(&rb, &up->specs[i]);
+	swap_pool(up, &rb);
+	for (size_t i = 0; i < up->pool.n; i++) {
+		struct server *s = server_of(up->pool.servers[i]);
+
+		s->keep = false;
+		up->all->events.on_server(up->all->events.aux, up, s, false);
+	}
+	up->all->events.on_upstream(up->all->events.aux, up, false);
+	upstream_tell(up);
+}
+
+/* ---- names ---- */
+
+static void
+mark_unresolved(struct upstream *up, const struct spec *spec, const char *why)
+{
+	struct server *s = find_server(up, spec->text, &spec->endpoint);
+
+	if (s == NULL)
+		return;
+	pthread_mutex_lock(&up->lock);
+	pool_server_resolved(&s->health, why, loop_now());
+	pthread_mutex_unlock(&up->lock);
+	upstream_tell(up);
+}
+
+/* What to say of an answer: "10.0.0.1 10.0.0.2". */
+static void
+announce_answer(const struct spec *spec, const struct addr *addrs, size_t n)
+{
+	const char *const fields[] = { "upstream", spec->up->name, "server", spec->text, NULL };
+	struct text list = { 0 };
+	char buf[ADDR_STRLEN];
+
+	for (size_t i = 0; i < n; i++)
+		text_addf(&list, " %s", addr_format(&addrs[i], buf));
+	event_emit(LOG_NOTICE, "", fields, "upstream %s: server %s resolves to%s", spec->up->name,
+	    spec->text, text_str(&list));
+	text_done(&list);
+}
+
+static void
+on_answer(void *aux, const struct addr *addrs, size_t n, const char *why)
+{
+	struct spec *spec = aux;
+
+	if (n == 0) {
+		mark_unresolved(spec->up, spec, why);
+		return;
+	}
+	free(spec->addrs);
+	spec->addrs = xcalloc(n, sizeof(*spec->addrs));
+	memcpy(spec->addrs, addrs, n * sizeof(*addrs));
+	spec->n_addrs = n;
+	announce_answer(spec, addrs, n);
+	rebuild(spec->up);
+}
+
+/* ---- lines ---- */
+
+static void
+spec_done(struct spec *spec)
+{
+	resolve_free(spec->resolve);
+	free(spec->addrs);
+	free(spec->text);
+	free(spec->host);
+}
+
+static void
+free_specs(struct spec *specs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		spec_done(&specs[i]);
+	free(specs);
+}
+
+/* A name asked for before keeps its answer until the new question is answered. */
+static void
+inherit_answer(struct spec *spec, const struct spec *old, size_t n_old)
+{
+	for (size_t i = 0; i < n_old; i++) {
+		if (old[i].n_addrs == 0 || strcmp(old[i].text, spec->text) != 0)
+			continue;
+		spec->n_addrs = old[i].n_addrs;
+		spec->addrs = xcalloc(spec->n_addrs, sizeof(*spec->addrs));
+		memcpy(spec->addrs, old[i].addrs, spec->n_addrs * sizeof(*spec->addrs));
+		return;
+	}
+}
+
+static void
+spec_init(struct spec *spec, struct upstream *up, const struct server_conf *sc)
+{
+	*spec = (struct spec){
+		.up = up,
+		.text = xstrdup(sc->text),
+		.host = sc->host != NULL ? xstrdup(sc->host) : NULL,
+		.endpoint = sc->endpoint,
+		.again = sc->resolve,
+		.params = { .weight = sc->weight,
+		    .max_fails = sc->max_fails,
+		    .max_conns = sc->max_conns,
+		    .fail_timeout_us = sc->fail_timeout_us,
+		    .backup = sc->backup,
+		    .down = sc->down },
+	};
+	if (spec->host != NULL)
+		spec->endpoint.addr = (struct addr){ 0 };
+}
+
+static void
+set_specs(struct upstream *up, const struct upstream_conf *uc)
+{
+	struct spec *old = up->specs;
+	size_t n_old = up->n_specs;
+
+	up->specs = xcalloc(uc->n_servers > 0 ? uc->n_servers : 1, sizeof(*up->specs));
+	up->n_specs = uc->n_servers;
+	for (size_t i = 0; i < uc->n_servers; i++) {
+		struct spec *spec = &up->specs[i];
+
+		spec_init(spec, up, &uc->servers[i]);
+		if (spec->host == NULL)
+			continue;
+		inherit_answer(spec, old, n_old);
+		spec->resolve = resolve_new(
+		    up->all->loop, spec->host, spec->again, on_answer, spec);
+	}
+	free_specs(old, n_old);
+}
+
+/* ---- upstreams ---- */
+
+void
+upstreams_init(
+    struct upstreams *all, uv_loop_t *loop, size_t n_threads, const struct upstream_events *events)
+{
+	*all = (struct upstreams){ .loop = loop, .n_threads = n_threads, .events = *events };
+	TAILQ_INIT(&all->list);
+	TAILQ_INIT(&all->leaving);
+	TAILQ_INIT(&all->retired);
+}
+
+struct upstream *
+upstreams_find(struct upstreams *all, const char *name)
+{
+	struct upstream *up;
+
+	TAILQ_FOREACH (up, &all->list, entry)
+		if (strcmp(up->name, name) == 0)
+			return up;
+	return NULL;
+}
+
+static struct upstream *
+upstream_new(struct upstreams *all, const char *name)
+{
+	struct upstream *up = xcalloc(1, sizeof(*up));
+
+	up->name = xstrdup(name);
+	up->all = all;
+	pthread_mutex_init(&up->lock, NULL);
+	loop_timer_init(all->loop, &up->probe_timer, upstream_probe_due);
+	TAILQ_INSERT_TAIL(&all->list, up, entry);
+	return up;
+}
+
+/* As patient as the most patient listener that uses it. */
+static int64_t
+probe_timeout(const struct conf *conf, const struct upstream_conf *uc)
+{
+	int64_t us = 0;
+
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		if (conf->listeners[i].upstream == uc)
+			us = MAX(us, conf->listeners[i].connect_timeout_us);
+	return us > 0 ? us : PROBE_TIMEOUT_US;
+}
+
+/* Out of the configuration: no questions, no probes, no servers for new sessions. */
+static void
+upstream_leave(struct upstream *up)
+{
+	struct rebuild empty = { .up = up };
+
+	free_specs(up->specs, up->n_specs);
+	up->specs = NULL;
+	up->n_specs = 0;
+	loop_timer_stop(&up->probe_timer);
+	swap_pool(up, &empty);
+	up->all->events.on_upstream(up->all->events.aux, up, true);
+	TAILQ_REMOVE(&up->all->list, up, entry);
+	TAILQ_INSERT_TAIL(&up->all->leaving, up, entry);
+}
+
+void
+upstreams_apply(struct upstreams *all, const struct conf *conf)
+{
+	struct upstream *up, *next;
+
+	TAILQ_FOREACH (up, &all->list, entry)
+		up->configured = false;
+	for (size_t i = 0; i < conf->n_upstreams; i++) {
+		const struct upstream_conf *uc = &conf->upstreams[i];
+
+		up = upstreams_find(all, uc->name);
+		if (up == NULL)
+			up = upstream_new(all, uc->name);
+		up->configured = true;
+		up->probe_timeout_us = probe_timeout(conf, uc);
+		set_specs(up, uc);
+		rebuild(up);
+	}
+	for (up = TAILQ_FIRST(&all->list); up != NULL; up = next) {
+		next = TAILQ_NEXT(up, entry);
+		if (!up->configured)
+			upstream_leave(up);
+	}
+}
+
+/* ---- the end of things ---- */
+
+static void
+on_timer_closed(struct loop_timer *timer)
+{
+	struct upstream *up = CONTAINER_OF(timer, struct upstream, probe_timer);
+
+	pthread_mutex_destroy(&up->lock);
+	free(up->pool.servers);
+	free(up->name);
+	free(up);
+}
+
+/* A retired server still points to its upstream. */
+static bool
+has_retired(const struct upstreams *all, const struct upstream *up)
+{
+	const struct server *s;
+
+	TAILQ_FOREACH (s, &all->retired, retired)
+		if (s->up == up)
+			return true;
+	return false;
+}
+
+void
+upstreams_sweep(struct upstreams *all)
+{
+	struct server *s, *next_s;
+	struct upstream *up, *next_up;
+
+	for (s = TAILQ_FIRST(&all->retired); s != NULL; s = next_s) {
+		next_s = TAILQ_NEXT(s, retired);
+		if (pool_sessions(&s->health) > 0)
+			continue;
+		TAILQ_REMOVE(&all->retired, s, retired);
+		tally_sum(s->tallies, all->n_threads, &s->up->gone);
+		server_free(s);
+	}
+	for (up = TAILQ_FIRST(&all->leaving); up != NULL; up = next_up) {
+		next_up = TAILQ_NEXT(up, entry);
+		if (__atomic_load_n(&up->refs, __ATOMIC_ACQUIRE) > 0 || has_retired(all, up))
+			continue;
+		TAILQ_REMOVE(&all->leaving, up, entry);
+		loop_timer_close(&up->probe_timer, on_timer_closed);
+	}
+}
+
+void
+upstreams_done(struct upstreams *all)
+{
+	struct upstream *up;
+	struct server *s;
+
+	while ((up = TAILQ_FIRST(&all->list)) != NULL)
+		upstream_leave(up);
+	while ((s = TAILQ_FIRST(&all->retired)) != NULL) {
+		TAILQ_REMOVE(&all->retired, s, retired);
+		server_free(s);
+	}
+	while ((up = TAILQ_FIRST(&all->leaving)) != NULL) {
+		TAILQ_REMOVE(&all->leaving, up, entry);
+		loop_timer_close(&up->probe_timer, on_timer_closed);
+	}
+}

@@ -1,0 +1,488 @@
+/*
+ * worker.c - see worker.h.
+ *
+ * One pass: what epoll reports, what was left over from the pass before, what
+ * has come due.  Listener sockets are level-triggered, so that a bounded number
+ * of accepts needs no bookkeeping; sessions are edge-triggered (relay_tcp.c).
+ */
+#include "proxyd/worker.h"
+
+#include "common/loop.h"
+#include "common/text.h"
+#include "proxyd/listener.h"
+#include "proxyd/relay_tcp.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define EVENTS_MAX	256
+#define ACCEPTS_MAX	64 /* in one pass, so that sessions get their turn */
+#define ACCEPT_PAUSE_US (200 * USEC_PER_MSEC)
+#define SAY_AGAIN_US	(60 * USEC_PER_SEC) /* a shortage is told once while it lasts */
+
+/* ---- routes ---- */
+
+void
+route_ref(struct route *r)
+{
+	r->refs++;
+}
+
+void
+route_unref(struct route *r)
+{
+	if (--r->refs > 0)
+		return;
+	upstream_unref(r->up);
+	free(r);
+}
+
+/* ---- accepting ---- */
+
+static int
+watch_listener(struct worker *w, struct binding *b, int op, uint32_t events)
+{
+	struct epoll_event ev = { .events = events,
+		.data.u64 = (uint64_t)TAG_LISTENER << 62 | b->id };
+
+	return epoll_ctl(w->epoll_fd, op, b->fd, &ev);
+}
+
+/* One line for the process, however many threads feel it. */
+static void
+say_shortage(int error, mono_t now)
+{
+	static int64_t said_us;
+	int64_t last = __atomic_load_n(&said_us, __ATOMIC_RELAXED);
+
+	if (last != 0 && now.us - last < SAY_AGAIN_US)
+		return;
+	if (__atomic_compare_exchange_n(
+		&said_us, &last, now.us, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		log_err("accept: %s: new clients wait in the backlog until there is room",
+		    strerrordesc_np(error));
+}
+
+void
+worker_pause_accept(struct worker *w, int error)
+{
+	struct binding *b;
+
+	say_shortage(error, w->now);
+	w->accept_again = mono_add(w->now, ACCEPT_PAUSE_US);
+	TAILQ_FOREACH (b, &w->bindings, entry)
+		if (!b->is_paused) {
+			b->is_paused = true;
+			watch_listener(w, b, EPOLL_CTL_MOD, 0);
+		}
+}
+
+/* Any descriptor will do: it only keeps its number. */
+static bool
+have_spare(struct worker *w)
+{
+	if (w->spare_fd < 0)
+		w->spare_fd = eventfd(0, EFD_CLOEXEC);
+	return w->spare_fd >= 0;
+}
+
+bool
+worker_use_spare(struct worker *w)
+{
+	if (w->spare_fd < 0)
+		return false;
+	close(w->spare_fd);
+	w->spare_fd = -1;
+	return true;
+}
+
+static void
+resume_accept(struct worker *w)
+{
+	struct binding *b;
+
+	if (!have_spare(w)) {
+		worker_pause_accept(w, errno);
+		return;
+	}
+	w->accept_again = MONO_NEVER;
+	TAILQ_FOREACH (b, &w->bindings, entry)
+		if (b->is_paused) {
+			b->is_paused = false;
+			watch_listener(w, b, EPOLL_CTL_MOD, EPOLLIN);
+		}
+}
+
+static bool
+is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* Until the queue is empty or 'max' are taken; whether there may be more. */
+static bool
+accept_some(struct worker *w, struct binding *b, int max)
+{
+	for (int i = 0; i < max; i++) {
+		int fd;
+
+		if (!have_spare(w)) {
+			worker_pause_accept(w, errno);
+			return false;
+		}
+		fd = accept4(b->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			relay_open(w, b, fd);
+			continue;
+		}
+		if (errno == EAGAIN)
+			return false;
+		if (is_shortage(errno)) {
+			worker_pause_accept(w, errno);
+			return false;
+		}
+		/* accept(2): errors of the connection itself; the next one may be well */
+	}
+	return true;
+}
+
+static struct binding *
+find_binding(struct worker *w, uint32_t id)
+{
+	struct binding *b;
+
+	TAILQ_FOREACH (b, &w->bindings, entry)
+		if (b->id == id)
+			return b;
+	return NULL;
+}
+
+/* ---- commands ---- */
+
+static void
+attach(struct worker *w, const struct command *c)
+{
+	struct binding *b = xcalloc(1, sizeof(*b));
+
+	b->listener = c->listener;
+	b->fd = c->fd;
+	b->route = c->route;
+	b->id = w->next_binding++;
+	TAILQ_INSERT_TAIL(&w->bindings, b, entry);
+	if (watch_listener(w, b, EPOLL_CTL_ADD, EPOLLIN) < 0)
+		log_err("listener %s: epoll_ctl: %s", b->listener->name, strerrordesc_np(errno));
+}
+
+static void
+set_route(struct worker *w, const struct command *c)
+{
+	struct binding *b;
+
+	TAILQ_FOREACH (b, &w->bindings, entry) {
+		if (b->listener != c->listener)
+			continue;
+		route_unref(b->route);
+		b->route = c->route;
+		route_ref(b->route);
+	}
+	route_unref(c->route); /* the command's own */
+}
+
+static void
+detach(struct worker *w, struct listener *l)
+{
+	struct binding *b, *next;
+
+	for (b = TAILQ_FIRST(&w->bindings); b != NULL; b = next) {
+		next = TAILQ_NEXT(b, entry);
+		if (b->listener != l)
+			continue;
+		while (accept_some(w, b, ACCEPTS_MAX)) {
+			/* who was let in by the kernel is let in by us */
+		}
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, b->fd, NULL);
+		TAILQ_REMOVE(&w->bindings, b, entry);
+		route_unref(b->route);
+		free(b);
+		listener_detached(l);
+	}
+	w->wake(w->wake_aux);
+}
+
+static void
+abort_all(struct worker *w, enum flow_reason reason)
+{
+	struct session *s;
+	uint32_t index = 0;
+
+	while ((s = session_each(&w->sessions, &index)) != NULL)
+		relay_abort(w, s, reason);
+}
+
+static void
+obey(struct worker *w, const struct command *c)
+{
+	switch (c->kind) {
+	case COMMAND_ATTACH:
+		attach(w, c);
+		break;
+	case COMMAND_ROUTE:
+		set_route(w, c);
+		break;
+	case COMMAND_DETACH:
+		detach(w, c->listener);
+		break;
+	case COMMAND_ABORT:
+		abort_all(w, c->reason);
+		break;
+	case COMMAND_QUIT:
+		w->quit = true;
+		break;
+	}
+}
+
+static struct command *
+next_command(struct worker *w)
+{
+	struct command *c;
+
+	pthread_mutex_lock(&w->lock);
+	c = STAILQ_FIRST(&w->commands);
+	if (c != NULL)
+		STAILQ_REMOVE_HEAD(&w->commands, entry);
+	pthread_mutex_unlock(&w->lock);
+	return c;
+}
+
+static void
+obey_all(struct worker *w)
+{
+	struct command *c;
+	uint64_t count;
+
+	if (read(w->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		log_err("eventfd: %s", strerrordesc_np(errno));
+	while ((c = next_command(w)) != NULL) {
+		obey(w, c);
+		free(c);
+	}
+}
+
+void
+worker_send(struct worker *w, const struct command *command)
+{
+	struct command *c = xcalloc(1, sizeof(*c));
+	const uint64_t one = 1;
+
+	*c = *command;
+	pthread_mutex_lock(&w->lock);
+	STAILQ_INSERT_TAIL(&w->commands, c, entry);
+	pthread_mutex_unlock(&w->lock);
+	if (write(w->event_fd, &one, sizeof(one)) < 0)
+		log_err("eventfd: %s", strerrordesc_np(errno));
+}
+
+/* ---- the pass ---- */
+
+static int
+wait_ms(const struct worker *w)
+{
+	mono_t next = mono_min(wheel_next(&w->wheel), w->accept_again);
+	int64_t us;
+
+	if (!TAILQ_EMPTY(&w->leftover))
+		return 0;
+	if (mono_is_never(next))
+		return -1;
+	us = mono_until(w->now, next);
+	return us <= 0 ? 0 : (int)MIN((us + 999) / USEC_PER_MSEC, INT64_C(3600000));
+}
+
+static void
+dispatch(struct worker *w, const struct epoll_event *ev)
+{
+	uint64_t tag = ev->data.u64;
+	enum flow_side side = tag >> 61 & 1 ? FLOW_SERVER : FLOW_CLIENT;
+	struct binding *b;
+	struct session *s;
+
+	switch ((enum worker_tag)(tag >> 62)) {
+	case TAG_COMMAND:
+		obey_all(w);
+		return;
+	case TAG_LISTENER:
+		b = find_binding(w, (uint32_t)tag);
+		if (b != NULL)
+			accept_some(w, b, ACCEPTS_MAX);
+		return;
+	case TAG_SESSION:
+		s = session_find(&w->sessions, (uint32_t)(tag >> 32 & 0xffffff), (uint32_t)tag);
+		/* The record may be another session's by now, the socket another server's. */
+		if (s == NULL || (side == FLOW_SERVER && (s->attempt & 31) != (tag >> 56 & 31)))
+			return;
+		relay_ready(w, s, side, ev->events);
+		return;
+	}
+}
+
+/* Only what was left over before this pass: what is added now waits for the next. */
+static void
+go_on(struct worker *w)
+{
+	struct session *last = TAILQ_LAST(&w->leftover, session_queue), *s;
+	bool is_last;
+
+	while ((s = TAILQ_FIRST(&w->leftover)) != NULL) {
+		is_last = s == last;
+		TAILQ_REMOVE(&w->leftover, s, queue);
+		s->is_queued = false;
+		relay_resume(w, s);
+		if (is_last)
+			return;
+	}
+}
+
+static void
+expire(struct worker *w)
+{
+	struct wheel_timer *t;
+
+	while ((t = wheel_pop(&w->wheel, w->now)) != NULL)
+		relay_timer(w, CONTAINER_OF(t, struct session, timer));
+	if (!mono_before(w->now, w->accept_again))
+		resume_accept(w);
+}
+
+static void
+pass(struct worker *w)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, wait_ms(w));
+
+	w->now = loop_now();
+	go_on(w);
+	for (int i = 0; i < n; i++)
+		dispatch(w, &events[i]);
+	expire(w);
+}
+
+static void *
+worker_main(void *aux)
+{
+	struct worker *w = aux;
+
+	while (!w->quit)
+		pass(w);
+	abort_all(w, FLOW_SHUTDOWN);
+	w->wake(w->wake_aux);
+	return NULL;
+}
+
+/* ---- from the control thread ---- */
+
+static void
+worker_free(struct worker *w)
+{
+	struct binding *b;
+	struct command *c;
+
+	while ((b = TAILQ_FIRST(&w->bindings)) != NULL) {
+		TAILQ_REMOVE(&w->bindings, b, entry);
+		route_unref(b->route);
+		free(b);
+	}
+	while ((c = STAILQ_FIRST(&w->commands)) != NULL) {
+		STAILQ_REMOVE_HEAD(&w->commands, entry);
+		if (c->route != NULL)
+			route_unref(c->route);
+		free(c);
+	}
+	session_table_done(&w->sessions);
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	if (w->event_fd >= 0)
+		close(w->event_fd);
+	if (w->spare_fd >= 0)
+		close(w->spare_fd);
+	pthread_mutex_destroy(&w->lock);
+	free(w->buffer);
+	free(w);
+}
+
+static int
+open_fds(struct worker *w)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uint64_t)TAG_COMMAND << 62 };
+
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->epoll_fd < 0 || w->event_fd < 0 ||
+	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->event_fd, &ev) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Signals are the control loop's: a data thread takes none. */
+static int
+start_thread(struct worker *w)
+{
+	sigset_t all, before;
+	char name[16];
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&w->thread, NULL, worker_main, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc != 0)
+		return -rc;
+	snprintf(name, sizeof(name), "data-%u", w->number);
+	pthread_setname_np(w->thread, name);
+	return 0;
+}
+
+int
+worker_start(unsigned number, void (*wake)(void *aux), void *aux, struct worker **ret)
+{
+	struct worker *w = xcalloc(1, sizeof(*w));
+	int rc;
+
+	w->number = number;
+	w->wake = wake;
+	w->wake_aux = aux;
+	w->spare_fd = -1;
+	w->now = loop_now();
+	w->accept_again = MONO_NEVER;
+	w->connect_log = (struct log_limit){ 0 };
+	w->buffer = xreallocarray(NULL, WORKER_READ_SIZE_MAX, 1);
+	TAILQ_INIT(&w->bindings);
+	TAILQ_INIT(&w->leftover);
+	STAILQ_INIT(&w->commands);
+	session_table_init(&w->sessions);
+	wheel_init(&w->wheel, w->now);
+	pthread_mutex_init(&w->lock, NULL);
+	rc = open_fds(w);
+	if (rc == 0)
+		rc = start_thread(w);
+	if (rc < 0) {
+		worker_free(w);
+		return rc;
+	}
+	*ret = w;
+	return 0;
+}
+
+void
+worker_stop(struct worker *w)
+{
+	worker_send(w, &(struct command){ .kind = COMMAND_QUIT });
+	pthread_join(w->thread, NULL);
+	worker_free(w);
+}

@@ -1,0 +1,133 @@
+/*
+ * worker.h - a data thread: its own epoll set, its own listener sockets, its own
+ * sessions, nothing shared with the others but the pools (upstream.h).
+ *
+ * The control thread talks to it by commands through a queue and an eventfd;
+ * it answers by counters and by waking the control thread.  Commands are
+ * carried out in order.
+ */
+#ifndef PROXYD_WORKER_H
+#define PROXYD_WORKER_H
+
+#include "proxyd/session.h"
+#include "proxyd/tally.h"
+#include "proxyd/upstream.h"
+
+#include "common/log.h"
+
+#include <pthread.h>
+
+#define WORKER_READ_SIZE (64 * 1024) /* of one recv, unless proxy_buffer_size is larger */
+#define WORKER_READ_SIZE_MAX                                                                       \
+	(1024 * 1024) /* the thread's buffer; pages not touched cost nothing                       \
+		       */
+
+struct listener;
+
+/*
+ * What a listener's sessions are forwarded by: immutable.  Each data thread has
+ * its own copy, so that counting its users needs no atomics.
+ */
+struct route {
+	struct listener *listener;
+	struct upstream *up; /* a reference */
+	struct tally *tally; /* this thread's, of the listener */
+	int64_t connect_timeout_us, timeout_us, next_timeout_us;
+	unsigned tries; /* 0: as many as there are servers */
+	uint32_t read_size;
+	bool half_close, tcp_nodelay;
+	unsigned refs; /* this thread's: the binding and sessions */
+};
+
+/* One listener socket of this thread. */
+struct binding {
+	struct listener *listener;
+	int fd;
+	struct route *route; /* a reference */
+	bool is_paused;
+	uint32_t id;
+	TAILQ_ENTRY(binding) entry;
+};
+
+enum command_kind {
+	COMMAND_ATTACH, /* accept from 'fd' and forward by 'route' */
+	COMMAND_ROUTE,	/* new sessions of 'listener' go by 'route' */
+	COMMAND_DETACH, /* accept what is queued, then no more; listener_detached() when done */
+	COMMAND_ABORT,	/* end all sessions for 'reason', by reset */
+	COMMAND_QUIT,
+};
+
+struct command {
+	enum command_kind kind;
+	struct listener *listener;
+	int fd;
+	struct route *route; /* ownership passes */
+	enum flow_reason reason;
+	STAILQ_ENTRY(command) entry;
+};
+
+struct worker {
+	/* the thread's own */
+	unsigned number;
+	int epoll_fd;
+	mono_t now; /* read once a pass */
+	struct session_table sessions;
+	struct session_queue leftover;
+	struct wheel wheel;
+	TAILQ_HEAD(, binding) bindings;
+	uint32_t next_binding;
+	uint8_t *buffer;     /* one for all sessions: bytes stay in it for one step only */
+	int spare_fd;	     /* given up to finish an accepted session when descriptors run out */
+	mono_t accept_again; /* MONO_NEVER: not paused */
+	int error;	     /* errno of the connect that just failed, for words */
+	struct log_limit connect_log;
+	bool quit;
+
+	/* shared with the control thread */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	STAILQ_HEAD(, command) commands;
+	int event_fd;
+	uint32_t n_sessions; /* written by the thread; atomic */
+	void (*wake)(void *aux);
+	void *wake_aux;
+};
+
+/* 'wake' is called from the thread when it has news.  0 or -errno. */
+int worker_start(unsigned number, void (*wake)(void *aux), void *aux, struct worker **ret);
+
+/* Copies the command. */
+void worker_send(struct worker *, const struct command *);
+
+/* Sends COMMAND_QUIT and waits for the thread, which ends its sessions first; frees. */
+void worker_stop(struct worker *);
+
+static inline uint32_t
+worker_sessions(const struct worker *w)
+{
+	return __atomic_load_n(&w->n_sessions, __ATOMIC_RELAXED);
+}
+
+/* ---- between worker.c and relay_tcp.c, on the thread ---- */
+
+/* What epoll hands back: what kind, which, which side, which attempt. */
+enum worker_tag { TAG_SESSION, TAG_LISTENER, TAG_COMMAND };
+
+static inline uint64_t
+worker_tag_session(const struct session *s, enum flow_side side)
+{
+	return (uint64_t)TAG_SESSION << 62 | (uint64_t)side << 61 |
+	       (uint64_t)(s->attempt & 31) << 56 | (uint64_t)(s->index & 0xffffff) << 32 |
+	       s->generation;
+}
+
+void route_ref(struct route *);
+void route_unref(struct route *);
+
+/* Descriptors ran out: leave clients in the backlog for a while; says so once. */
+void worker_pause_accept(struct worker *, int error);
+
+/* Give up the spare descriptor; false: it is gone already. */
+bool worker_use_spare(struct worker *);
+
+#endif
