@@ -160,6 +160,7 @@ struct server_conf {
 	unsigned weight, max_fails, max_conns;
 	int64_t fail_timeout_us;
 	bool backup, down;
+	bool resolve; /* ask for 'host' again and again, not once */
 	struct conf_pos pos;
 };
 
