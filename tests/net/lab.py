@@ -42,6 +42,10 @@ PREFIX = re.compile(r"^tl(\d+)-")
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 PATIENCE = float(os.environ.get("TRIVET_PATIENCE", "1"))  # slow machines, sanitizers: more
 
+# LeakSanitizer wants to ptrace its own process at exit; one that dropped root is
+# not dumpable, so it cannot.  Leaks are the unit tests' business.
+os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
+
 _labs = []
 
 
