@@ -56,34 +56,42 @@ run_find(struct run *run, const char *name)
 static void settle(struct run *);
 
 static void
+send_signals(const struct run_child *c, enum supervise_phase before, unsigned actions)
+{
+	const char *name = c->params->name;
+
+	if ((actions & SUPERVISE_ABORT) != 0) {
+		log_err("(%s) silent for %.1f s: aborting it", name,
+		    (double)c->params->watchdog_us / USEC_PER_SEC);
+		kill(c->pid, SIGABRT);
+	}
+	if ((actions & SUPERVISE_TERM) != 0) {
+		log_info("(%s) %s", name, c->state.again ? "restarting" : "stopping");
+		kill(c->pid, SIGTERM);
+	}
+	if ((actions & SUPERVISE_KILL) != 0) {
+		log_err("(%s) %s: killing it", name,
+		    before == SUPERVISE_STARTING ? "not ready in time" : "does not end");
+		kill(c->pid, SIGKILL);
+	}
+}
+
+/* One event through the machine; then processes catch up with the result. */
+static void
 feed(struct run_child *c, struct supervise_event ev)
 {
 	mono_t now = loop_now();
 	struct supervise_outcome out = supervise_step(c->params, c->state, ev, now);
 	enum supervise_phase before = c->state.phase;
-	double ran = (double)mono_until(out.next.spawned, now) / USEC_PER_SEC;
-	const char *name = c->params->name;
 	int err;
 
-	c->state = out.next;
-	if (out.next.phase == SUPERVISE_READY && before != SUPERVISE_READY)
-		log_info("(%s) ready after %.3f s", name, ran);
-	if ((out.actions & SUPERVISE_ABORT) != 0) {
-		log_err("(%s) silent for %.1f s: aborting it", name,
-		    (double)c->params->watchdog_us / USEC_PER_SEC);
-		kill(c->pid, SIGABRT);
-	}
-	if ((out.actions & SUPERVISE_TERM) != 0) {
-		log_info("(%s) %s", name, out.next.again ? "restarting" : "stopping");
-		kill(c->pid, SIGTERM);
-	}
-	if ((out.actions & SUPERVISE_KILL) != 0) {
-		log_err("(%s) %s: killing it", name,
-		    before == SUPERVISE_STARTING ? "not ready in time" : "does not end");
-		kill(c->pid, SIGKILL);
-	}
+	c->state = out.next; /* the only assignment */
+	if (c->state.phase == SUPERVISE_READY && before != SUPERVISE_READY)
+		log_info("(%s) ready after %.3f s", c->params->name,
+		    (double)mono_until(c->state.spawned, now) / USEC_PER_SEC);
+	send_signals(c, before, out.actions);
 	if ((out.actions & SUPERVISE_SPAWN) != 0 && (err = run_spawn(c)) < 0) {
-		log_err("(%s) cannot be started: %s", name, strerror(-err));
+		log_err("(%s) cannot be started: %s", c->params->name, strerror(-err));
 		feed(c, (struct supervise_event){ .kind = SUPERVISE_EV_EXIT });
 		return;
 	}
