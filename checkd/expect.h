@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#define EXPECT_WINDOW	 2048  /* at least as long as the longest expect string */
+#define EXPECT_WINDOW	 8192  /* twice the longest expect string (4096 bytes, trivet.conf(5)) */
 #define EXPECT_READ_MAX	 65536 /* what is read in vain before the check gives up */
 #define EXPECT_SHOWN_MAX 64    /* bytes of the answer that evidence quotes */
 
