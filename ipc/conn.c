@@ -184,6 +184,8 @@ send_reply(struct ipc_call *call, const char *error, json_t *parameters, bool co
 		    json_pack("{s:i}", "limit", VARLINK_REPLY_MAX), false, VARLINK_REPLY_MAX,
 		    &size);
 	queue(call->conn, bytes, size);
+	if (!call->conn->pumping) /* then whoever pumps rearms */
+		rearm(call->conn);
 }
 
 /* ---- calls ---- */
