@@ -120,13 +120,22 @@ text_done(struct text *t)
 }
 
 char *
-xasprintf(const char *fmt, ...)
+xvasprintf(const char *fmt, va_list ap)
 {
 	struct text t = { 0 };
+
+	add_v(&t, fmt, ap);
+	return text_take(&t);
+}
+
+char *
+xasprintf(const char *fmt, ...)
+{
 	va_list ap;
+	char *s;
 
 	va_start(ap, fmt);
-	add_v(&t, fmt, ap);
+	s = xvasprintf(fmt, ap);
 	va_end(ap);
-	return text_take(&t);
+	return s;
 }

@@ -10,6 +10,7 @@
 
 #include "common/util.h"
 
+#include <stdarg.h>
 #include <stddef.h>
 
 struct text {
@@ -35,5 +36,6 @@ void *xreallocarray(void *p, size_t n, size_t size);
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
 char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2);
+char *xvasprintf(const char *fmt, va_list ap);
 
 #endif
