@@ -1,0 +1,145 @@
+/*
+ * print.c - the normal form of a configuration: one file, no includes, no
+ * variables, no conditions, one statement a line.  It parses back to itself.
+ */
+#include "common/conf/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void
+indent(struct text *t, unsigned depth)
+{
+	while (depth-- > 0)
+		text_add(t, "\t");
+}
+
+static bool
+needs_quotes(const struct word *w, enum dialect dialect)
+{
+	const char *special = dialect == DIALECT_NGINX ? " \t\r\n;{}#\"'\\" : " \t\r\n;{}#!\"\\";
+
+	if (w->text[0] == '\0' || w->text[0] == '@' || w->text[0] == '~')
+		return true;
+	if (dialect == DIALECT_KEEPALIVED && strchr(w->text, '$') != NULL)
+		return true;
+	for (const char *p = w->text; *p != '\0'; p++)
+		if (strchr(special, *p) != NULL || (unsigned char)*p < ' ' || *p == 0x7f)
+			return true;
+	return false;
+}
+
+static void
+print_escaped(struct text *t, const char *s, enum dialect dialect)
+{
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\' || (*s == '$' && dialect == DIALECT_KEEPALIVED))
+			text_addf(t, "\\%c", *s);
+		else if (*s == '\n')
+			text_add(t, "\\n");
+		else if (*s == '\r')
+			text_add(t, "\\r");
+		else if (dialect == DIALECT_KEEPALIVED && ((unsigned char)*s < ' ' || *s == 0x7f) &&
+			 *s != '\t')
+			text_addf(t, "\\%03o", (unsigned)(unsigned char)*s);
+		else
+			text_add_n(t, s, 1);
+	}
+}
+
+/* A password is read without escapes, so '$' needs its own name and '"' cannot be in it. */
+static void
+print_plain(struct text *t, const char *s)
+{
+	text_add(t, "\"");
+	for (; *s != '\0'; s++)
+		if (*s == '$')
+			text_add(t, "${_DOLLAR}");
+		else
+			text_add_n(t, s, 1);
+	text_add(t, "\"");
+}
+
+static void
+print_word(struct text *t, const struct word *w, enum dialect dialect)
+{
+	if (!needs_quotes(w, dialect)) {
+		text_add(t, w->text);
+	} else if (w->plain) {
+		print_plain(t, w->text);
+	} else {
+		text_add(t, "\"");
+		print_escaped(t, w->text, dialect);
+		text_add(t, "\"");
+	}
+}
+
+static void
+print_stmt(struct text *t, const struct stmt *s, unsigned depth)
+{
+	if (s->left_out)
+		return;
+	indent(t, depth);
+	for (size_t i = 0; i < s->n_words; i++) {
+		if (i > 0)
+			text_add(t, " ");
+		print_word(t, &s->words[i], s->dialect);
+	}
+	if (!s->has_block) {
+		text_add(t, s->dialect == DIALECT_NGINX ? ";\n" : "\n");
+		return;
+	}
+	text_add(t, " {\n");
+	for (const struct stmt *c = s->first; c != NULL; c = c->next)
+		print_stmt(t, c, depth + 1);
+	indent(t, depth);
+	text_add(t, "}\n");
+}
+
+char *
+tree_print(const struct tree *tree)
+{
+	struct text t = { 0 };
+
+	for (const struct stmt *s = tree->root->first; s != NULL; s = s->next)
+		print_stmt(&t, s, 0);
+	return text_take(&t);
+}
+
+/*
+ * The normal form is regular: a password stands alone on its line, and nothing
+ * else begins one with that word.
+ */
+char *
+text_redact(const char *normal)
+{
+	static const char word[] = "auth_pass ";
+	struct text t = { 0 };
+
+	while (*normal != '\0') {
+		size_t size = strcspn(normal, "\n"), tabs = strspn(normal, "\t");
+
+		size += normal[size] == '\n';
+		if (strncmp(normal + tabs, word, strlen(word)) == 0) {
+			text_add_n(&t, normal, tabs + strlen(word));
+			text_add(&t, "********\n");
+		} else {
+			text_add_n(&t, normal, size);
+		}
+		normal += size;
+	}
+	return text_take(&t);
+}
+
+void
+text_digest(const char *text, char ret[static 17])
+{
+	static const char hex[] = "0123456789abcdef";
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text != '\0'; text++)
+		h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	for (int i = 15; i >= 0; i--, h >>= 4)
+		ret[i] = hex[h & 15];
+	ret[16] = '\0';
+}
