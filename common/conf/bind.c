@@ -1,0 +1,495 @@
+/*
+ * bind.c - see bind.h.
+ */
+#include "common/conf/bind.h"
+
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+bind_say(struct binder *b, enum conf_severity severity, struct conf_pos pos, const char *fmt, ...)
+{
+	va_list ap;
+	char *message;
+
+	va_start(ap, fmt);
+	message = xvasprintf(fmt, ap);
+	va_end(ap);
+	conf_say(b->src, severity, b->in->part, pos, "%s", message);
+	free(message);
+}
+
+/* ---- the table ---- */
+
+static const struct directive *
+find_row(const struct context *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_rows; i++)
+		if (strcmp(c->rows[i].name, name) == 0)
+			return &c->rows[i];
+	return NULL;
+}
+
+static void
+say_unknown(struct binder *b, const struct stmt *s)
+{
+	const struct context *c = b->in;
+	const char *near = conf_nearest(stmt_name(s), c->rows, c->n_rows, sizeof(*c->rows));
+	char *where = c->kind[0] == '\0' ? xstrdup("outside all blocks")
+		      : c->name == NULL	 ? xasprintf("in %s", c->kind)
+					 : xasprintf("in %s %s", c->kind, c->name);
+
+	bind_say(b, CONF_ERROR, stmt_pos(s), "unknown directive '%.64s' %s%s%s%s", stmt_name(s),
+	    where, near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+	    near != NULL ? "'?" : "");
+	free(where);
+}
+
+/* Right number of words, a block where one belongs: said if not. */
+static bool
+has_shape(struct binder *b, const struct stmt *s, const struct directive *d)
+{
+	size_t n = s->n_words - 1;
+
+	if (s->has_block && (d->flags & (D_BLOCK | D_MAYBE_BLOCK)) == 0) {
+		bind_say(b, CONF_ERROR, stmt_pos(s), "'%s' takes no block", d->name);
+		return false;
+	}
+	if (!s->has_block && (d->flags & D_BLOCK) != 0) {
+		bind_say(b, CONF_ERROR, stmt_pos(s), "'%s' needs a block: '{' is missing", d->name);
+		return false;
+	}
+	if (n < d->min_args) {
+		bind_say(b, CONF_ERROR, stmt_pos(s), "'%s' needs %s", d->name,
+		    d->min_args > 1		? "more values"
+		    : (d->flags & D_BLOCK) != 0 ? "a name"
+						: "a value");
+		return false;
+	}
+	if (d->max_args != MANY && n > d->max_args) {
+		bind_say(b, CONF_ERROR, s->words[d->max_args + 1u].pos,
+		    "'%s' takes %s%.0d%s, and this is one more", d->name,
+		    d->max_args == 0   ? "no value"
+		    : d->max_args == 1 ? "one value"
+				       : "",
+		    d->max_args > 1 ? d->max_args : 0, d->max_args > 1 ? " values" : "");
+		return false;
+	}
+	return true;
+}
+
+static void
+say_semicolon(struct binder *b, const struct stmt *s)
+{
+	bind_say(b, CONF_WARNING, s->semicolon,
+	    "';' is not part of keepalived's language; read as the end of '%s'", stmt_name(s));
+}
+
+static void
+say_known(struct binder *b, const struct stmt *s, const struct directive *d)
+{
+	bind_say(b, CONF_NOTICE, stmt_pos(s), "'%s' is accepted, not in effect yet%s%s", d->name,
+	    d->note != NULL ? ": " : "", d->note != NULL ? d->note : "");
+}
+
+/* Written before in this block?  keepalived takes the last one; nginx refuses. */
+static void
+check_repeated(struct binder *b, const struct stmt *block, const struct stmt *s)
+{
+	for (const struct stmt *c = block->first; c != s; c = c->next) {
+		if (c->left_out || strcmp(stmt_name(c), stmt_name(s)) != 0)
+			continue;
+		if (s->dialect == DIALECT_NGINX)
+			bind_say(
+			    b, CONF_ERROR, stmt_pos(s), "'%s' is written twice here", stmt_name(s));
+		else
+			bind_say(b, CONF_WARNING, stmt_pos(s),
+			    "'%s' is written twice here; the last one holds", stmt_name(s));
+		return;
+	}
+}
+
+static void
+bind_statement(struct binder *b, const struct stmt *block, struct stmt *s, void *object)
+{
+	const struct directive *d = find_row(b->in, stmt_name(s));
+
+	if (s->n_words == 0 || s->left_out)
+		return; /* a block without a name: said */
+	if (d == NULL) {
+		say_unknown(b, s);
+		return;
+	}
+	if (s->semicolon.line > 0 && !b->in->is_ours && (d->flags & D_SEMICOLON) == 0)
+		say_semicolon(b, s);
+	if (!has_shape(b, s, d))
+		return;
+	if (d->bind == NULL) {
+		say_known(b, s, d);
+		return;
+	}
+	if ((d->flags & D_REPEAT) == 0)
+		check_repeated(b, block, s);
+	d->bind(b, s, d, object);
+}
+
+void
+bind_block(struct binder *b, const struct stmt *block, const struct context *context, void *object)
+{
+	bind_block_order(b, block, context, object, "");
+}
+
+void
+bind_block_order(struct binder *b, const struct stmt *block, const struct context *context,
+    void *object, const char *last)
+{
+	const struct context *outer = b->in;
+
+	b->in = context;
+	for (struct stmt *s = block->first; s != NULL; s = s->next)
+		if (strcmp(stmt_name(s), last) != 0)
+			bind_statement(b, block, s, object);
+	for (struct stmt *s = block->first; s != NULL && last[0] != '\0'; s = s->next)
+		if (strcmp(stmt_name(s), last) == 0)
+			bind_statement(b, block, s, object);
+	b->in = outer;
+}
+
+/* ---- values ---- */
+
+/* A decimal integer with an optional sign and nothing behind it. */
+bool
+parse_integer(const char *text, int64_t *ret)
+{
+	bool negative = *text == '-';
+	int64_t v = 0;
+
+	text += *text == '-' || *text == '+';
+	if (*text == '\0')
+		return false;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '9' || v > INT64_C(100000000000000))
+			return false;
+		v = v * 10 + (*text - '0');
+	}
+	*ret = negative ? -v : v;
+	return true;
+}
+
+bool
+value_integer(struct binder *b, const struct word *w, int64_t low, int64_t high, int64_t *ret)
+{
+	int64_t v;
+
+	if (!parse_integer(w->text, &v)) {
+		bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not a whole number", w->text);
+		return false;
+	}
+	if (v < low || v > high) {
+		bind_say(b, CONF_ERROR, w->pos, "%lld is out of range: %lld to %lld", (long long)v,
+		    (long long)low, (long long)high);
+		return false;
+	}
+	*ret = v;
+	return true;
+}
+
+static const struct {
+	const char *name;
+	int64_t us;
+} units[] = {
+	{ "us", 1 },
+	{ "ms", US_PER_MS },
+	{ "s", US_PER_S },
+	{ "m", 60 * US_PER_S },
+	{ "h", 3600 * US_PER_S },
+	{ "d", 86400 * US_PER_S },
+};
+
+#define SECONDS_MAX INT64_C(1000000000) /* some thirty years: no duration is longer */
+
+/* "1.5", "50ms", "2s"; *ret_unit: a unit was written. */
+bool
+parse_duration(const char *text, int64_t *ret_us, bool *ret_unit)
+{
+	const char *p = text;
+	int64_t whole = 0, part = 0, scale = US_PER_S, unit = US_PER_S;
+
+	for (; *p >= '0' && *p <= '9'; p++)
+		if ((whole = whole * 10 + (*p - '0')) > SECONDS_MAX * 1000)
+			return false;
+	if (*p == '.')
+		for (p++; *p >= '0' && *p <= '9'; p++)
+			if (scale > 1)
+				part += (*p - '0') * (scale /= 10);
+	if (p == text || (p == text + 1 && *text == '.'))
+		return false;
+	*ret_unit = *p != '\0';
+	if (*p != '\0') {
+		unit = 0;
+		for (size_t i = 0; i < ARRAY_LEN(units); i++)
+			if (strcmp(p, units[i].name) == 0)
+				unit = units[i].us;
+	}
+	if (unit == 0 || whole > SECONDS_MAX * US_PER_S / unit)
+		return false;
+	*ret_us = whole * unit +
+		  (unit >= US_PER_S ? part * (unit / US_PER_S) : part * unit / US_PER_S);
+	return true;
+}
+
+/* "0.5 s" for messages. */
+static const char *
+seconds_text(int64_t us, char buf[static 32])
+{
+	int n = snprintf(
+	    buf, 32, "%lld.%06lld", (long long)(us / US_PER_S), (long long)(us % US_PER_S));
+
+	while (n > 0 && buf[n - 1] == '0')
+		buf[--n] = '\0';
+	if (n > 0 && buf[n - 1] == '.')
+		buf[--n] = '\0';
+	return buf;
+}
+
+static bool
+in_range(struct binder *b, const struct word *w, int64_t us, int64_t low, int64_t high)
+{
+	char from[32], to[32];
+
+	if (us >= low && us <= high)
+		return true;
+	bind_say(b, CONF_ERROR, w->pos, "'%.64s' is out of range: %s to %s seconds", w->text,
+	    seconds_text(low, from), seconds_text(high, to));
+	return false;
+}
+
+bool
+value_duration(struct binder *b, const struct word *w, int64_t low, int64_t high, int64_t *ret)
+{
+	int64_t us;
+	bool unit;
+
+	if (!parse_duration(w->text, &us, &unit)) {
+		bind_say(b, CONF_ERROR, w->pos,
+		    "'%.64s' is not a time: seconds, or a number with ms, s, m, h", w->text);
+		return false;
+	}
+	if (!in_range(b, w, us, low, high))
+		return false;
+	*ret = us;
+	return true;
+}
+
+bool
+value_seconds(struct binder *b, const struct word *w, int64_t low, int64_t high, int64_t *ret)
+{
+	int64_t us;
+	bool unit;
+
+	if (!parse_duration(w->text, &us, &unit) || unit) {
+		bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not a number of seconds", w->text);
+		return false;
+	}
+	if (!in_range(b, w, us, low, high))
+		return false;
+	*ret = us;
+	return true;
+}
+
+/* nginx: numbers with units that grow smaller, a bare number is seconds: "1m30s". */
+bool
+value_nginx_time(struct binder *b, const struct word *w, int64_t *ret)
+{
+	static const struct {
+		const char *name;
+		int64_t us;
+	} steps[] = { { "y", 365 * 86400 * US_PER_S }, { "M", 30 * 86400 * US_PER_S },
+		{ "w", 7 * 86400 * US_PER_S }, { "d", 86400 * US_PER_S }, { "h", 3600 * US_PER_S },
+		{ "ms", US_PER_MS }, { "m", 60 * US_PER_S }, { "s", US_PER_S } };
+	const char *p = w->text;
+	int64_t total = 0, last = INT64_MAX;
+
+	do {
+		const char *digits = p;
+		int64_t v = 0, unit = US_PER_S;
+		size_t size = 0;
+
+		for (; *p >= '0' && *p <= '9' && v < SECONDS_MAX * 1000; p++)
+			v = v * 10 + (*p - '0');
+		for (size_t i = 0; i < ARRAY_LEN(steps) && size == 0; i++)
+			if (strncmp(p, steps[i].name, strlen(steps[i].name)) == 0) {
+				size = strlen(steps[i].name);
+				unit = steps[i].us;
+			}
+		if (p == digits || (*p != '\0' && size == 0) || unit >= last ||
+		    v > SECONDS_MAX * US_PER_S / unit || total > SECONDS_MAX * US_PER_S) {
+			bind_say(b, CONF_ERROR, w->pos,
+			    "'%.64s' is not a time: 30, 30s, 500ms, 1m30s", w->text);
+			return false;
+		}
+		total += v * unit;
+		last = unit;
+		p += size;
+	} while (*p != '\0');
+	*ret = total;
+	return true;
+}
+
+bool
+value_nginx_size(struct binder *b, const struct word *w, int64_t low, int64_t high, int64_t *ret)
+{
+	const char *p = w->text;
+	int64_t v = 0, unit = 1;
+
+	for (; *p >= '0' && *p <= '9' && v < INT64_C(100000000000); p++)
+		v = v * 10 + (*p - '0');
+	if (p != w->text && *p != '\0' && p[1] == '\0')
+		unit = *p == 'k' || *p == 'K'	? 1024
+		       : *p == 'm' || *p == 'M' ? 1024 * 1024
+		       : *p == 'g' || *p == 'G' ? 1024 * 1024 * 1024
+						: 0;
+	else if (p == w->text || *p != '\0')
+		unit = 0;
+	if (unit == 0) {
+		bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not a size: 16384, 16k, 1m", w->text);
+		return false;
+	}
+	if (v > high / unit || v * unit < low) {
+		bind_say(b, CONF_ERROR, w->pos, "'%.64s' is out of range: %lld to %lld bytes",
+		    w->text, (long long)low, (long long)high);
+		return false;
+	}
+	*ret = v * unit;
+	return true;
+}
+
+bool
+value_on_off(struct binder *b, const struct word *w, bool *ret)
+{
+	static const char *const yes[] = { "on", "true", "yes" }, *const no[] = { "off", "false",
+		"no" };
+
+	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+		if (strcmp(w->text, yes[i]) == 0 || strcmp(w->text, no[i]) == 0) {
+			*ret = strcmp(w->text, yes[i]) == 0;
+			return true;
+		}
+	}
+	bind_say(b, CONF_ERROR, w->pos, "'%.64s' is neither on nor off", w->text);
+	return false;
+}
+
+bool
+value_addr(struct binder *b, const struct word *w, struct addr *ret)
+{
+	if (addr_parse(w->text, ret) == 0)
+		return true;
+	bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not an IP address", w->text);
+	return false;
+}
+
+/* ---- binders of one field ---- */
+
+static void *
+field(void *object, const struct directive *d)
+{
+	return (char *)object + d->offset;
+}
+
+void
+bind_flag(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	bool *to = field(object, d), v = true;
+
+	if (s->n_words == 1 || value_on_off(b, &s->words[1], &v))
+		*to = v;
+}
+
+void
+bind_unsigned(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	unsigned *to = field(object, d);
+	int64_t v;
+
+	if (value_integer(b, &s->words[1], d->low, d->high, &v))
+		*to = (unsigned)v;
+}
+
+void
+bind_u8(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	uint8_t *to = field(object, d);
+	int64_t v;
+
+	if (value_integer(b, &s->words[1], d->low, d->high, &v))
+		*to = (uint8_t)v;
+}
+
+void
+bind_string(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	char **to = field(object, d);
+
+	if (s->words[1].text[0] == '\0') {
+		bind_say(b, CONF_ERROR, s->words[1].pos, "'%s' is empty", d->name);
+		return;
+	}
+	free(*to);
+	*to = xstrdup(s->words[1].text);
+}
+
+void
+bind_seconds(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	int64_t *to = field(object, d), v;
+
+	if (value_seconds(b, &s->words[1], d->low, d->high, &v))
+		*to = v;
+}
+
+void
+bind_duration(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	int64_t *to = field(object, d), v;
+
+	if (value_duration(b, &s->words[1], d->low, d->high, &v))
+		*to = v;
+}
+
+void
+bind_nginx_time(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	int64_t *to = field(object, d), v;
+
+	if (value_nginx_time(b, &s->words[1], &v))
+		*to = v;
+}
+
+void
+bind_nginx_flag(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	bool *to = field(object, d);
+	const char *word = s->words[1].text;
+
+	if (strcmp(word, "on") == 0 || strcmp(word, "off") == 0)
+		*to = strcmp(word, "on") == 0;
+	else
+		bind_say(b, CONF_ERROR, s->words[1].pos, "'%.64s' is neither on nor off", word);
+}
+
+void
+bind_accepted(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)b, (void)s, (void)d, (void)object;
+}
+
+void
+bind_refused(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)object;
+	bind_say(b, CONF_ERROR, stmt_pos(s), "%s: %s", d->name, d->note);
+}

@@ -1,0 +1,163 @@
+/*
+ * bind.h - from statements to structs: tables of directives.
+ *
+ * One row makes a directive known: it is what the parser looks up, what "did
+ * you mean" chooses from, and what says that a word is accepted but has no
+ * effect yet.  The tables stand with their subjects: globals.c, checks.c,
+ * vrrp.c, stream.c.
+ *
+ * Internal to common/conf.
+ */
+#ifndef COMMON_CONF_BIND_H
+#define COMMON_CONF_BIND_H
+
+#include "common/conf/tree.h"
+
+#define US_PER_S  INT64_C(1000000)
+#define US_PER_MS INT64_C(1000)
+#define MANY	  255 /* any number of arguments */
+
+struct binder;
+struct directive;
+typedef void bind_fn(struct binder *, struct stmt *, const struct directive *, void *object);
+
+enum directive_flags {
+	D_BLOCK = 1 << 0, /* takes a block; without it: takes none */
+	D_MAYBE_BLOCK = 1 << 1,
+	D_REPEAT = 1 << 2,    /* may be written more than once */
+	D_SEMICOLON = 1 << 3, /* its binder has its own word about a ';' (keepalived text) */
+	D_OURS = 1 << 4,      /* not keepalived's: units are welcome, ';' separates */
+};
+
+struct directive {
+	const char *name;
+	uint8_t min_args, max_args;
+	uint8_t flags;
+	bind_fn *bind; /* NULL: known, not in effect yet; 'note' may say more */
+	size_t offset; /* of the field in the object, for the binders below */
+	int64_t low, high;
+	const char *note;
+};
+
+/* A word that is accepted and does nothing yet, with or without a block. */
+#define KNOWN(word)                                                                                \
+	{                                                                                          \
+		.name = word, .max_args = MANY, .flags = D_MAYBE_BLOCK | D_REPEAT                  \
+	}
+
+struct context {
+	const char *kind; /* "vrrp_instance"; "" for the file */
+	const char *name; /* "VI_1", or NULL */
+	enum conf_part part;
+	const struct directive *rows;
+	size_t n_rows;
+	bool is_ours; /* a ';' between statements is fine here */
+};
+
+/* What the file said before everything else is bound: defaults of instances. */
+struct globals {
+	uint8_t version; /* 0: not written */
+	bool strict;
+	struct addr mcast4, mcast6;
+	int64_t garp_delay_us, garp_refresh_us;
+	unsigned garp_repeat, garp_refresh_repeat, down_timer_adverts;
+};
+
+/* Something that names something else, looked up when all is bound. */
+struct reference {
+	struct stmt *stmt;
+	size_t object; /* index of the instance or listener */
+};
+
+struct inert {
+	char *name;	  /* of a check, process or file that does nothing yet */
+	const char *kind; /* "check", "vrrp_track_process" ... */
+	bool broken;	  /* it has an error, which was said: enough about it */
+};
+
+struct binder {
+	struct conf *conf;
+	struct conf_source *src;
+	const struct context *in; /* the block being bound */
+	struct globals globals;
+	struct reference *tracks, *passes;
+	size_t n_tracks, n_passes;
+	struct inert *inert;
+	size_t n_inert;
+};
+
+/* Bind the statements of a block into 'object' by a table. */
+void bind_block(struct binder *, const struct stmt *block, const struct context *, void *object);
+
+/* The same, the statements called 'last' after all others (they inherit from those). */
+void bind_block_order(struct binder *, const struct stmt *block, const struct context *,
+    void *object, const char *last);
+
+/* Say something about a statement, in the part of the block it stands in. */
+void bind_say(struct binder *, enum conf_severity, struct conf_pos, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+
+/* ---- values: false, said, and *ret untouched when the word is none ---- */
+
+bool value_integer(struct binder *, const struct word *, int64_t low, int64_t high, int64_t *ret);
+/* Plain seconds, fractions allowed. */
+bool value_seconds(
+    struct binder *, const struct word *, int64_t low_us, int64_t high_us, int64_t *ret);
+/* Seconds, or with a unit: us ms s m h d. */
+bool value_duration(
+    struct binder *, const struct word *, int64_t low_us, int64_t high_us, int64_t *ret);
+/* nginx's: 30, 30s, 500ms, 1m30s, 1d. */
+bool value_nginx_time(struct binder *, const struct word *, int64_t *ret);
+bool value_nginx_size(
+    struct binder *, const struct word *, int64_t low, int64_t high, int64_t *ret);
+bool value_on_off(struct binder *, const struct word *, bool *ret);
+bool value_addr(struct binder *, const struct word *, struct addr *ret);
+
+/* The same without a word about it. */
+bool parse_duration(const char *text, int64_t *ret_us, bool *ret_unit);
+bool parse_integer(const char *text, int64_t *ret);
+
+/* ---- binders of one field ---- */
+
+bind_fn bind_flag;     /* bool: the word alone, or on|off|true|false|yes|no */
+bind_fn bind_unsigned; /* unsigned, low..high */
+bind_fn bind_u8;       /* uint8_t, low..high */
+bind_fn bind_string;   /* char * */
+bind_fn bind_seconds;  /* int64_t, low..high in microseconds */
+bind_fn bind_duration;
+bind_fn bind_nginx_time;
+bind_fn bind_nginx_flag;
+bind_fn bind_accepted; /* nothing to do, and nothing to say */
+bind_fn bind_refused;  /* an error: 'note' */
+
+/* ---- the subjects ---- */
+
+void globals_bind(struct binder *, struct stmt *); /* global_defs */
+void checks_bind(struct binder *, struct stmt *, bool is_vrrp_script);
+void checks_bind_inert(struct binder *, struct stmt *);
+void vrrp_bind(struct binder *, struct stmt *);
+void stream_bind(struct binder *, struct stmt *);
+void nginx_bind(struct binder *, struct stmt *);      /* a whole nginx.conf */
+void nginx_main_bind(struct binder *, struct stmt *); /* one statement of its main level */
+void stream_resolve(struct binder *);		      /* every proxy_pass finds its upstream */
+extern const struct directive file_rows[];
+extern const size_t file_n_rows;
+
+/*
+ * A command line: added to conf->scripts, *ret_script its index.  False and
+ * said when there is no command in it.  'word' holds it whole; words from
+ * 'user_at' on are user and group.
+ */
+bool script_add(struct binder *, const struct stmt *, size_t user_at, bool is_notify, char *owner,
+    size_t *ret_script);
+void script_set_user(struct binder *, struct conf_script *, const char *user, const char *group);
+
+/* suite.c: look up the references, check what one subject cannot see alone. */
+void suite_check(struct binder *);
+
+/* conf.c: what a struct holds, freed. */
+void check_conf_done(struct check_conf *);
+void vrrp_conf_done(struct vrrp_conf *);
+void script_conf_done(struct conf_script *);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * conf.c - see conf.h: reading a configuration from its first byte to the
+ * structs that daemons run on.
+ */
+#include "common/conf/conf.h"
+
+#include "common/conf/bind.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- names ---- */
+
+static const char *const check_kind_names[] = {
+	[CHECK_SCRIPT] = "script",
+	[CHECK_PORT] = "port",
+	[CHECK_TCP] = "tcp",
+	[CHECK_PROCESS] = "process",
+};
+
+const char *
+check_kind_str(enum check_kind kind)
+{
+	return check_kind_names[kind];
+}
+
+const struct check_conf *
+conf_check(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_checks; i++)
+		if (strcmp(conf->checks[i].name, name) == 0)
+			return &conf->checks[i];
+	return NULL;
+}
+
+const struct vrrp_conf *
+conf_instance(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_instances; i++)
+		if (strcmp(conf->instances[i].name, name) == 0)
+			return &conf->instances[i];
+	return NULL;
+}
+
+const struct upstream_conf *
+conf_upstream(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_upstreams; i++)
+		if (strcmp(conf->upstreams[i].name, name) == 0)
+			return &conf->upstreams[i];
+	return NULL;
+}
+
+/* ---- the end ---- */
+
+static void
+free_words(char **words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(words[i]);
+	free(words);
+}
+
+void
+check_conf_done(struct check_conf *c)
+{
+	free(c->name);
+	free_words(c->argv, c->argc);
+	free(c->send);
+	free(c->expect);
+	free(c->process);
+}
+
+void
+script_conf_done(struct conf_script *c)
+{
+	free_words(c->argv, c->argc);
+	free(c->user);
+	free(c->group);
+	free(c->owner);
+}
+
+void
+vrrp_conf_done(struct vrrp_conf *v)
+{
+	free(v->name);
+	free(v->interface);
+	free(v->peers);
+	for (size_t i = 0; i < v->n_vips; i++) {
+		free(v->vips[i].device);
+		free(v->vips[i].label);
+	}
+	free(v->vips);
+	free(v->tracks);
+	free_words(v->track_interfaces, v->n_track_interfaces);
+	explicit_bzero(v->auth_pass, sizeof(v->auth_pass));
+}
+
+static void
+upstream_conf_done(struct upstream_conf *u)
+{
+	free(u->name);
+	for (size_t i = 0; i < u->n_servers; i++) {
+		free(u->servers[i].text);
+		free(u->servers[i].host);
+	}
+	free(u->servers);
+}
+
+void
+conf_free(struct conf *conf)
+{
+	if (conf == NULL)
+		return;
+	for (size_t i = 0; i < conf->n_checks; i++)
+		check_conf_done(&conf->checks[i]);
+	for (size_t i = 0; i < conf->n_scripts; i++)
+		script_conf_done(&conf->scripts[i]);
+	for (size_t i = 0; i < conf->n_instances; i++)
+		vrrp_conf_done(&conf->instances[i]);
+	for (size_t i = 0; i < conf->n_upstreams; i++)
+		upstream_conf_done(&conf->upstreams[i]);
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		free(conf->listeners[i].name);
+	free(conf->checks);
+	free(conf->scripts);
+	free(conf->instances);
+	free(conf->upstreams);
+	free(conf->listeners);
+	free(conf->path);
+	free_words(conf->files, conf->n_files);
+	free(conf->router_id);
+	free(conf->script_user);
+	free(conf->script_group);
+	free(conf->normal);
+	free(conf);
+}
+
+/* ---- the beginning ---- */
+
+static void
+set_globals(struct globals *g)
+{
+	*g = (struct globals){ .garp_delay_us = 5 * US_PER_S,
+		.garp_refresh_us = 60 * US_PER_S,
+		.garp_repeat = 5,
+		.garp_refresh_repeat = 1,
+		.down_timer_adverts = 3 };
+	addr_parse("224.0.0.18", &g->mcast4);
+	addr_parse("ff02::12", &g->mcast6);
+}
+
+static void
+bind_tree(struct binder *b, struct tree *tree)
+{
+	static const struct context file = { .kind = "", .part = CONF_GLOBAL };
+	struct context in = file;
+
+	in.rows = file_rows;
+	in.n_rows = file_n_rows;
+	for (struct stmt *s = tree->root->first; s != NULL; s = s->next)
+		if (strcmp(stmt_name(s), "global_defs") == 0 && s->has_block)
+			globals_bind(b, s);
+	bind_block(b, tree->root, &in, NULL);
+	b->in = &in;
+	suite_check(b);
+}
+
+static struct conf *
+load(struct conf_source *src, size_t file)
+{
+	struct conf *conf = xcalloc(1, sizeof(*conf));
+	struct binder b = { .conf = conf, .src = src };
+	struct tree tree;
+
+	conf->path = xstrdup(src->files[file].path);
+	set_globals(&b.globals);
+	tree_read(src, file, &tree);
+	bind_tree(&b, &tree);
+	conf->normal = tree_print(&tree);
+	text_digest(conf->normal, conf->digest);
+	conf->files = xcalloc(src->n_files, sizeof(*conf->files));
+	for (; conf->n_files < src->n_files; conf->n_files++)
+		conf->files[conf->n_files] = xstrdup(src->files[conf->n_files].path);
+	for (size_t i = 0; i < b.n_inert; i++)
+		free(b.inert[i].name);
+	free(b.inert);
+	free(b.tracks);
+	free(b.passes);
+	tree_done(&tree);
+	source_finish(src);
+	return conf;
+}
+
+/* A file that cannot be had at all: said about no line. */
+static void
+say_unreadable(struct conf_diags *diags, const char *path, int err)
+{
+	struct conf_diag d = { .severity = CONF_ERROR,
+		.part = CONF_GLOBAL,
+		.file = xstrdup(path),
+		.message = err == -EFBIG ? xasprintf("larger than %u MiB: not a configuration",
+					       CONF_FILE_MAX >> 20)
+					 : xstrdup(strerror(-err)) };
+
+	conf_diags_take(diags, &d);
+}
+
+struct conf *
+conf_load(const struct conf_host *host, const char *path, struct conf_diags *diags)
+{
+	struct conf_source src = { .host = host, .diags = diags };
+	struct conf *conf = NULL;
+	size_t file;
+	int err = source_open(&src, path, &file);
+
+	if (err < 0)
+		say_unreadable(diags, path, err);
+	else
+		conf = load(&src, file);
+	source_done(&src);
+	return conf;
+}
+
+struct conf *
+conf_load_text(const struct conf_host *host, const char *path, const char *text, size_t size,
+    struct conf_diags *diags)
+{
+	struct conf_source src = { .host = host, .diags = diags };
+	struct conf *conf = NULL;
+	size_t file;
+	int err = source_add(&src, path, text, size, &file);
+
+	if (err < 0)
+		say_unreadable(diags, path, err);
+	else
+		conf = load(&src, file);
+	source_done(&src);
+	return conf;
+}
+
+char *
+conf_normal_redacted(const struct conf *conf)
+{
+	return text_redact(conf->normal);
+}

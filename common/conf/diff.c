@@ -1,0 +1,417 @@
+/*
+ * diff.c - what changes between two configurations, in words.
+ *
+ * Each object is described as a list of names and values; two lists are
+ * compared.  A secret's value is never in such a list, only whether it changed.
+ */
+#include "common/conf/conf.h"
+
+#include "common/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIELDS_MAX 48
+
+struct field {
+	const char *name;
+	char *value;
+	bool secret;
+};
+
+struct description {
+	struct field fields[FIELDS_MAX];
+	size_t n;
+};
+
+static void add(struct description *, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+static void
+add(struct description *d, const char *name, const char *fmt, ...)
+{
+	va_list ap;
+	char *value;
+
+	if (d->n == FIELDS_MAX)
+		return;
+	va_start(ap, fmt);
+	value = xvasprintf(fmt, ap);
+	va_end(ap);
+	d->fields[d->n++] = (struct field){ name, value, false };
+}
+
+static void
+describe_done(struct description *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		free(d->fields[i].value);
+	d->n = 0;
+}
+
+static void
+add_addr(struct description *d, const char *name, const struct addr *a)
+{
+	char text[ADDR_STRLEN];
+
+	add(d, name, "%s", addr_format(a, text));
+}
+
+/* "1.5s", "off" for what 0 means. */
+static void
+add_time(struct description *d, const char *name, int64_t us)
+{
+	if (us % 1000000 == 0)
+		add(d, name, "%llds", (long long)(us / 1000000));
+	else if (us % 1000 == 0)
+		add(d, name, "%lldms", (long long)(us / 1000));
+	else
+		add(d, name, "%lldus", (long long)us);
+}
+
+static void
+add_flag(struct description *d, const char *name, bool on)
+{
+	add(d, name, "%s", on ? "on" : "off");
+}
+
+static void
+add_words(struct description *d, const char *name, char *const *words, size_t n)
+{
+	struct text t = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		text_addf(&t, "%s%s", i > 0 ? " " : "", words[i]);
+	add(d, name, "%s", text_str(&t));
+	text_done(&t);
+}
+
+/* ---- the objects ---- */
+
+static void
+describe_check(const struct conf *conf, const void *object, struct description *d)
+{
+	const struct check_conf *c = object;
+	char text[ENDPOINT_STRLEN];
+
+	add(d, "type", "%s", check_kind_str(c->kind));
+	if (c->kind == CHECK_SCRIPT) {
+		const struct conf_script *s = &conf->scripts[c->script];
+
+		add_words(d, "script", c->argv, c->argc);
+		add(d, "user", "%s%s%s", s->user != NULL ? s->user : "",
+		    s->group != NULL ? ":" : "", s->group != NULL ? s->group : "");
+	} else if (c->kind == CHECK_PROCESS) {
+		add(d, "process", "%s", c->process);
+		add(d, "quorum", "%u", c->quorum);
+	} else {
+		add(d, "address", "%s%s", endpoint_format(&c->endpoint, text),
+		    c->udp ? " udp" : "");
+		add(d, "send", "%s", c->send != NULL ? c->send : "");
+		add(d, "expect", "%s", c->expect != NULL ? c->expect : "");
+	}
+	add_time(d, "interval", c->interval_us);
+	add_time(d, "timeout", c->timeout_us);
+	add_time(d, "hold", c->hold_us);
+	add(d, "rise", "%u", c->rise);
+	add(d, "fall", "%u", c->fall);
+	add(d, "weight", "%d%s", c->weight, c->reverse ? " reverse" : "");
+	add_flag(d, "init_fail", c->init_fail);
+	add(d, "on_lost", "%s", c->on_lost_fail ? "fail" : "hold");
+	add_flag(d, "tracked", c->is_tracked);
+}
+
+static void
+add_vips(struct description *d, const char *name, const struct vip_conf *vips, size_t n)
+{
+	struct text t = { 0 };
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < n; i++) {
+		const struct vip_conf *v = &vips[i];
+
+		text_addf(&t, "%s%s/%u", i > 0 ? ", " : "", addr_format(&v->addr, text),
+		    v->prefix_length);
+		if (v->device != NULL)
+			text_addf(&t, " dev %s", v->device);
+		if (v->label != NULL)
+			text_addf(&t, " label %s", v->label);
+		if (v->scope != 0)
+			text_addf(&t, " scope %u", v->scope);
+		if (v->broadcast_auto)
+			text_add(&t, " brd +");
+		if (v->broadcast.family != AF_UNSPEC)
+			text_addf(&t, " brd %s", addr_format(&v->broadcast, text));
+		if (v->peer.family != AF_UNSPEC)
+			text_addf(&t, " peer %s", addr_format(&v->peer, text));
+		if (v->preferred_us >= 0)
+			text_addf(
+			    &t, " preferred_lft %lld", (long long)(v->preferred_us / 1000000));
+		text_addf(&t, "%s%s", v->no_prefix_route ? " noprefixroute" : "",
+		    v->no_track ? " no_track" : "");
+	}
+	add(d, name, "%s", text_str(&t));
+	text_done(&t);
+}
+
+static void
+add_peers(struct description *d, const struct vrrp_conf *v)
+{
+	struct text t = { 0 };
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < v->n_peers; i++)
+		text_addf(&t, "%s%s", i > 0 ? " " : "", addr_format(&v->peers[i], text));
+	add(d, "unicast_peer", "%s", text_str(&t));
+	text_done(&t);
+}
+
+static void
+add_tracks(struct description *d, const struct vrrp_conf *v)
+{
+	struct text t = { 0 };
+
+	for (size_t i = 0; i < v->n_tracks; i++)
+		text_addf(&t, "%s%s weight %d%s", i > 0 ? ", " : "", v->tracks[i].check->name,
+		    v->tracks[i].weight, v->tracks[i].reverse ? " reverse" : "");
+	add(d, "track_script", "%s", text_str(&t));
+	text_done(&t);
+}
+
+static void
+add_notify(struct description *d, const struct conf *conf, const struct vrrp_conf *v)
+{
+	static const char *const names[NOTIFY_MAX] = { "notify_master", "notify_backup",
+		"notify_fault", "notify_stop", "notify" };
+
+	for (size_t i = 0; i < NOTIFY_MAX; i++) {
+		if (v->notify[i] != SIZE_MAX)
+			add_words(d, names[i], conf->scripts[v->notify[i]].argv,
+			    conf->scripts[v->notify[i]].argc);
+		else
+			add(d, names[i], "%s", "");
+	}
+}
+
+static void
+describe_vrrp(const struct conf *conf, const void *object, struct description *d)
+{
+	const struct vrrp_conf *v = object;
+
+	add(d, "state", "%s", v->state_master ? "MASTER" : "BACKUP");
+	add(d, "interface", "%s", v->interface);
+	add(d, "virtual_router_id", "%u", v->vrid);
+	add(d, "priority", "%u", v->priority);
+	add(d, "version", "%u", v->version);
+	add_time(d, "advert_int", v->advert_us);
+	add_flag(d, "nopreempt", v->nopreempt);
+	add_flag(d, "strict", v->strict);
+	add_time(d, "preempt_delay", v->preempt_delay_us);
+	add(d, "authentication", "%s", v->auth == VRRP_AUTH_PASS ? "PASS" : "none");
+	add(d, "auth_pass", "%.8s", (const char *)v->auth_pass);
+	d->fields[d->n - 1].secret = true;
+	add_addr(d, "source address", &v->source);
+	add_flag(d, "unicast", v->unicast);
+	add_peers(d, v);
+	add_addr(d, "multicast group", &v->mcast_group);
+	add_vips(d, "virtual_ipaddress", v->vips, v->n_advertised);
+	add_vips(d, "virtual_ipaddress_excluded", v->vips + v->n_advertised,
+	    v->n_vips - v->n_advertised);
+	add_tracks(d, v);
+	add_words(d, "track_interface", v->track_interfaces, v->n_track_interfaces);
+	add_flag(d, "dont_track_primary", v->dont_track_primary);
+	if (v->lease_us > 0)
+		add_time(d, "vip_lease", v->lease_us);
+	else
+		add(d, "vip_lease", "%s", v->lease_us == 0 ? "off" : "by the interval");
+	add(d, "down_timer_adverts", "%u", v->down_timer_adverts);
+	add_flag(d, "v3_checksum_as_v2", v->v3_checksum_as_v2);
+	add_time(d, "garp_master_delay", v->garp_delay_us);
+	add(d, "garp_master_repeat", "%u", v->garp_repeat);
+	add_time(d, "garp_master_refresh", v->garp_refresh_us);
+	add(d, "garp_master_refresh_repeat", "%u", v->garp_refresh_repeat);
+	add_notify(d, conf, v);
+}
+
+static void
+describe_upstream(const struct conf *conf, const void *object, struct description *d)
+{
+	const struct upstream_conf *u = object;
+	struct text t = { 0 };
+
+	(void)conf;
+	for (size_t i = 0; i < u->n_servers; i++) {
+		const struct server_conf *s = &u->servers[i];
+
+		text_addf(&t, "%s%s weight=%u max_fails=%u fail_timeout=%lldms max_conns=%u%s%s",
+		    i > 0 ? ", " : "", s->text, s->weight, s->max_fails,
+		    (long long)(s->fail_timeout_us / 1000), s->max_conns,
+		    s->backup ? " backup" : "", s->down ? " down" : "");
+	}
+	add(d, "servers", "%s", text_str(&t));
+	text_done(&t);
+}
+
+static void
+describe_listener(const struct conf *conf, const void *object, struct description *d)
+{
+	const struct listener_conf *l = object;
+
+	(void)conf;
+	add(d, "protocol", "%s", l->udp ? "udp" : "tcp");
+	add_flag(d, "ipv6only", l->ipv6_only);
+	add(d, "backlog", "%u", l->backlog);
+	add(d, "proxy_pass", "%s", l->upstream->name);
+	add_time(d, "proxy_connect_timeout", l->connect_timeout_us);
+	add_time(d, "proxy_timeout", l->timeout_us);
+	add_flag(d, "proxy_next_upstream", l->next_upstream);
+	add(d, "proxy_next_upstream_tries", "%u", l->next_upstream_tries);
+	add_time(d, "proxy_next_upstream_timeout", l->next_upstream_timeout_us);
+	add_flag(d, "proxy_half_close", l->half_close);
+	add_flag(d, "tcp_nodelay", l->tcp_nodelay);
+	add(d, "proxy_buffer_size", "%zu", l->buffer_size);
+}
+
+/* The globals are one object without a name. */
+static void
+describe_globals(const struct conf *conf, const void *object, struct description *d)
+{
+	(void)object;
+	add(d, "router_id", "%s", conf->router_id != NULL ? conf->router_id : "");
+	add(d, "script_user", "%s%s%s", conf->script_user != NULL ? conf->script_user : "",
+	    conf->script_group != NULL ? ":" : "",
+	    conf->script_group != NULL ? conf->script_group : "");
+	add_flag(d, "enable_script_security", conf->script_security);
+	add(d, "worker_processes", "%u", conf->data_threads);
+}
+
+/* ---- comparing ---- */
+
+/* A kind of object: where its array is in struct conf, and its name in it. */
+static const struct kind {
+	const char *name;
+	unsigned part;
+	size_t array, count, size;
+	size_t name_at;
+	void (*describe)(const struct conf *, const void *, struct description *);
+} kinds[] = {
+	{ "check", CONF_CHECK, offsetof(struct conf, checks), offsetof(struct conf, n_checks),
+	    sizeof(struct check_conf), offsetof(struct check_conf, name), describe_check },
+	{ "vrrp_instance", CONF_VRRP, offsetof(struct conf, instances),
+	    offsetof(struct conf, n_instances), sizeof(struct vrrp_conf),
+	    offsetof(struct vrrp_conf, name), describe_vrrp },
+	{ "upstream", CONF_STREAM, offsetof(struct conf, upstreams),
+	    offsetof(struct conf, n_upstreams), sizeof(struct upstream_conf),
+	    offsetof(struct upstream_conf, name), describe_upstream },
+	{ "listener", CONF_STREAM, offsetof(struct conf, listeners),
+	    offsetof(struct conf, n_listeners), sizeof(struct listener_conf),
+	    offsetof(struct listener_conf, name), describe_listener },
+};
+
+struct differ {
+	const struct conf *old, *next;
+	void (*line)(void *aux, const char *);
+	void *aux;
+};
+
+static void
+say(const struct differ *x, char *line)
+{
+	x->line(x->aux, line);
+	free(line);
+}
+
+static void
+compare(const struct differ *x, const char *kind, const char *name, struct description *was,
+    struct description *is)
+{
+	const char *space = name[0] != '\0' ? " " : "";
+
+	for (size_t i = 0; i < is->n; i++) {
+		const struct field *f = &is->fields[i], *o = NULL;
+
+		for (size_t k = 0; k < was->n; k++)
+			if (strcmp(was->fields[k].name, f->name) == 0)
+				o = &was->fields[k];
+		if (o != NULL && strcmp(o->value, f->value) == 0)
+			continue;
+		if (f->secret)
+			say(x, xasprintf("%s%s%s: %s changes", kind, space, name, f->name));
+		else
+			say(x, xasprintf("%s%s%s: %s %s -> %s", kind, space, name, f->name,
+				   o == NULL || o->value[0] == '\0' ? "none" : o->value,
+				   f->value[0] == '\0' ? "none" : f->value));
+	}
+}
+
+static size_t
+count_of(const struct conf *conf, const struct kind *k)
+{
+	return conf == NULL ? 0 : *(const size_t *)(const void *)((const char *)conf + k->count);
+}
+
+static const char *
+object_of(const struct conf *conf, const struct kind *k, size_t i)
+{
+	return *(const char *const *)(const void *)((const char *)conf + k->array) + i * k->size;
+}
+
+static const char *
+name_of(const char *object, const struct kind *k)
+{
+	return *(const char *const *)(const void *)(object + k->name_at);
+}
+
+/* The object of that name, and for listeners of that protocol. */
+static const char *
+find(const struct conf *conf, const struct kind *k, const char *name)
+{
+	for (size_t i = 0; i < count_of(conf, k); i++)
+		if (strcmp(name_of(object_of(conf, k, i), k), name) == 0)
+			return object_of(conf, k, i);
+	return NULL;
+}
+
+static void
+diff_kind(const struct differ *x, const struct kind *k)
+{
+	for (size_t i = 0; i < count_of(x->old, k); i++) {
+		const char *name = name_of(object_of(x->old, k, i), k);
+
+		if (find(x->next, k, name) == NULL)
+			say(x, xasprintf("%s %s: removed", k->name, name));
+	}
+	for (size_t i = 0; i < count_of(x->next, k); i++) {
+		const char *object = object_of(x->next, k, i), *name = name_of(object, k);
+		const char *before = find(x->old, k, name);
+		struct description was = { .n = 0 }, is = { .n = 0 };
+
+		if (before == NULL) {
+			say(x, xasprintf("%s %s: added", k->name, name));
+			continue;
+		}
+		k->describe(x->old, before, &was);
+		k->describe(x->next, object, &is);
+		compare(x, k->name, name, &was, &is);
+		describe_done(&was);
+		describe_done(&is);
+	}
+}
+
+void
+conf_diff(const struct conf *old, const struct conf *next, unsigned parts,
+    void (*line)(void *aux, const char *), void *aux)
+{
+	struct differ x = { old, next, line, aux };
+	struct description was = { .n = 0 }, is = { .n = 0 };
+
+	if ((parts & CONF_GLOBAL) != 0 && old != NULL) {
+		describe_globals(old, NULL, &was);
+		describe_globals(next, NULL, &is);
+		compare(&x, "global_defs", "", &was, &is);
+		describe_done(&was);
+		describe_done(&is);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if ((kinds[i].part & parts) != 0)
+			diff_kind(&x, &kinds[i]);
+}

@@ -1,0 +1,693 @@
+/*
+ * stream.c - nginx text: upstream and server blocks of stream {}, and what of
+ * a whole nginx.conf stands around it.  Defaults are nginx's where config.md
+ * section 4 does not say otherwise.
+ */
+#include "common/conf/bind.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char tls[] = "TLS is passed through, not terminated: the servers behind speak it";
+
+/* ---- upstream ---- */
+
+/*
+ * "10.0.0.1:80", "[::1]:80", "name:80".  False and said when it is none; 'host'
+ * is the name to resolve, or NULL.
+ */
+static bool
+parse_server(struct binder *b, const struct word *w, struct endpoint *ret, char **ret_host)
+{
+	const char *colon = strrchr(w->text, ':');
+	int64_t port;
+	struct addr a;
+
+	if (endpoint_parse(w->text, ret) == 0) {
+		*ret_host = NULL;
+		return true;
+	}
+	if (strncmp(w->text, "unix:", 5) == 0) {
+		bind_say(b, CONF_ERROR, w->pos, "unix sockets are not in effect yet");
+		return false;
+	}
+	if (colon == NULL || w->text[strlen(w->text) - 1] == ']' || addr_parse(w->text, &a) == 0) {
+		bind_say(b, CONF_ERROR, w->pos, "no port in '%.64s'", w->text);
+		return false;
+	}
+	if (colon == w->text || !parse_integer(colon + 1, &port) || port < 1 || port > 65535 ||
+	    strchr("+-", colon[1]) != NULL) {
+		bind_say(
+		    b, CONF_ERROR, w->pos, "'%.64s' is not ADDRESS:PORT or NAME:PORT", w->text);
+		return false;
+	}
+	for (const char *p = w->text; p < colon; p++)
+		if (strchr("[]:/ \t", *p) != NULL) {
+			bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not ADDRESS:PORT or NAME:PORT",
+			    w->text);
+			return false;
+		}
+	*ret = (struct endpoint){ .port = (uint16_t)port };
+	*ret_host = xstrndup(w->text, (size_t)(colon - w->text));
+	return true;
+}
+
+/* The value of "name=value", or NULL. */
+static const char *
+value_of(const char *word, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(word, name, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
+}
+
+/* A word that is the value inside another, for the parsers of values. */
+static struct word
+part_of(const struct word *w, const char *value)
+{
+	struct word part = *w;
+	size_t skip = (size_t)(value - w->text);
+
+	part.text = w->text + skip;
+	if (!w->quoted && skip < w->pos.length) {
+		part.pos.column += (uint32_t)skip;
+		part.pos.length = (uint16_t)(w->pos.length - skip);
+	}
+	return part;
+}
+
+static bool
+server_number(struct binder *b, const struct word *w, const char *name, int64_t low, unsigned *to)
+{
+	const char *value = value_of(w->text, name);
+	struct word part;
+	int64_t v;
+
+	if (value == NULL)
+		return false;
+	part = part_of(w, value);
+	if (value_integer(b, &part, low, 1000000, &v))
+		*to = (unsigned)v;
+	return true;
+}
+
+static void
+server_option(struct binder *b, const struct word *w, struct server_conf *s)
+{
+	static const char *const known[] = { "slow_start=", "service=", "route=", "drain",
+		"rate_limit_conn=" };
+	static const char *const names[] = { "weight=", "max_fails=", "max_conns=", "fail_timeout=",
+		"backup", "down", "slow_start=", "resolve" };
+	const char *value = value_of(w->text, "fail_timeout"), *near;
+
+	if (server_number(b, w, "weight", 1, &s->weight) ||
+	    server_number(b, w, "max_fails", 0, &s->max_fails) ||
+	    server_number(b, w, "max_conns", 0, &s->max_conns))
+		return;
+	if (value != NULL) {
+		struct word part = part_of(w, value);
+
+		value_nginx_time(b, &part, &s->fail_timeout_us);
+		return;
+	}
+	if (strcmp(w->text, "backup") == 0) {
+		s->backup = true;
+		return;
+	}
+	if (strcmp(w->text, "down") == 0) {
+		s->down = true;
+		return;
+	}
+	if (strcmp(w->text, "resolve") == 0) {
+		s->resolve = true;
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strncmp(w->text, known[i], strlen(known[i])) == 0) {
+			bind_say(b, CONF_NOTICE, w->pos, "'%.64s' is accepted, not in effect yet",
+			    w->text);
+			return;
+		}
+	near = conf_nearest(w->text, names, ARRAY_LEN(names), sizeof(*names));
+	bind_say(b, CONF_ERROR, w->pos, "unknown option '%.64s' of a server%s%s%s", w->text,
+	    near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+	    near != NULL ? "'?" : "");
+}
+
+static void
+add_server(struct upstream_conf *u, const struct server_conf *s)
+{
+	u->servers = xreallocarray(u->servers, u->n_servers + 1, sizeof(*u->servers));
+	u->servers[u->n_servers++] = *s;
+}
+
+#define SERVERS_MAX 1024 /* of one upstream */
+
+static void
+bind_upstream_server(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct upstream_conf *u = object;
+	struct server_conf server = { .weight = 1,
+		.max_fails = 1,
+		.fail_timeout_us = 10 * US_PER_S,
+		.pos = s->words[1].pos };
+
+	(void)d;
+	if (!parse_server(b, &s->words[1], &server.endpoint, &server.host))
+		return;
+	for (size_t i = 2; i < s->n_words; i++)
+		server_option(b, &s->words[i], &server);
+	server.text = xstrdup(s->words[1].text);
+	for (size_t i = 0; i < u->n_servers; i++)
+		if (strcmp(u->servers[i].text, server.text) == 0)
+			bind_say(b, CONF_WARNING, s->words[1].pos, "the server '%s' is here twice",
+			    server.text);
+	if (u->n_servers < SERVERS_MAX) {
+		add_server(u, &server);
+		return;
+	}
+	bind_say(b, CONF_ERROR, s->words[1].pos, "more than %d servers", SERVERS_MAX);
+	free(server.text);
+	free(server.host);
+}
+
+/* clang-format off */
+static const struct directive upstream_rows[] = {
+	{ "server", 1, MANY, D_REPEAT, bind_upstream_server, 0, 0, 0, NULL },
+	{ "zone", 1, 2, 0, bind_accepted, 0, 0, 0, NULL },	/* state is always shared */
+	KNOWN("least_conn"), KNOWN("hash"), KNOWN("random"), KNOWN("least_time"), KNOWN("health_check"),
+	KNOWN("on_server_down"), KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("state"),
+	KNOWN("keepalive"), KNOWN("max_session_age"), KNOWN("ip_hash"),
+};
+/* clang-format on */
+
+static void
+bind_upstream(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct conf *conf = b->conf;
+	struct upstream_conf u = { .name = xstrdup(s->words[1].text), .pos = s->words[1].pos };
+	struct context in = { .kind = "upstream",
+		.name = u.name,
+		.part = CONF_STREAM,
+		.rows = upstream_rows,
+		.n_rows = ARRAY_LEN(upstream_rows) };
+	const struct upstream_conf *other = conf_upstream(conf, u.name);
+
+	(void)d, (void)object;
+	bind_block(b, s, &in, &u);
+	if (other != NULL)
+		bind_say(b, CONF_ERROR, u.pos, "there is an upstream '%s' already, in line %u",
+		    u.name, other->pos.line);
+	else if (u.n_servers == 0 && s->first == NULL)
+		bind_say(b, CONF_ERROR, u.pos, "upstream '%s' has no server", u.name);
+	conf->upstreams = xreallocarray(
+	    conf->upstreams, conf->n_upstreams + 1, sizeof(*conf->upstreams));
+	conf->upstreams[conf->n_upstreams++] = u;
+}
+
+/* ---- server ---- */
+
+/* A server block while it is read: settings, and a listener for each listen. */
+struct server_draft {
+	struct listener_conf settings; /* first: the binders of one field reach into it */
+	size_t first_listener;
+	struct stmt *pass;
+	bool returns; /* "return", "pass": it needs no proxy_pass */
+	bool failed_listen;
+};
+
+#define L(field) offsetof(struct server_draft, settings.field)
+
+/* "*:7443", "7443", "10.0.0.1:7443", "[::]:7443".  0, or said. */
+static bool
+parse_listen(struct binder *b, const struct word *w, struct endpoint *ret)
+{
+	const char *text = w->text;
+	struct endpoint ep = { .addr = { .family = AF_INET } };
+	int64_t port;
+
+	if (strncmp(text, "*:", 2) == 0)
+		text += 2;
+	if (parse_integer(text, &port) && port >= 1 && port <= 65535 && *text != '+') {
+		ep.port = (uint16_t)port;
+		*ret = ep;
+		return true;
+	}
+	if (endpoint_parse(text, ret) == 0 && text == w->text)
+		return true;
+	if (strncmp(text, "unix:", 5) == 0)
+		bind_say(b, CONF_ERROR, w->pos, "unix sockets are not in effect yet");
+	else if (strchr(text, '-') != NULL && strspn(strrchr(text, '-') + 1, "0123456789") > 0 &&
+		 strrchr(text, '-')[1 + strspn(strrchr(text, '-') + 1, "0123456789")] == '\0')
+		bind_say(
+		    b, CONF_ERROR, w->pos, "port ranges are not in effect yet: a listen for each");
+	else
+		bind_say(b, CONF_ERROR, w->pos,
+		    "'%.64s' is not PORT, *:PORT, ADDRESS:PORT or [IPV6]:PORT", w->text);
+	return false;
+}
+
+static bool
+listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
+{
+	static const char *const known[] = { "so_keepalive=", "rcvbuf=", "sndbuf=", "fastopen=",
+		"proxy_protocol", "deferred", "accept_filter=", "setfib=", "default_server",
+		"multipath" };
+	static const char *const names[] = { "backlog=", "ipv6only=", "reuseport", "bind", "udp",
+		"so_keepalive=", "rcvbuf=", "sndbuf=", "fastopen=", "proxy_protocol", "ssl" };
+	const char *value, *near;
+	struct word part;
+	int64_t v;
+
+	if ((value = value_of(w->text, "backlog")) != NULL) {
+		part = part_of(w, value);
+		if (!value_integer(b, &part, 1, 1048576, &v))
+			return false;
+		l->backlog = (unsigned)v;
+		return true;
+	}
+	if ((value = value_of(w->text, "ipv6only")) != NULL) {
+		part = part_of(w, value);
+		return value_on_off(b, &part, &l->ipv6_only);
+	}
+	if (strcmp(w->text, "bind") == 0 || strcmp(w->text, "reuseport") == 0)
+		return true; /* always so */
+	if (strcmp(w->text, "udp") == 0) {
+		l->udp = true;
+		bind_say(b, CONF_NOTICE, w->pos, "'udp' is accepted, not in effect yet");
+		return true;
+	}
+	if (strcmp(w->text, "ssl") == 0) {
+		bind_say(b, CONF_ERROR, w->pos, "ssl: %s", tls);
+		return false;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strncmp(w->text, known[i], strlen(known[i])) == 0) {
+			bind_say(b, CONF_NOTICE, w->pos, "'%.64s' is accepted, not in effect yet",
+			    w->text);
+			return true;
+		}
+	near = conf_nearest(w->text, names, ARRAY_LEN(names), sizeof(*names));
+	bind_say(b, CONF_ERROR, w->pos, "unknown option '%.64s' of listen%s%s%s", w->text,
+	    near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+	    near != NULL ? "'?" : "");
+	return false;
+}
+
+static char *
+listener_name(const struct endpoint *ep, bool udp)
+{
+	char text[ENDPOINT_STRLEN];
+	const char *suffix = udp ? "/udp" : "";
+
+	if (ep->addr.family == AF_INET && addr_is_any(&ep->addr))
+		return xasprintf("*:%u%s", ep->port, suffix);
+	return xasprintf("%s%s", endpoint_format(ep, text), suffix);
+}
+
+static bool
+listens_already(struct binder *b, const struct listener_conf *l)
+{
+	for (size_t i = 0; i < b->conf->n_listeners; i++) {
+		const struct listener_conf *o = &b->conf->listeners[i];
+
+		if (o->udp == l->udp && endpoint_equal(&o->endpoint, &l->endpoint)) {
+			bind_say(b, CONF_ERROR, l->pos, "%s is listened on already, in line %u",
+			    l->name, o->pos.line);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+bind_listen(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct server_draft *draft = object;
+	struct conf *conf = b->conf;
+	struct listener_conf l = { .backlog = 511, .ipv6_only = true, .pos = s->words[1].pos };
+	bool ok = parse_listen(b, &s->words[1], &l.endpoint);
+
+	(void)d;
+	for (size_t i = 2; i < s->n_words; i++)
+		ok = listen_option(b, &s->words[i], &l) && ok;
+	l.name = listener_name(&l.endpoint, l.udp);
+	if (!ok || listens_already(b, &l)) {
+		draft->failed_listen = true;
+		free(l.name);
+		return;
+	}
+	conf->listeners = xreallocarray(
+	    conf->listeners, conf->n_listeners + 1, sizeof(*conf->listeners));
+	conf->listeners[conf->n_listeners++] = l;
+}
+
+static void
+bind_pass(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)b, (void)d;
+	((struct server_draft *)object)->pass = s;
+}
+
+static void
+bind_return(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	((struct server_draft *)object)->returns = true;
+	bind_say(b, CONF_NOTICE, stmt_pos(s), "'%s' is accepted, not in effect yet", d->name);
+}
+
+/* proxy_timeout: 0 closes a session at once in nginx, which nobody means. */
+static void
+bind_timeout(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct server_draft *draft = object;
+
+	if (strcmp(s->words[1].text, "off") == 0)
+		draft->settings.timeout_us = 0;
+	else
+		bind_nginx_time(b, s, d, object);
+	if (draft->settings.timeout_us == 0)
+		bind_say(b, CONF_WARNING, s->words[1].pos,
+		    "'%s' means never here; nginx would close every session at once",
+		    s->words[1].text);
+}
+
+static void
+bind_connect_timeout(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct server_draft *draft = object;
+	int64_t before = draft->settings.connect_timeout_us;
+
+	bind_nginx_time(b, s, d, object);
+	if (draft->settings.connect_timeout_us == 0) {
+		bind_say(b, CONF_ERROR, s->words[1].pos, "no connection is made in no time at all");
+		draft->settings.connect_timeout_us = before;
+	}
+}
+
+static void
+bind_tries(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	int64_t v;
+
+	if (value_integer(b, &s->words[1], 0, 1000, &v))
+		*(unsigned *)(void *)((char *)object + d->offset) = (unsigned)v;
+}
+
+static void
+bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	int64_t v;
+
+	if (value_nginx_size(b, &s->words[1], d->low, d->high, &v))
+		*(size_t *)(void *)((char *)object + d->offset) = (size_t)v;
+}
+
+/* clang-format off */
+#define TLS(word) { word, 0, MANY, D_REPEAT, bind_refused, 0, 0, 0, tls }
+
+/* In stream {} they are defaults of its servers. */
+#define SETTING_ROWS \
+	{ "proxy_connect_timeout", 1, 1, 0, bind_connect_timeout, L(connect_timeout_us), 0, 0, NULL }, \
+	{ "proxy_timeout", 1, 1, 0, bind_timeout, L(timeout_us), 0, 0, NULL }, \
+	{ "proxy_next_upstream", 1, 1, 0, bind_nginx_flag, L(next_upstream), 0, 0, NULL }, \
+	{ "proxy_next_upstream_tries", 1, 1, 0, bind_tries, L(next_upstream_tries), 0, 0, NULL }, \
+	{ "proxy_next_upstream_timeout", 1, 1, 0, bind_nginx_time, L(next_upstream_timeout_us), 0, 0, NULL }, \
+	{ "proxy_half_close", 1, 1, 0, bind_nginx_flag, L(half_close), 0, 0, NULL }, \
+	{ "tcp_nodelay", 1, 1, 0, bind_nginx_flag, L(tcp_nodelay), 0, 0, NULL }, \
+	{ "proxy_buffer_size", 1, 1, 0, bind_size, L(buffer_size), 1024, 16 << 20, NULL }, \
+	{ "proxy_downstream_buffer", 1, 1, 0, bind_size, L(buffer_size), 1024, 16 << 20, NULL }, \
+	{ "proxy_upstream_buffer", 1, 1, 0, bind_size, L(buffer_size), 1024, 16 << 20, NULL }, \
+	KNOWN("proxy_bind"), KNOWN("proxy_upload_rate"), KNOWN("proxy_download_rate"), \
+	KNOWN("proxy_protocol"), KNOWN("proxy_protocol_timeout"), KNOWN("proxy_socket_keepalive"), \
+	KNOWN("proxy_socket_rcvbuf"), KNOWN("proxy_socket_sndbuf"), KNOWN("proxy_requests"), \
+	KNOWN("proxy_responses"), KNOWN("preread_timeout"), KNOWN("preread_buffer_size"), \
+	KNOWN("allow"), KNOWN("deny"), KNOWN("limit_conn"), KNOWN("limit_conn_log_level"), \
+	KNOWN("limit_conn_dry_run"), KNOWN("access_log"), KNOWN("error_log"), KNOWN("open_log_file_cache"), \
+	KNOWN("ssl_preread"), KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("set_real_ip_from"), \
+	KNOWN("set"), KNOWN("health_check"), KNOWN("health_check_timeout"), KNOWN("max_session_age"), \
+	KNOWN("variables_hash_max_size"), KNOWN("variables_hash_bucket_size"), KNOWN("js_preread"), \
+	TLS("proxy_ssl"), TLS("proxy_ssl_name"), TLS("proxy_ssl_server_name"), \
+	TLS("proxy_ssl_certificate"), TLS("proxy_ssl_certificate_key"), TLS("proxy_ssl_verify"), \
+	TLS("proxy_ssl_protocols"), TLS("proxy_ssl_ciphers"), TLS("proxy_ssl_trusted_certificate"), \
+	TLS("proxy_ssl_session_reuse"), TLS("ssl_certificate"), TLS("ssl_certificate_key"), \
+	TLS("ssl_protocols"), TLS("ssl_ciphers"), TLS("ssl_session_cache"), TLS("ssl_session_timeout"), \
+	TLS("ssl_client_certificate"), TLS("ssl_verify_client"), TLS("ssl_dhparam"), \
+	TLS("ssl_handshake_timeout"), TLS("ssl_prefer_server_ciphers")
+
+static const struct directive server_rows[] = {
+	{ "listen", 1, MANY, D_REPEAT, bind_listen, 0, 0, 0, NULL },
+	{ "proxy_pass", 1, 1, 0, bind_pass, 0, 0, 0, NULL },
+	{ "return", 1, 1, 0, bind_return, 0, 0, 0, NULL },
+	{ "pass", 1, 1, 0, bind_return, 0, 0, 0, NULL },
+	KNOWN("server_name"), KNOWN("status_zone"),
+	SETTING_ROWS,
+};
+/* clang-format on */
+
+static void bind_server(struct binder *, struct stmt *, const struct directive *, void *);
+
+/* clang-format off */
+static const struct directive stream_rows[] = {
+	{ "upstream", 1, 1, D_BLOCK | D_REPEAT, bind_upstream, 0, 0, 0, NULL },
+	{ "server", 0, 0, D_BLOCK | D_REPEAT, bind_server, 0, 0, 0, NULL },
+	KNOWN("map"), KNOWN("geo"), KNOWN("geoip_country"), KNOWN("split_clients"), KNOWN("match"),
+	KNOWN("log_format"), KNOWN("limit_conn_zone"), KNOWN("map_hash_max_size"),
+	KNOWN("map_hash_bucket_size"), KNOWN("server_names_hash_max_size"),
+	KNOWN("server_names_hash_bucket_size"), KNOWN("zone_sync"), KNOWN("js_import"),
+	KNOWN("js_include"), KNOWN("js_path"), KNOWN("js_set"), KNOWN("keyval"), KNOWN("keyval_zone"),
+	SETTING_ROWS,
+};
+/* clang-format on */
+
+/* The settings, once all of the block is read, for each of its listeners. */
+static void
+settle_server(struct binder *b, const struct stmt *s, struct server_draft *draft)
+{
+	struct conf *conf = b->conf;
+
+	if (conf->n_listeners == draft->first_listener && !draft->failed_listen)
+		bind_say(
+		    b, CONF_ERROR, stmt_pos(s), "this server listens nowhere: 'listen' is missing");
+	if (draft->pass == NULL && !draft->returns)
+		bind_say(b, CONF_ERROR, stmt_pos(s), "this server has no 'proxy_pass'");
+	for (size_t i = draft->first_listener; i < conf->n_listeners; i++) {
+		struct listener_conf l = draft->settings;
+
+		l.name = conf->listeners[i].name;
+		l.endpoint = conf->listeners[i].endpoint;
+		l.udp = conf->listeners[i].udp;
+		l.ipv6_only = conf->listeners[i].ipv6_only;
+		l.backlog = conf->listeners[i].backlog;
+		l.pos = conf->listeners[i].pos;
+		conf->listeners[i] = l;
+		if (draft->pass == NULL)
+			continue;
+		b->passes = xreallocarray(b->passes, b->n_passes + 1, sizeof(*b->passes));
+		b->passes[b->n_passes++] = (struct reference){ draft->pass, i };
+	}
+}
+
+static void
+bind_server(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	const struct server_draft *outer = object;
+	struct server_draft draft = { .settings = outer->settings,
+		.first_listener = b->conf->n_listeners };
+	struct context in = { .kind = "server",
+		.part = CONF_STREAM,
+		.rows = server_rows,
+		.n_rows = ARRAY_LEN(server_rows) };
+	const struct context *before = b->in;
+
+	(void)d;
+	bind_block(b, s, &in, &draft);
+	b->in = &in;
+	settle_server(b, s, &draft);
+	b->in = before;
+}
+
+/*
+ * stream {}: its settings first, wherever they stand, because its servers
+ * inherit them.
+ */
+void
+stream_bind(struct binder *b, struct stmt *s)
+{
+	static const struct context in = { .kind = "stream",
+		.part = CONF_STREAM,
+		.rows = stream_rows,
+		.n_rows = ARRAY_LEN(stream_rows) };
+	struct server_draft defaults = { .settings = { .connect_timeout_us = 5 * US_PER_S,
+					     .timeout_us = 600 * US_PER_S,
+					     .next_upstream = true,
+					     .half_close = true,
+					     .tcp_nodelay = true,
+					     .buffer_size = 16384 } };
+
+	bind_block_order(b, s, &in, &defaults, "server");
+}
+
+/* ---- around it ---- */
+
+static void
+bind_workers(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	int64_t v;
+
+	(void)d, (void)object;
+	if (strcmp(s->words[1].text, "auto") == 0)
+		b->conf->data_threads = 0;
+	else if (value_integer(b, &s->words[1], 1, 1024, &v))
+		b->conf->data_threads = (unsigned)v;
+}
+
+static void
+bind_stream_here(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)d, (void)object;
+	stream_bind(b, s);
+}
+
+/* Not ours: recognised, left out, named. */
+static void
+bind_skipped(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)object;
+	bind_say(b, CONF_NOTICE, stmt_pos(s), "'%s' is nginx's own, and skipped", d->name);
+	s->left_out = true;
+}
+
+static void
+bind_number(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	int64_t v;
+
+	(void)object;
+	if (value_integer(b, &s->words[1], d->low, d->high, &v))
+		bind_say(
+		    b, CONF_NOTICE, stmt_pos(s), "'%s' is accepted, not in effect yet", d->name);
+}
+
+/* clang-format off */
+#define SKIPPED(word) { word, 0, MANY, D_MAYBE_BLOCK | D_REPEAT | D_SEMICOLON, bind_skipped, 0, 0, 0, NULL }
+
+static const struct directive events_rows[] = {
+	{ "worker_connections", 1, 1, 0, bind_number, 0, 1, 100000000, NULL },
+	SKIPPED("use"), SKIPPED("multi_accept"), SKIPPED("accept_mutex"), SKIPPED("accept_mutex_delay"),
+	SKIPPED("debug_connection"), SKIPPED("worker_aio_requests"),
+};
+
+static void bind_events(struct binder *, struct stmt *, const struct directive *, void *);
+
+static const struct directive main_rows[] = {
+	{ "stream", 0, 0, D_BLOCK, bind_stream_here, 0, 0, 0, NULL },
+	{ "events", 0, 0, D_BLOCK, bind_events, 0, 0, 0, NULL },
+	{ "worker_processes", 1, 1, D_SEMICOLON, bind_workers, 0, 0, 0, NULL },
+	{ "worker_rlimit_nofile", 1, 1, D_SEMICOLON, bind_number, 0, 1, 1073741816, NULL },
+	SKIPPED("http"), SKIPPED("mail"), SKIPPED("types"), SKIPPED("user"), SKIPPED("load_module"),
+	SKIPPED("pid"), SKIPPED("daemon"), SKIPPED("error_log"), SKIPPED("worker_cpu_affinity"),
+	SKIPPED("worker_priority"), SKIPPED("master_process"), SKIPPED("pcre_jit"),
+	SKIPPED("thread_pool"), SKIPPED("env"), SKIPPED("worker_shutdown_timeout"),
+	SKIPPED("timer_resolution"), SKIPPED("lock_file"), SKIPPED("worker_rlimit_core"),
+	SKIPPED("working_directory"), SKIPPED("debug_points"), SKIPPED("ssl_engine"),
+	SKIPPED("google_perftools_profiles"), SKIPPED("ssl_object_cache_inheritable"),
+};
+/* clang-format on */
+
+static void
+bind_events(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	static const struct context in = { .kind = "events",
+		.part = CONF_STREAM,
+		.rows = events_rows,
+		.n_rows = ARRAY_LEN(events_rows) };
+
+	(void)d;
+	bind_block(b, s, &in, object);
+}
+
+static const struct context main_context = {
+	.kind = "nginx", .part = CONF_STREAM, .rows = main_rows, .n_rows = ARRAY_LEN(main_rows)
+};
+
+void
+nginx_bind(struct binder *b, struct stmt *s)
+{
+	bind_block(b, s, &main_context, NULL);
+}
+
+void
+nginx_main_bind(struct binder *b, struct stmt *s)
+{
+	struct stmt *next = s->next;
+	struct stmt block = { .first = s };
+
+	s->next = NULL; /* this one statement alone */
+	bind_block(b, &block, &main_context, NULL);
+	s->next = next;
+}
+
+/* ---- proxy_pass: looked up when all upstreams are known ---- */
+
+static void
+add_implicit(struct binder *b, const struct word *w)
+{
+	struct conf *conf = b->conf;
+	struct upstream_conf u = { .implicit = true, .pos = w->pos };
+	struct server_conf server = {
+		.weight = 1, .max_fails = 1, .fail_timeout_us = 10 * US_PER_S, .pos = w->pos
+	};
+
+	if (!parse_server(b, w, &server.endpoint, &server.host))
+		return;
+	server.text = xstrdup(w->text);
+	add_server(&u, &server);
+	u.name = xstrdup(w->text);
+	conf->upstreams = xreallocarray(
+	    conf->upstreams, conf->n_upstreams + 1, sizeof(*conf->upstreams));
+	conf->upstreams[conf->n_upstreams++] = u;
+}
+
+static void
+say_no_upstream(struct binder *b, const struct word *w)
+{
+	const struct conf *conf = b->conf;
+	const char *near = NULL;
+
+	if (conf->n_upstreams > 0)
+		near = conf_nearest(
+		    w->text, &conf->upstreams[0].name, conf->n_upstreams, sizeof(*conf->upstreams));
+	bind_say(b, CONF_ERROR, w->pos, "there is no upstream '%.64s'%s%s%s", w->text,
+	    near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+	    near != NULL ? "'?" : "");
+}
+
+/* One proxy_pass may serve several listeners: it is looked at once. */
+static void
+resolve_pass(struct binder *b, const struct word *w)
+{
+	if (strchr(w->text, '$') != NULL)
+		bind_say(b, CONF_WARNING, w->pos,
+		    "proxy_pass to a variable is accepted, not in effect yet: nothing listens here");
+	else if (conf_upstream(b->conf, w->text) != NULL)
+		;
+	else if (strchr(w->text, ':') != NULL)
+		add_implicit(b, w);
+	else
+		say_no_upstream(b, w);
+}
+
+void
+stream_resolve(struct binder *b)
+{
+	struct conf *conf = b->conf;
+
+	b->in = &main_context;
+	for (size_t i = 0; i < b->n_passes; i++)
+		if (i == 0 || b->passes[i].stmt != b->passes[i - 1].stmt)
+			resolve_pass(b, &b->passes[i].stmt->words[1]);
+	for (size_t i = 0; i < b->n_passes; i++) /* the array of upstreams stands still now */
+		conf->listeners[b->passes[i].object].upstream = conf_upstream(
+		    conf, b->passes[i].stmt->words[1].text);
+}

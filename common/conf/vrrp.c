@@ -1,0 +1,914 @@
+/*
+ * vrrp.c - vrrp_instance blocks.
+ *
+ * Where a nicer reading would change what goes on the wire, keepalived's holds
+ * (config.md 1); what it reads was tried with keepalived 2.2.7.
+ */
+#include "common/conf/bind.h"
+
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An instance while its block is read. */
+struct draft {
+	struct vrrp_conf vrrp; /* first: the binders of one field reach into it */
+	const struct stmt *advert, *preempt_delay, *auth_type, *auth_pass, *priority, *vip_block;
+	struct conf_pos nopreempt;
+	bool version_written, state_written, has_unicast_source;
+};
+
+#define V(field) offsetof(struct draft, vrrp.field)
+
+/* ---- addresses ---- */
+
+/* "a.b.c.d/24"; without a length the whole address.  Said if it is none. */
+static bool
+parse_prefix(struct binder *b, const struct word *w, struct addr *ret, uint8_t *ret_length)
+{
+	const char *slash = strchr(w->text, '/');
+	char *host = slash != NULL ? xstrndup(w->text, (size_t)(slash - w->text))
+				   : xstrdup(w->text);
+	struct addr a;
+	int64_t length, max;
+	bool ok = addr_parse(host, &a) == 0;
+
+	free(host);
+	if (!ok) {
+		bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not an IP address", w->text);
+		return false;
+	}
+	max = (int64_t)addr_size(&a) * 8;
+	length = max;
+	if (slash != NULL && (!parse_integer(slash + 1, &length) || length < 0 || length > max)) {
+		bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not a prefix length: 0 to %lld",
+		    slash + 1, (long long)max);
+		return false;
+	}
+	*ret = a;
+	*ret_length = (uint8_t)length;
+	return true;
+}
+
+/* keepalived does not know "10.0.0.1;" and goes on without the address (seen). */
+static bool
+skips_address(struct binder *b, struct stmt *s, const char *what)
+{
+	if (s->semicolon.line == 0 || s->n_words > 2)
+		return false;
+	bind_say(b, CONF_WARNING, s->semicolon,
+	    "keepalived does not know '%.64s;' and goes on without this %s, and so does trivet: "
+	    "remove the ';'",
+	    s->words[s->n_words - 1].text, what);
+	s->left_out = true;
+	return true;
+}
+
+struct scope {
+	const char *name;
+	uint8_t scope;
+};
+
+static const struct scope scopes[] = {
+	{ "global", RT_SCOPE_UNIVERSE },
+	{ "site", RT_SCOPE_SITE },
+	{ "link", RT_SCOPE_LINK },
+	{ "host", RT_SCOPE_HOST },
+	{ "nowhere", RT_SCOPE_NOWHERE },
+};
+
+static bool
+vip_scope(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	int64_t v;
+
+	for (size_t i = 0; i < ARRAY_LEN(scopes); i++)
+		if (strcmp(w->text, scopes[i].name) == 0) {
+			vip->scope = scopes[i].scope;
+			return true;
+		}
+	if (!parse_integer(w->text, &v) || v < 0 || v > 255) {
+		bind_say(b, CONF_ERROR, w->pos,
+		    "'%.64s' is not a scope: global, site, link, host, nowhere", w->text);
+		return false;
+	}
+	vip->scope = (uint8_t)v;
+	return true;
+}
+
+static bool
+vip_broadcast(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	if (strcmp(w->text, "+") == 0)
+		vip->broadcast_auto = true;
+	else if (strcmp(w->text, "-") != 0 && !value_addr(b, w, &vip->broadcast))
+		return false;
+	return true;
+}
+
+static void
+check_interface(struct binder *b, const struct word *w)
+{
+	const struct conf_host *host = b->src->host;
+
+	if (strlen(w->text) > 15 || w->text[0] == '\0' || strchr(w->text, '/') != NULL)
+		bind_say(b, CONF_ERROR, w->pos,
+		    "'%.64s' cannot be an interface: a name has 1 to 15 characters", w->text);
+	else if (host != NULL && host->has_interface != NULL &&
+		 !host->has_interface(host->aux, w->text))
+		bind_say(b, CONF_WARNING, w->pos,
+		    "this host has no interface '%s' now; FAULT until it has", w->text);
+}
+
+static bool
+vip_device(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	check_interface(b, w);
+	free(vip->device);
+	vip->device = xstrdup(w->text);
+	return true;
+}
+
+static bool
+vip_label(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	if (strlen(w->text) > 15 || w->text[0] == '\0') {
+		bind_say(
+		    b, CONF_ERROR, w->pos, "the label '%.64s' has not 1 to 15 characters", w->text);
+		return false;
+	}
+	free(vip->label);
+	vip->label = xstrdup(w->text);
+	return true;
+}
+
+static bool
+vip_peer(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	uint8_t length;
+
+	if (!parse_prefix(b, w, &vip->peer, &length))
+		return false;
+	if (vip->peer.family != vip->addr.family) {
+		bind_say(b, CONF_ERROR, w->pos, "the peer is of the other family");
+		return false;
+	}
+	vip->prefix_length = length;
+	return true;
+}
+
+static bool
+vip_preferred(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	if (strcmp(w->text, "forever") == 0 || strcmp(w->text, "infinite") == 0) {
+		vip->preferred_us = INT64_MAX;
+		return true;
+	}
+	return value_seconds(b, w, 0, UINT32_MAX * US_PER_S, &vip->preferred_us);
+}
+
+static bool
+vip_no_prefix_route(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	(void)b, (void)w;
+	vip->no_prefix_route = true;
+	return true;
+}
+
+static bool
+vip_no_track(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	(void)b, (void)w;
+	vip->no_track = true;
+	return true;
+}
+
+/* One option of an address line: with a value or without. */
+static const struct vip_option {
+	const char *name;
+	bool has_value;
+	bool (*set)(
+	    struct binder *, const struct word *, struct vip_conf *); /* NULL: not in effect */
+} vip_options[] = {
+	{ "dev", true, vip_device },
+	{ "label", true, vip_label },
+	{ "scope", true, vip_scope },
+	{ "brd", true, vip_broadcast },
+	{ "broadcast", true, vip_broadcast },
+	{ "peer", true, vip_peer },
+	{ "preferred_lft", true, vip_preferred },
+	{ "noprefixroute", false, vip_no_prefix_route },
+	{ "no_track", false, vip_no_track },
+	{ "home", false, NULL },
+	{ "-nodad", false, NULL },
+	{ "nodad", false, NULL },
+	{ "mngtmpaddr", false, NULL },
+	{ "autojoin", false, NULL },
+	{ "use_vmac", false, NULL },
+	{ "track_group", true, NULL },
+};
+
+static const struct vip_option *
+find_option(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(vip_options); i++)
+		if (strcmp(vip_options[i].name, name) == 0)
+			return &vip_options[i];
+	return NULL;
+}
+
+static bool
+vip_unknown(struct binder *b, const struct word *w)
+{
+	const char *near = conf_nearest(
+	    w->text, vip_options, ARRAY_LEN(vip_options), sizeof(*vip_options));
+	struct addr a;
+	char *host = xstrndup(w->text, strcspn(w->text, "/"));
+	bool second = addr_parse(host, &a) == 0;
+
+	free(host);
+	if (second)
+		bind_say(b, CONF_ERROR, w->pos, "a second address in one line: one line each");
+	else
+		bind_say(b, CONF_ERROR, w->pos, "unknown option '%.64s' of an address%s%s%s",
+		    w->text, near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+		    near != NULL ? "'?" : "");
+	return false;
+}
+
+static bool
+vip_line(struct binder *b, const struct stmt *s, struct vip_conf *vip)
+{
+	if (!parse_prefix(b, &s->words[0], &vip->addr, &vip->prefix_length))
+		return false;
+	if (addr_is_multicast(&vip->addr) || addr_is_any(&vip->addr)) {
+		bind_say(b, CONF_ERROR, s->words[0].pos, "'%s' cannot be a virtual address",
+		    s->words[0].text);
+		return false;
+	}
+	for (size_t i = 1; i < s->n_words; i++) {
+		const struct vip_option *o = find_option(s->words[i].text);
+
+		if (o == NULL)
+			return vip_unknown(b, &s->words[i]);
+		if (o->has_value && i + 1 == s->n_words) {
+			bind_say(b, CONF_ERROR, s->words[i].pos, "'%s' needs a value", o->name);
+			return false;
+		}
+		if (o->set == NULL)
+			bind_say(b, CONF_NOTICE, s->words[i].pos,
+			    "'%s' is accepted, not in effect yet", o->name);
+		else if (!o->set(b, &s->words[i + (o->has_value ? 1 : 0)], vip))
+			return false;
+		i += o->has_value;
+	}
+	return true;
+}
+
+static bool
+has_vip(const struct vrrp_conf *v, const struct addr *a)
+{
+	for (size_t i = 0; i < v->n_vips; i++)
+		if (addr_equal(&v->vips[i].addr, a))
+			return true;
+	return false;
+}
+
+static void
+vip_done(struct vip_conf *vip)
+{
+	free(vip->device);
+	free(vip->label);
+}
+
+/* Advertised ones stand before excluded ones, each in the order of the file. */
+static void
+add_vip(struct vrrp_conf *v, const struct vip_conf *vip)
+{
+	size_t at = vip->excluded ? v->n_vips : v->n_advertised;
+
+	v->vips = xreallocarray(v->vips, v->n_vips + 1, sizeof(*v->vips));
+	memmove(&v->vips[at + 1], &v->vips[at], (v->n_vips - at) * sizeof(*v->vips));
+	v->vips[at] = *vip;
+	v->n_vips++;
+	v->n_advertised += !vip->excluded;
+}
+
+#define VIPS_MAX 2048 /* of one instance; 255 of them fit into an advert */
+
+static void
+bind_vips(struct binder *b, struct stmt *block, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+	struct vrrp_conf *v = &draft->vrrp;
+
+	if (!d->low)
+		draft->vip_block = block;
+	for (struct stmt *s = block->first; s != NULL; s = s->next) {
+		struct vip_conf vip = {
+			.preferred_us = -1, .excluded = d->low, .pos = stmt_pos(s)
+		};
+
+		if (s->n_words == 0 || skips_address(b, s, "address"))
+			continue;
+		if (s->has_block)
+			bind_say(b, CONF_ERROR, stmt_pos(s), "an address takes no block");
+		else if (!vip_line(b, s, &vip))
+			;
+		else if (has_vip(v, &vip.addr))
+			bind_say(b, CONF_ERROR, stmt_pos(s), "the address is here twice");
+		else if (v->n_vips >= VIPS_MAX || (!vip.excluded && v->n_advertised >= 255))
+			bind_say(b, CONF_ERROR, stmt_pos(s),
+			    "an advert holds 255 addresses: the others belong into "
+			    "virtual_ipaddress_excluded (all together %d)",
+			    VIPS_MAX);
+		else if (!vip.excluded && v->n_advertised > 0 &&
+			 v->vips[0].addr.family != vip.addr.family)
+			bind_say(b, CONF_ERROR, stmt_pos(s),
+			    "both families in one virtual_ipaddress are not in effect yet: use a "
+			    "second instance, or virtual_ipaddress_excluded");
+		else {
+			add_vip(v, &vip);
+			continue;
+		}
+		vip_done(&vip);
+	}
+}
+
+/* ---- the peers ---- */
+
+static void
+bind_source(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+
+	(void)d;
+	if (skips_address(b, s, "source address"))
+		return;
+	if (value_addr(b, &s->words[1], &draft->vrrp.source) &&
+	    (addr_is_multicast(&draft->vrrp.source) || addr_is_any(&draft->vrrp.source)))
+		bind_say(b, CONF_ERROR, s->words[1].pos, "'%s' cannot be a source address",
+		    s->words[1].text);
+}
+
+/* IP [min_ttl N] [max_ttl N] */
+static bool
+peer_line(struct binder *b, const struct stmt *s, struct addr *ret)
+{
+	int64_t ttl;
+
+	if (!value_addr(b, &s->words[0], ret))
+		return false;
+	if (addr_is_multicast(ret) || addr_is_any(ret)) {
+		bind_say(b, CONF_ERROR, s->words[0].pos, "'%s' cannot be a peer", s->words[0].text);
+		return false;
+	}
+	for (size_t i = 1; i < s->n_words; i += 2) {
+		if (strcmp(s->words[i].text, "min_ttl") != 0 &&
+		    strcmp(s->words[i].text, "max_ttl") != 0) {
+			bind_say(b, CONF_ERROR, s->words[i].pos,
+			    "'%.64s' is neither min_ttl nor max_ttl; one peer in a line",
+			    s->words[i].text);
+			return false;
+		}
+		if (i + 1 == s->n_words || !value_integer(b, &s->words[i + 1], 0, 255, &ttl)) {
+			if (i + 1 == s->n_words)
+				bind_say(b, CONF_ERROR, s->words[i].pos, "'%s' needs a value",
+				    s->words[i].text);
+			return false;
+		}
+		bind_say(b, CONF_NOTICE, s->words[i].pos, "'%s' is accepted, not in effect yet",
+		    s->words[i].text);
+	}
+	return true;
+}
+
+#define PEERS_MAX 255
+
+static void
+bind_peers(struct binder *b, struct stmt *block, const struct directive *d, void *object)
+{
+	struct vrrp_conf *v = &((struct draft *)object)->vrrp;
+
+	(void)d;
+	v->unicast = true;
+	for (struct stmt *s = block->first; s != NULL; s = s->next) {
+		struct addr a;
+		bool twice = false;
+
+		if (s->n_words == 0 || skips_address(b, s, "peer") || !peer_line(b, s, &a))
+			continue;
+		for (size_t i = 0; i < v->n_peers; i++)
+			twice = twice || addr_equal(&v->peers[i], &a);
+		if (twice) {
+			bind_say(b, CONF_WARNING, stmt_pos(s), "the peer is here twice");
+		} else if (v->n_peers >= PEERS_MAX) {
+			bind_say(b, CONF_ERROR, stmt_pos(s), "more than %d peers", PEERS_MAX);
+		} else {
+			v->peers = xreallocarray(v->peers, v->n_peers + 1, sizeof(*v->peers));
+			v->peers[v->n_peers++] = a;
+		}
+	}
+	if (v->n_peers == 0)
+		bind_say(b, CONF_ERROR, stmt_pos(block),
+		    "unicast without a peer: an advert would reach nobody");
+}
+
+/* ---- authentication ---- */
+
+/* A ';' behind a word of authentication is part of it on keepalived's wire. */
+static bool
+auth_semicolon(struct binder *b, const struct stmt *s)
+{
+	size_t n;
+
+	if (s->semicolon.line == 0)
+		return false;
+	n = s->n_words > 1 ? strlen(s->words[1].text) : 0;
+	if (strcmp(stmt_name(s), "auth_pass") == 0)
+		bind_say(b, CONF_ERROR, s->semicolon,
+		    "';' after a password: keepalived's password has %zu characters, the ';' among "
+		    "them; without the ';' it has %zu. Remove the ';', or put quotes around all "
+		    "%zu characters",
+		    n + 1, n, n + 1);
+	else
+		bind_say(b, CONF_ERROR, s->semicolon,
+		    "';' after auth_type: keepalived does not know '%.16s;' and sends no "
+		    "authentication; without the ';' it sends %.16s. Remove the ';'",
+		    n > 0 ? s->words[1].text : "", n > 0 ? s->words[1].text : "");
+	return true;
+}
+
+static void
+bind_auth_type(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+	const char *word = s->words[1].text;
+
+	(void)d;
+	if (auth_semicolon(b, s))
+		return;
+	if (strcmp(word, "PASS") == 0)
+		draft->auth_type = s;
+	else if (strcmp(word, "AH") == 0)
+		bind_say(b, CONF_ERROR, s->words[1].pos,
+		    "auth_type AH is not supported: keepalived's own packets would not be understood");
+	else
+		bind_say(b, CONF_ERROR, s->words[1].pos,
+		    "unknown auth_type '%.16s': keepalived would send no authentication; PASS is meant?",
+		    word);
+}
+
+static void
+bind_auth_pass(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+	const struct word *w = &s->words[1];
+	size_t n = strlen(w->text);
+
+	(void)d;
+	if (auth_semicolon(b, s))
+		return;
+	if (w->cut)
+		bind_say(b, CONF_WARNING, w->pos,
+		    "'!' and '#' begin a comment: the password is the %zu character%s before it, as "
+		    "keepalived reads it; to have all of it, put quotes around it on every node",
+		    n, n == 1 ? "" : "s");
+	if (w->quoted && strchr(w->text, '\\') != NULL)
+		bind_say(b, CONF_WARNING, w->pos,
+		    "'\\' is part of the password, as keepalived reads it (%zu characters)", n);
+	if (n > 8)
+		bind_say(b, CONF_WARNING, w->pos,
+		    "the password has %zu characters, and the first 8 are used", n);
+	draft->auth_pass = s;
+}
+
+/* clang-format off */
+static const struct directive auth_rows[] = {
+	{ "auth_type", 1, 1, D_SEMICOLON, bind_auth_type, 0, 0, 0, NULL },
+	{ "auth_pass", 1, 1, D_SEMICOLON, bind_auth_pass, 0, 0, 0, NULL },
+};
+/* clang-format on */
+
+static void
+bind_authentication(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct context in = { .kind = "authentication",
+		.part = CONF_VRRP,
+		.rows = auth_rows,
+		.n_rows = ARRAY_LEN(auth_rows) };
+
+	(void)d;
+	bind_block(b, s, &in, object);
+}
+
+/* What keepalived would send, all in all. */
+static void
+settle_authentication(struct binder *b, struct draft *draft)
+{
+	struct vrrp_conf *v = &draft->vrrp;
+	const struct stmt *any = draft->auth_type != NULL ? draft->auth_type : draft->auth_pass;
+	const char *pass = draft->auth_pass != NULL ? draft->auth_pass->words[1].text : "";
+
+	if (any == NULL)
+		return;
+	if (v->version == 3)
+		bind_say(b, CONF_WARNING, stmt_pos(any),
+		    "VRRP version 3 has no authentication: ignored, as keepalived does");
+	else if (v->strict)
+		bind_say(b, CONF_WARNING, stmt_pos(any),
+		    "vrrp_strict allows no authentication: ignored, as keepalived does");
+	else if (draft->auth_type == NULL)
+		bind_say(b, CONF_WARNING, stmt_pos(any),
+		    "no auth_type: no authentication is sent, as keepalived does");
+	else if (pass[0] == '\0')
+		bind_say(b, CONF_WARNING, stmt_pos(any),
+		    "no auth_pass: no authentication is sent, as keepalived does");
+	else {
+		v->auth = VRRP_AUTH_PASS;
+		memcpy(v->auth_pass, pass, MIN(strlen(pass), sizeof(v->auth_pass)));
+	}
+}
+
+/* ---- the other words ---- */
+
+static void
+bind_state(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+
+	(void)d;
+	draft->vrrp.state_master = strcmp(s->words[1].text, "MASTER") == 0;
+	if (!draft->vrrp.state_master && strcmp(s->words[1].text, "BACKUP") != 0)
+		bind_say(b, CONF_WARNING, s->words[1].pos,
+		    "'%.64s' is neither MASTER nor BACKUP; taken as BACKUP", s->words[1].text);
+}
+
+static void
+bind_interface(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	check_interface(b, &s->words[1]);
+	bind_string(b, s, d, object);
+}
+
+static void
+bind_priority(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+
+	draft->priority = s;
+	bind_u8(b, s, d, object);
+}
+
+/* keepalived ignores "2;" and keeps its default of one second (seen). */
+static void
+bind_advert(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+	int64_t us;
+
+	if (s->semicolon.line > 0) {
+		bind_say(b, CONF_WARNING, s->semicolon,
+		    "keepalived does not read '%.16s;' and advertises every second, and so does "
+		    "trivet: remove the ';' on every node",
+		    s->words[1].text);
+		s->left_out = true;
+		return;
+	}
+	if (value_seconds(b, &s->words[1], d->low, d->high, &us)) {
+		draft->vrrp.advert_us = us;
+		draft->advert = s;
+	}
+}
+
+static void
+bind_instance_version(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+
+	bind_u8(b, s, d, object);
+	draft->version_written = true;
+}
+
+static void
+bind_nopreempt(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+
+	(void)b;
+	draft->vrrp.nopreempt = d->low;
+	draft->nopreempt = stmt_pos(s);
+}
+
+static void
+bind_preempt_delay(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	((struct draft *)object)->preempt_delay = s;
+	bind_seconds(b, s, d, object);
+}
+
+static void
+bind_destination(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+
+	(void)d;
+	if (skips_address(b, s, "group"))
+		return;
+	if (value_addr(b, &s->words[1], &draft->vrrp.mcast_group) &&
+	    !addr_is_multicast(&draft->vrrp.mcast_group))
+		bind_say(b, CONF_ERROR, s->words[1].pos, "'%s' is not a multicast address",
+		    s->words[1].text);
+}
+
+/* References to checks are looked up when all of them are known (suite.c). */
+static void
+bind_track_script(struct binder *b, struct stmt *block, const struct directive *d, void *object)
+{
+	(void)d, (void)object;
+	for (struct stmt *s = block->first; s != NULL; s = s->next) {
+		if (s->n_words == 0)
+			continue;
+		if (s->semicolon.line > 0)
+			bind_say(b, CONF_WARNING, s->semicolon,
+			    "';' is not part of keepalived's language; read as the end of '%s'",
+			    stmt_name(s));
+		b->tracks = xreallocarray(b->tracks, b->n_tracks + 1, sizeof(*b->tracks));
+		b->tracks[b->n_tracks++] = (struct reference){ s, b->conf->n_instances };
+	}
+}
+
+static void
+bind_track_interface(struct binder *b, struct stmt *block, const struct directive *d, void *object)
+{
+	struct vrrp_conf *v = &((struct draft *)object)->vrrp;
+
+	(void)d;
+	for (const struct stmt *s = block->first; s != NULL; s = s->next) {
+		int64_t weight = 0;
+
+		if (s->n_words == 0)
+			continue;
+		check_interface(b, &s->words[0]);
+		if (s->n_words > 1 && strcmp(s->words[1].text, "weight") != 0) {
+			bind_say(b, CONF_ERROR, s->words[1].pos,
+			    "'%.64s' is not 'weight'; one interface in a line", s->words[1].text);
+			continue;
+		}
+		if (s->n_words == 2) {
+			bind_say(b, CONF_ERROR, s->words[1].pos, "'weight' needs a value");
+			continue;
+		}
+		if (s->n_words > 2 && !value_integer(b, &s->words[2], -253, 253, &weight))
+			continue;
+		if (weight != 0 || s->n_words > 3) {
+			bind_say(b, CONF_NOTICE, stmt_pos(s),
+			    "an interface with a weight is accepted, not in effect yet");
+			continue;
+		}
+		v->track_interfaces = xreallocarray(
+		    v->track_interfaces, v->n_track_interfaces + 1, sizeof(*v->track_interfaces));
+		v->track_interfaces[v->n_track_interfaces++] = xstrdup(stmt_name(s));
+	}
+}
+
+static void
+bind_lease(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+	int64_t us;
+
+	if (strcmp(s->words[1].text, "off") == 0) {
+		draft->vrrp.lease_us = 0;
+		return;
+	}
+	if (!value_duration(b, &s->words[1], d->low, d->high, &us))
+		return;
+	if (us % US_PER_S != 0)
+		bind_say(b, CONF_ERROR, s->words[1].pos, "a lease is whole seconds");
+	else
+		draft->vrrp.lease_us = us;
+}
+
+/* notify_master "cmd" [user [group]] */
+static void
+bind_notify(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct vrrp_conf *v = &((struct draft *)object)->vrrp;
+
+	script_add(b, s, 2, true, xasprintf("%s of %s", d->name, v->name), &v->notify[d->low]);
+}
+
+/* clang-format off */
+static const struct directive instance_rows[] = {
+	{ "state", 1, 1, 0, bind_state, 0, 0, 0, NULL },
+	{ "interface", 1, 1, 0, bind_interface, V(interface), 0, 0, NULL },
+	{ "virtual_router_id", 1, 1, 0, bind_u8, V(vrid), 1, 255, NULL },
+	{ "priority", 1, 1, 0, bind_priority, V(priority), 1, 255, NULL },
+	{ "advert_int", 1, 1, D_SEMICOLON, bind_advert, 0, 10 * US_PER_MS, 255 * US_PER_S, NULL },
+	{ "version", 1, 1, 0, bind_instance_version, V(version), 2, 3, NULL },
+	{ "authentication", 0, 0, D_BLOCK, bind_authentication, 0, 0, 0, NULL },
+	{ "nopreempt", 0, 0, D_REPEAT, bind_nopreempt, 0, true, 0, NULL },
+	{ "preempt", 0, 0, D_REPEAT, bind_nopreempt, 0, false, 0, NULL },
+	{ "preempt_delay", 1, 1, 0, bind_preempt_delay, V(preempt_delay_us), 0, 1000 * US_PER_S, NULL },
+	{ "unicast_src_ip", 1, 1, D_SEMICOLON, bind_source, 0, 0, 0, NULL },
+	{ "mcast_src_ip", 1, 1, D_SEMICOLON, bind_source, 0, 0, 0, NULL },
+	{ "mcast_dst_ip", 1, 1, D_SEMICOLON, bind_destination, 0, 0, 0, NULL },
+	{ "unicast_peer", 0, 0, D_BLOCK, bind_peers, 0, 0, 0, NULL },
+	{ "virtual_ipaddress", 0, 0, D_BLOCK | D_REPEAT, bind_vips, 0, false, 0, NULL },
+	{ "virtual_ipaddress_excluded", 0, 0, D_BLOCK | D_REPEAT, bind_vips, 0, true, 0, NULL },
+	{ "track_script", 0, 0, D_BLOCK | D_REPEAT, bind_track_script, 0, 0, 0, NULL },
+	{ "track_check", 0, 0, D_BLOCK | D_REPEAT, bind_track_script, 0, 0, 0, NULL },
+	{ "track_interface", 0, 0, D_BLOCK | D_REPEAT, bind_track_interface, 0, 0, 0, NULL },
+	{ "dont_track_primary", 0, 0, 0, bind_flag, V(dont_track_primary), 0, 0, NULL },
+	{ "strict_mode", 0, 1, 0, bind_flag, V(strict), 0, 0, NULL },
+	{ "vip_lease", 1, 1, 0, bind_lease, 0, 0, 86400 * US_PER_S, NULL },
+	{ "down_timer_adverts", 1, 1, 0, bind_unsigned, V(down_timer_adverts), 1, 100, NULL },
+	{ "v3_checksum_as_v2", 0, 1, 0, bind_flag, V(v3_checksum_as_v2), 0, 0, NULL },
+	{ "garp_master_delay", 1, 1, 0, bind_seconds, V(garp_delay_us), 0, 86400 * US_PER_S, NULL },
+	{ "garp_master_repeat", 1, 1, 0, bind_unsigned, V(garp_repeat), 1, 255, NULL },
+	{ "garp_master_refresh", 1, 1, 0, bind_seconds, V(garp_refresh_us), 0, 86400 * US_PER_S, NULL },
+	{ "garp_master_refresh_repeat", 1, 1, 0, bind_unsigned, V(garp_refresh_repeat), 1, 255, NULL },
+	{ "notify_master", 1, 3, 0, bind_notify, 0, NOTIFY_MASTER, 0, NULL },
+	{ "notify_backup", 1, 3, 0, bind_notify, 0, NOTIFY_BACKUP, 0, NULL },
+	{ "notify_fault", 1, 3, 0, bind_notify, 0, NOTIFY_FAULT, 0, NULL },
+	{ "notify_stop", 1, 3, 0, bind_notify, 0, NOTIFY_STOP, 0, NULL },
+	{ "notify", 1, 3, 0, bind_notify, 0, NOTIFY_ANY, 0, NULL },
+	{ "native_ipv6", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* the addresses decide */
+	{ "check_unicast_src", 0, 1, 0, bind_accepted, 0, 0, 0, NULL },	/* always on */
+	{ "unicast_fault_no_peer", 0, 0, 0, bind_accepted, 0, 0, 0, NULL }, /* an error anyway */
+	{ "accept", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },		/* the default */
+	KNOWN("no_accept"), KNOWN("vrf"), KNOWN("use_vmac"), KNOWN("use_vmac_addr"),
+	KNOWN("vmac_xmit_base"), KNOWN("use_ipvlan"), KNOWN("virtual_routes"), KNOWN("virtual_rules"),
+	KNOWN("no_virtual_ipaddress"), KNOWN("promote_secondaries"), KNOWN("track_process"),
+	KNOWN("track_file"), KNOWN("track_bfd"), KNOWN("track_src_ip"), KNOWN("track_upstream"),
+	KNOWN("track_proxy"), KNOWN("unicast_ttl"), KNOWN("old_unicast_checksum"),
+	KNOWN("garp_lower_prio_delay"), KNOWN("garp_lower_prio_repeat"), KNOWN("garp_extra_if"),
+	KNOWN("garp_interval"), KNOWN("gna_interval"), KNOWN("lower_prio_no_advert"),
+	KNOWN("higher_prio_send_advert"), KNOWN("skip_check_adv_addr"), KNOWN("owner_ignore_adverts"),
+	KNOWN("timer_expired_backup"), KNOWN("debug"), KNOWN("notify_deleted"),
+	KNOWN("notify_master_rx_lower_pri"), KNOWN("notify_priority_changes"), KNOWN("notify_fifo"),
+	KNOWN("smtp_alert"), KNOWN("kernel_rx_buf_size"), KNOWN("linkbeat_use_polling"),
+	KNOWN("lvs_sync_daemon_interface"), KNOWN("fast_preempt"), KNOWN("yield_when_deaf"),
+	KNOWN("dual_stack"), KNOWN("witness"), KNOWN("auth_hmac"),
+	KNOWN("sync_group_tracking_weight"),
+};
+/* clang-format on */
+
+/* ---- one instance ---- */
+
+static void
+settle_version(struct binder *b, struct draft *draft)
+{
+	struct vrrp_conf *v = &draft->vrrp;
+
+	v->family = v->n_advertised > 0		    ? v->vips[0].addr.family
+		    : v->source.family != AF_UNSPEC ? v->source.family
+		    : v->n_peers > 0		    ? v->peers[0].family
+		    : v->n_vips > 0		    ? v->vips[0].addr.family
+						    : AF_INET;
+	if (v->family == AF_INET6) {
+		if (draft->version_written && v->version == 2)
+			bind_say(b, CONF_WARNING, v->pos,
+			    "IPv6 has version 3 only: 3 is used, as keepalived does");
+		v->version = 3;
+	} else if (!draft->version_written) {
+		v->version = b->globals.version != 0 ? b->globals.version : 2;
+	}
+}
+
+/* The interval on the wire: whole seconds in version 2, centiseconds in 3; keepalived rounds. */
+static void
+settle_interval(struct binder *b, struct draft *draft)
+{
+	struct vrrp_conf *v = &draft->vrrp;
+	int64_t step = v->version == 3 ? 10 * US_PER_MS : US_PER_S;
+	int64_t high = v->version == 3 ? 4095 * 10 * US_PER_MS : 255 * US_PER_S;
+	int64_t used = MAX((v->advert_us + step / 2) / step * step, step);
+
+	if (draft->advert == NULL)
+		return;
+	if (v->advert_us > high)
+		bind_say(b, CONF_ERROR, draft->advert->words[1].pos,
+		    "an interval in version 3 is at most 40.95 seconds");
+	else if (used != v->advert_us)
+		bind_say(b, CONF_WARNING, draft->advert->words[1].pos,
+		    v->version == 3 ? "version 3 counts hundredths: %lld.%02lld s is used"
+				    : "version 2 counts whole seconds: %lld s is used",
+		    (long long)(used / US_PER_S), (long long)(used % US_PER_S / (10 * US_PER_MS)));
+	v->advert_us = used;
+}
+
+static void
+settle_addresses(struct binder *b, struct draft *draft)
+{
+	struct vrrp_conf *v = &draft->vrrp;
+
+	if (v->source.family != AF_UNSPEC && v->source.family != v->family)
+		bind_say(b, CONF_ERROR, v->pos, "'%s': its source address is of the other family",
+		    v->name);
+	for (size_t i = 0; i < v->n_peers; i++) {
+		char text[ADDR_STRLEN];
+
+		if (v->peers[i].family != v->family)
+			bind_say(b, CONF_ERROR, v->pos, "'%s': the peer %s is of the other family",
+			    v->name, addr_format(&v->peers[i], text));
+		else if (addr_equal(&v->peers[i], &v->source))
+			bind_say(b, CONF_WARNING, v->pos,
+			    "'%s': its own source address %s is among its peers", v->name,
+			    addr_format(&v->peers[i], text));
+	}
+	if (v->mcast_group.family == AF_UNSPEC)
+		v->mcast_group = v->family == AF_INET6 ? b->globals.mcast6 : b->globals.mcast4;
+	else if (v->mcast_group.family != v->family)
+		bind_say(b, CONF_ERROR, v->pos, "'%s': its multicast group is of the other family",
+		    v->name);
+}
+
+static void
+lint_instance(struct binder *b, struct draft *draft)
+{
+	struct vrrp_conf *v = &draft->vrrp;
+
+	if (v->n_vips == 0)
+		bind_say(b, CONF_WARNING, v->pos, "'%s' has no virtual address", v->name);
+	if (v->state_master && draft->priority == NULL)
+		bind_say(b, CONF_WARNING, v->pos,
+		    "'%s' has no priority: 100 is used, where keepalived takes 255 (owner) beside "
+		    "state MASTER",
+		    v->name);
+	if (v->state_master && v->nopreempt)
+		bind_say(b, CONF_WARNING, draft->nopreempt,
+		    "keepalived drops nopreempt beside 'state MASTER'; trivet honours it");
+	if (v->nopreempt && draft->preempt_delay != NULL)
+		bind_say(b, CONF_WARNING, stmt_pos(draft->preempt_delay),
+		    "preempt_delay has no effect beside nopreempt");
+	if (v->nopreempt && v->priority == 255)
+		bind_say(b, CONF_WARNING, draft->nopreempt,
+		    "an owner (priority 255) always preempts: nopreempt has no effect");
+}
+
+static bool
+same_name(struct binder *b, const struct vrrp_conf *v)
+{
+	const struct vrrp_conf *other = conf_instance(b->conf, v->name);
+
+	if (other == NULL)
+		return false;
+	bind_say(b, CONF_ERROR, v->pos, "there is a vrrp_instance '%s' already, in line %u",
+	    v->name, other->pos.line);
+	return true;
+}
+
+static void
+set_defaults(struct binder *b, struct vrrp_conf *v)
+{
+	const struct globals *g = &b->globals;
+
+	v->priority = 100;
+	v->advert_us = US_PER_S;
+	v->lease_us = -1;
+	v->strict = g->strict;
+	v->down_timer_adverts = g->down_timer_adverts;
+	v->garp_delay_us = g->garp_delay_us;
+	v->garp_refresh_us = g->garp_refresh_us;
+	v->garp_repeat = g->garp_repeat;
+	v->garp_refresh_repeat = g->garp_refresh_repeat;
+	for (size_t i = 0; i < NOTIFY_MAX; i++)
+		v->notify[i] = SIZE_MAX;
+}
+
+void
+vrrp_bind(struct binder *b, struct stmt *s)
+{
+	struct draft draft = { .vrrp = {
+				   .name = xstrdup(s->words[1].text), .pos = s->words[1].pos } };
+	struct vrrp_conf *v = &draft.vrrp;
+	struct context in = { .kind = "vrrp_instance",
+		.name = v->name,
+		.part = CONF_VRRP,
+		.rows = instance_rows,
+		.n_rows = ARRAY_LEN(instance_rows) };
+	const struct context *outer = b->in;
+	struct conf *conf = b->conf;
+
+	set_defaults(b, v);
+	bind_block(b, s, &in, &draft);
+	b->in = &in;
+	settle_version(b, &draft);
+	settle_interval(b, &draft);
+	settle_authentication(b, &draft);
+	settle_addresses(b, &draft);
+	if (v->interface == NULL)
+		bind_say(b, CONF_ERROR, v->pos, "'%s' has no interface", v->name);
+	if (v->vrid == 0)
+		bind_say(b, CONF_ERROR, v->pos, "'%s' has no virtual_router_id", v->name);
+	lint_instance(b, &draft);
+	same_name(b, v);
+	b->in = outer;
+	/* kept even with errors, so that references by index hold; conf_finish drops it */
+	conf->instances = xreallocarray(
+	    conf->instances, conf->n_instances + 1, sizeof(*conf->instances));
+	conf->instances[conf->n_instances++] = *v;
+}
