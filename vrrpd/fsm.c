@@ -7,6 +7,9 @@
 
 #include "common/util.h"
 
+/* More than routers that are likely to claim at once, few enough to bear. */
+#define ANSWERS_MAX 8
+
 /* ---- timers (RFC 3768 6.1, RFC 9568 6.1) ---- */
 
 int64_t
@@ -113,6 +116,7 @@ enter_master(const struct vrrp_params *p, struct vrrp_state s, mono_t now, enum 
 	s.heard = (struct vrrp_heard){ 0 };
 	s.interval_us = p->interval_us;
 	s.preempt_at = s.lower_at = MONO_NEVER;
+	s.answers = 0;
 	s.deadline = mono_add(now, p->interval_us);
 	out = act(s, VRRP_SEND_ADVERT | VRRP_ADD_VIPS | VRRP_ANNOUNCE);
 	out.reason = (struct vrrp_reason){ .why = why, .ours = s.priority };
@@ -448,6 +452,7 @@ static struct vrrp_outcome
 speak(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 {
 	s.deadline = mono_add(now, p->interval_us);
+	s.answers = 0;
 	return act(s, VRRP_SEND_ADVERT | VRRP_RENEW_LEASE);
 }
 
@@ -462,6 +467,7 @@ master_on_timer(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 	s.deadline = mono_add(s.deadline, p->interval_us);
 	if (!mono_before(now, s.deadline))
 		s.deadline = mono_add(now, p->interval_us);
+	s.answers = 0;
 	/* The other one has fallen silent: what it told the segment is to be corrected. */
 	if (!mono_is_never(s.lower_at) &&
 	    mono_until(s.lower_at, now) > p->interval_us + p->interval_us / 2) {
@@ -472,24 +478,23 @@ master_on_timer(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 }
 
 /*
- * 6.4.3.  v3 answers a losing advert at once and does not touch the timer; at
- * most twice an interval, so that two routers that disagree about who loses
+ * 6.4.3.  v3 answers a losing advert at once and does not touch the timer; only
+ * so many times an interval, so that two routers that disagree about who loses
  * (addresses rewritten on the way) do not answer each other without end.
  */
 static struct vrrp_outcome
 answer_lower(
     const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_advert *a, mono_t now)
 {
-	bool contested = !mono_is_never(s.lower_at);
 	struct vrrp_outcome out;
 	unsigned actions = 0;
 
-	if (!contested || mono_until(s.lower_at, now) >= p->interval_us / 2) {
-		if (p->version == 3 || p->answer_lower)
-			actions |= VRRP_SEND_ADVERT;
-		if (!contested)
-			actions |= VRRP_ANNOUNCE;
-		s.lower_at = now;
+	if (mono_is_never(s.lower_at))
+		actions |= VRRP_ANNOUNCE;
+	s.lower_at = now;
+	if ((p->version == 3 || p->answer_lower) && s.answers < ANSWERS_MAX) {
+		s.answers++;
+		actions |= VRRP_SEND_ADVERT;
 	}
 	out = act(s, actions);
 	out.reason = about_peer(VRRP_WHY_LOWER_ADVERT, a, &s);

@@ -61,6 +61,7 @@ struct vrrp_state { /* a value: copy it freely.  Zeroed means INIT */
 	bool fresh;	   /* verdicts are in for the present takeover */
 
 	mono_t lower_at; /* MASTER: the last losing advert; MONO_NEVER: uncontested */
+	uint8_t answers; /* to such, since our last advert in turn */
 };
 
 struct vrrp_outcome {
