@@ -156,6 +156,17 @@ count(const struct run *run, enum supervise_phase phase)
 	return n;
 }
 
+/* Ready means that somebody serves; the runner alone, or a crash loop, is not that. */
+static bool
+any_daemon_ready(const struct run *run)
+{
+	for (size_t i = 0; i < run->n; i++)
+		if (run->children[i].user != NULL &&
+		    run->children[i].state.phase == SUPERVISE_READY)
+			return true;
+	return false;
+}
+
 static void
 announce(struct run *run)
 {
@@ -215,7 +226,7 @@ settle(struct run *run)
 		uv_stop(run->loop);
 	else if (!run->stopping && all_refused(run))
 		begin_stop(run, EXIT_CONFIG);
-	else if (!run->stopping && all_settled(run))
+	else if (!run->stopping && all_settled(run) && any_daemon_ready(run))
 		announce(run);
 }
 
@@ -587,6 +598,10 @@ verb_run(const struct ctl *ctl, int argc, char **argv)
 	if (!only_ok(only))
 		return ctl_usage("run", "--only takes checkd, proxyd, vrrpd, not '%s'", only);
 	log_init("trivet", run.options.verbose ? LOG_DEBUG : LOG_INFO);
+	if (geteuid() != 0) {
+		log_err("run needs root: the daemons give it away themselves");
+		return EXIT_FAILED;
+	}
 	if (choose_children(&run, only) < 0)
 		return EXIT_FAILED;
 	return supervise(&run);

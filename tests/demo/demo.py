@@ -36,7 +36,7 @@ def say(text):
 
 def show(node, *args):
     """A command as a person would type it on the node, and what it prints."""
-    print(styled("36", f"{node.name}# trivet {' '.join(args)}"), flush=True)
+    print(styled("36", f"{node.name}# trivet {' '.join(map(str, args))}"), flush=True)
     done = node.trivet(*args, check=False)
     print("   " + "\n   ".join((done.stdout + done.stderr).rstrip().splitlines()), flush=True)
 
@@ -95,7 +95,9 @@ class Story:
 
     def at_rest(self):
         chapter(f"Two nodes, one address: {VIP}, port 7443, in front of two API servers")
-        say(f"configuration: {EXAMPLE.relative_to(CHECKOUT)}/trivet.conf")
+        say(f"configuration, for both nodes: {EXAMPLE.relative_to(CHECKOUT)}/trivet.conf")
+        conf = self.n1.dir / "trivet.conf"
+        show(self.n1, "check", "-i", "n1", conf, "-i", "n2", conf)
         show(self.n1, "status")
         wait_for(lambda: len(self.pulse.answers()) == 2, "both servers answer")
         say("")

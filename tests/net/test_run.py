@@ -309,3 +309,10 @@ def test_program_missing(fakes):
     assert fakes.run().wait() == 1
     assert "proxyd: not found beside trivet" in fakes.proc.log()
     assert not fakes.log()
+
+
+def test_needs_root(fakes):
+    done = fakes.node.run(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+                           fakes.dir / "trivet", "run", "--run-dir", "/tmp/never"], check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "run needs root" in done.stderr
