@@ -87,7 +87,7 @@ set_initial(struct pool_server *s, mono_t now)
 	else if (!s->has_address)
 		set_state(s, POOL_DOWN, POOL_RESOLVER, "name not resolved yet", now);
 	else
-		set_state(s, POOL_UP, POOL_PASSIVE, "not tried yet", now);
+		set_state(s, POOL_UP, POOL_PASSIVE, "no failures seen", now);
 }
 
 void

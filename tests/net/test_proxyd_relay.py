@@ -1,0 +1,239 @@
+"""What proxyd does to a connection: nothing.  FIN leaves as FIN, RST as RST, both
+ways; every byte arrives; memory is bounded whatever the peers do."""
+
+import socket
+import time
+
+import pytest
+
+from lab import proc_status, wait_for
+from peers import (Drain, Server, Stream, digest, echo, ending, read_all, read_exactly,
+                   reset)
+from test_proxyd import ONE, PORT, VIP, Front
+
+BULK = 50_000_000
+
+
+@pytest.fixture
+def front(lab):
+    return Front(lab)
+
+
+@pytest.fixture
+def pair(front):
+    """A client and a server connection with proxyd between them."""
+    front.start(f"server {ONE}:8081;")
+    with Server(front.servers, ONE, 8081) as server:
+        client = front.connect()
+        yield front, client, server.accept()
+
+
+def ends(client, server, who):
+    return (client, server) if who == "client" else (server, client)
+
+
+def reason_of(front):
+    return wait_for(lambda: front.listener()["counters"]["closeReasons"], "the session has ended")
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_half_close(pair, who):
+    front, client, server = pair
+    first, other = ends(client, server, who)
+    first.sendall(b"question")
+    first.shutdown(socket.SHUT_WR)
+    assert read_all(other) == b"question", "the bytes, then the FIN"
+    for late in (b"late ", b"data"):
+        other.sendall(late)
+        assert read_exactly(first, len(late)) == late
+    assert front.listener()["currentSessions"] == 1
+    other.sendall(b"end")
+    other.close()
+    assert read_all(first) == b"end"
+    assert reason_of(front) == {f"{who} fin": 1}
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_half_close_off_is_nginx(front, who):
+    front.start(f"server {ONE}:8081;", "proxy_half_close off;")
+    with Server(front.servers, ONE, 8081) as server:
+        first, other = ends(front.connect(), server.accept(), who)
+        first.sendall(b"question")
+        first.shutdown(socket.SHUT_WR)
+        assert read_all(other) == b"question"
+        assert ending(first) == "fin"
+        assert reason_of(front) == {f"{who} fin": 1}
+
+
+@pytest.mark.parametrize("said", [b"", b"something"])
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_reset(pair, who, said):
+    front, client, server = pair
+    server.sendall(b"hello")  # from here on no other server is tried
+    assert read_exactly(client, 5) == b"hello"
+    first, other = ends(client, server, who)
+    if said:
+        first.sendall(said)
+        assert read_exactly(other, len(said)) == said
+    reset(first)
+    assert ending(other) == "reset"
+    assert reason_of(front) == {f"{who} rst": 1}
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_reset_after_fin(pair, who):
+    front, client, server = pair
+    server.sendall(b"hello")
+    assert read_exactly(client, 5) == b"hello"
+    first, other = ends(client, server, who)
+    first.shutdown(socket.SHUT_WR)
+    assert ending(other) == "fin"
+    reset(first)
+    wait_for(lambda: ending(other, 0) == "reset" or _fails(other), "the reset arrives")
+    assert reason_of(front) == {f"{who} rst": 1}
+
+
+def _fails(sock):
+    """A reset after a FIN shows at the next write."""
+    try:
+        sock.send(b"x")
+    except (BrokenPipeError, ConnectionResetError):
+        return True
+    return False
+
+
+def test_client_leaves_while_connecting(front):
+    front.start("server 10.4.7.99:8081;", "proxy_connect_timeout 30s;")
+    reset(front.connect())
+    assert reason_of(front) == {"client rst": 1}
+
+
+def test_server_closes_with_bytes_unread(pair):
+    """The reply that a server sent before its reset still arrives, as it would without us."""
+    _, client, server = pair
+    client.sendall(b"request that is never read")
+    server.sendall(b"early reply")
+    assert read_exactly(client, 11) == b"early reply"
+    server.close()  # unread bytes: the kernel sends RST
+    assert ending(client) == "reset"
+
+
+def test_bulk_both_ways(pair):
+    front, client, server = pair
+    up, down = Stream(client, "up", BULK), Stream(server, "down", BULK)
+    at_server, at_client = Drain(server), Drain(client)
+    for thread in (up, down, at_server, at_client):
+        thread.join(120)
+    assert (at_server.size, at_client.size) == (BULK, BULK)
+    assert at_server.hash.hexdigest() == digest("up", BULK)
+    assert at_client.hash.hexdigest() == digest("down", BULK)
+    wait_for(lambda: front.listener()["counters"]["closeReasons"], "the session has ended")
+    counters = front.listener()["counters"]
+    assert (counters["bytesIn"], counters["bytesOut"]) == (BULK, BULK)
+
+
+def test_many_short_streams_lose_nothing(front):
+    """Each ends with a FIN right behind its last bytes."""
+    front.start(f"server {ONE}:8081;")
+    size = 200_000
+
+    def sender(conn):
+        stream = Stream(conn, "short", size)
+        stream.join()
+        conn.recv(1)
+    with Server(front.servers, ONE, 8081).serve(sender):
+        for _ in range(10):
+            drains = [Drain(front.connect()) for _ in range(10)]
+            for drain in drains:
+                drain.join(30)
+                assert (drain.error, drain.size) == (None, size)
+                assert drain.hash.hexdigest() == digest("short", size)
+                drain.sock.close()
+
+
+def rss_kib(front):
+    return int(proc_status(front.proxy.daemon_pid("proxyd"))["VmRSS"].split()[0])
+
+
+def test_slow_reader_costs_one_buffer(front):
+    """20 clients that read nothing, servers that send without end."""
+    front.start(f"server {ONE}:8081;")
+    size = 20_000_000
+    streams = []
+    with Server(front.servers, ONE, 8081) as server:
+        clients = [front.connect(rcvbuf=8192) for _ in range(20)]
+        conns = [server.accept() for _ in clients]
+        before = rss_kib(front)
+        streams = [Stream(conn, "slow", size) for conn in conns]
+
+        def stalled():
+            seen = front.listener()["counters"]["bytesOut"]
+            limit = time.monotonic() + 0.3
+            wait_for(lambda: time.monotonic() > limit, "a moment has passed")
+            return seen > 0 and front.listener()["counters"]["bytesOut"] == seen
+        wait_for(stalled, "everything is full", 20)
+        assert rss_kib(front) - before < 20 * 80 + 2000
+        drains = [Drain(sock) for sock in clients]
+        for stream, drain in zip(streams, drains):
+            stream.join(60)
+            drain.join(60)
+            assert drain.size == size
+        assert drains[0].hash.hexdigest() == digest("slow", size)
+
+
+def test_two_thousand_connections(front):
+    front.start(f"server {ONE}:8081;")
+    with Server(front.servers, ONE, 8081, backlog=4096) as server:
+        warm = front.connect()
+        server.accept()
+        before = rss_kib(front)
+        pairs = []
+        for _ in range(2000):
+            client = front.connect()
+            pairs.append((client, server.accept()))
+        wait_for(lambda: front.listener()["currentSessions"] == 2001, "all are there")
+        for n, (client, conn) in enumerate(pairs):
+            client.sendall(n.to_bytes(4, "big"))
+            assert read_exactly(conn, 4) == n.to_bytes(4, "big")
+            conn.sendall(b"ok")
+            assert read_exactly(client, 2) == b"ok"
+        assert (rss_kib(front) - before) / 2000 < 1.0, "KiB for each idle session"
+        for client, conn in pairs:
+            client.close()
+            conn.close()
+        warm.close()
+        wait_for(lambda: front.listener()["currentSessions"] <= 1, "all are gone")
+
+
+def test_idle(front):
+    front.start(f"server {ONE}:8081;", "proxy_timeout 1s;")
+    with Server(front.servers, ONE, 8081) as server:
+        sock = front.connect()
+        conn = server.accept()
+        for _ in range(4):  # any byte either way keeps it
+            limit = time.monotonic() + 0.5
+            wait_for(lambda: time.monotonic() > limit, "half the timeout has passed")
+            conn.sendall(b".")
+            assert read_exactly(sock, 1) == b"."
+        began = time.monotonic()
+        assert ending(sock) == "fin" and ending(conn) == "fin"
+        assert 0.8 < time.monotonic() - began < 2
+        assert reason_of(front) == {"idle": 1}
+
+
+def test_timeout_never(front):
+    front.start(f"server {ONE}:8081;", "proxy_timeout 0;")
+    with Server(front.servers, ONE, 8081).serve(echo):
+        sock = front.connect()
+        assert ending(sock, 2) == "silence"
+        sock.sendall(b"x")
+        assert read_exactly(sock, 1) == b"x"
+
+
+def test_urgent_data_does_not_stall_the_rest(pair):
+    _, client, server = pair
+    client.sendall(b"before")
+    client.send(b"!", socket.MSG_OOB)
+    client.sendall(b"after")
+    client.shutdown(socket.SHUT_WR)
+    assert read_all(server) in (b"beforeafter", b"before!after")
