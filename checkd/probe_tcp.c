@@ -265,8 +265,9 @@ on_time_over(struct loop_timer *t, mono_t now)
 	struct attempt *a = CONTAINER_OF(t, struct attempt, timer);
 	char detail[PROBE_DETAIL_MAX];
 
+	(void)now;
 	snprintf(detail, sizeof(detail), "timeout after %.3g s: %s",
-	    (double)mono_until(a->began, now) / 1e6,
+	    (double)a->owner->probe.conf->timeout_us / 1e6,
 	    a->phase == CONNECTING ? "no connection" : "no expected answer");
 	finish(a, REASON_TIMEOUT, detail);
 }
