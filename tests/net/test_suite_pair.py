@@ -137,7 +137,7 @@ class Pair:
             name=node.name, mine=ADDRESS[node.name], other=ADDRESS["r2" if first else "r1"],
             state="MASTER" if first else "BACKUP", priority=100 if first else 90,
             nopreempt="nopreempt" if first else "",
-            service=getattr(self.services[node.name], "comm", ""),
+            service=getattr(self.services.get(node.name), "comm", ""),
             script=node.script("check_port.sh", CHECK_PORT))
 
     def start(self, node):
