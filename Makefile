@@ -202,7 +202,7 @@ EXAMPLESDIR ?= $(prefix)/share/doc/trivet/examples
 SBIN     := vrrpd checkd proxyd trivet-runner
 UNITS    := $(wildcard packaging/systemd/*)
 EXAMPLES := $(shell test -d packaging/examples && find packaging/examples -type f)
-MAN      := $(wildcard */*.[158])
+MAN      := $(wildcard */*.[158] */*/*.[158])
 put = install -D -m $(1) $(2) $(DESTDIR)$(3)
 install: all
 	$(foreach p,$(SBIN),$(call put,755,$(B)/$(p),$(prefix)/sbin/$(p)) &&) \

@@ -29,7 +29,7 @@ def test_everything_has_its_place(tree):
     found = {str(p.relative_to(tree)) for p in tree.rglob("*") if p.is_file()}
     wanted = {f"opt/trivet/sbin/{name}" for name in DAEMONS + ("trivet-runner",)}
     wanted |= {f"opt/trivet/lib/systemd/system/{u.name}" for u in UNITS.iterdir()}
-    wanted |= {f"opt/trivet/share/man/man8/{name}.8" for name in DAEMONS}
+    wanted |= {f"opt/trivet/share/man/man8/{name}.8" for name in DAEMONS + ("trivet-runner",)}
     wanted |= {"opt/trivet/bin/trivet", "opt/trivet/share/man/man8/trivet.8",
                "opt/trivet/share/man/man5/trivet.conf.5", "opt/trivet/lib/tmpfiles.d/trivet.conf",
                "opt/trivet/lib/sysusers.d/trivet.conf", "etc/trivet/trivet.conf"}
