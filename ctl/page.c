@@ -24,13 +24,15 @@ heading(const struct page *p, const char *words)
 }
 
 static void
-age_cell(struct table *t, const struct page *p, const char *before, int64_t since_us)
+age_cell(
+    struct table *t, const struct page *p, const char *before, int64_t since_us, const char *after)
 {
 	struct text age = { 0 };
 
 	text_add(&age, before);
 	if (since_us > 0)
 		node_age(&age, p->now.us - since_us);
+	text_add(&age, after);
 	table_cell(t, TABLE_PLAIN, since_us > 0 ? text_str(&age) : "");
 	text_done(&age);
 }
@@ -106,7 +108,7 @@ daemons(const struct page *p)
 			continue;
 		}
 		table_cell(&t, style_of(node_str(status, "health")), node_str(status, "health"));
-		age_cell(&t, p, "up ", node_int(status, "startedUsec"));
+		age_cell(&t, p, "up ", node_int(status, "startedUsec"), "");
 		table_cellf(&t, TABLE_DIM, "pid %d, version %s, configuration %s",
 		    (int)node_int(status, "pid"), node_str(status, "version"),
 		    node_str(status, "configDigest"));
@@ -175,7 +177,7 @@ instances(const struct page *p)
 		table_row(&t);
 		table_cell(&t, TABLE_PLAIN, node_str(instance, "key"));
 		table_cell(&t, style_of(state), words);
-		age_cell(&t, p, "for ", node_int(instance, "lastTransitionUsec"));
+		age_cell(&t, p, "for ", node_int(instance, "lastTransitionUsec"), "");
 		table_cellf(&t, TABLE_PLAIN, "priority %s", priority);
 		table_cellf(&t, TABLE_PLAIN, "%s on %s", vips, node_str(instance, "device"));
 		table_cell(&t, TABLE_DIM, node_str(instance, "reason"));
@@ -202,7 +204,7 @@ checks(const struct page *p)
 		table_row(&t);
 		table_cell(&t, TABLE_PLAIN, node_str(check, "name"));
 		table_cell(&t, style_of(state), state);
-		age_cell(&t, p, "asked ", node_int(check, "lastCheckedUsec"));
+		age_cell(&t, p, "asked ", node_int(check, "lastCheckedUsec"), " ago");
 		table_cellf(
 		    &t, TABLE_PLAIN, "%s %s", node_str(check, "kind"), node_str(check, "target"));
 		table_cell(&t, TABLE_DIM, why[0] != '\0' ? why : node_str(check, "lastReason"));

@@ -98,7 +98,8 @@ held_back(const json_t *instance, bool faults, struct text *names)
 
 		if (is(term, "kind", "base") || (faults ? !node_true(term, "fault") : part >= 0))
 			continue;
-		text_addf(names, "%s%s", names->length > 0 ? " and " : "", node_str(term, "name"));
+		text_addf(names, "%s%s %s", names->length > 0 ? " and " : "",
+		    node_str(term, "kind"), node_str(term, "name"));
 		sum -= part;
 	}
 	return sum;
@@ -111,7 +112,7 @@ would_as_fault(const json_t *instance, struct text *out)
 
 	held_back(instance, true, &names);
 	if (names.length > 0)
-		text_addf(out, "It takes part again when %s passes.\n", text_str(&names));
+		text_addf(out, "It takes part again with %s up.\n", text_str(&names));
 	else
 		text_add(out, "It takes part again when that is over.\n");
 	text_done(&names);
@@ -136,7 +137,7 @@ would_as_backup(const json_t *instance, struct text *out)
 		text_addf(out, "It outranks the master (%lld > %lld) and is about to take over.\n",
 		    (long long)ours, (long long)theirs);
 	else if (ours + back > theirs)
-		text_addf(out, "It would outrank the master (%lld > %lld) if %s passed.\n",
+		text_addf(out, "It would outrank the master (%lld > %lld) with %s up.\n",
 		    (long long)(ours + back), (long long)theirs, text_str(&names));
 	else
 		text_addf(out,
