@@ -1,0 +1,245 @@
+/*
+ * judge.c - what must hold, and when.
+ *
+ * After each step of a router: its role and its addresses agree, its timer lies
+ * ahead and not too far, a master is heard, nobody resigns and stays.
+ *
+ * Once nothing was done to the network for settle_us (and nothing is lost or
+ * cut any more): exactly one holds the address if anybody can, no better one
+ * that preempts stands by, and nothing changes hands.
+ *
+ * In a strict run nothing is lost, cut, delayed beyond delay_max or left
+ * running without a lease, so bounds hold at every moment: two never hold the
+ * address for longer than overlap_max_us, and no disturbance makes it change
+ * hands more often than there are routers, twice.
+ */
+#include "tests/sim/world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Instances that share nothing but a step do not loop; if one does, say so. */
+#define STEPS_MAX 2000000
+
+void
+judge_fail(struct world *w, const char *fmt, ...)
+{
+	struct judge *j = &w->judge;
+	va_list args;
+	int n;
+
+	if (j->failure[0] != '\0')
+		return;
+	n = j->line > 0 ? snprintf(j->failure, sizeof(j->failure), "line %u, ", j->line) : 0;
+	n += snprintf(j->failure + n, sizeof(j->failure) - (size_t)n,
+	    "at %.4f s: ", (double)w->now.us / (double)SECOND);
+	va_start(args, fmt);
+	vsnprintf(j->failure + n, sizeof(j->failure) - (size_t)n, fmt, args);
+	va_end(args);
+}
+
+void
+judge_disturb(struct world *w)
+{
+	w->judge.calm_since = w->now;
+	w->judge.n_disturbances++;
+}
+
+void
+judge_count(struct world *w)
+{
+	struct judge *j = &w->judge;
+
+	j->moves = 0;
+	j->overlap_us = j->outage_us = 0;
+	j->overlap_from = j->outage_from = w->now;
+}
+
+int64_t
+judge_settle(const struct world *w)
+{
+	int64_t most = 0;
+
+	for (unsigned i = 0; i < w->n_routers; i++) {
+		const struct vrrp_params *p = &w->routers[i].params;
+		/* A handover teaches up to a second. */
+		int64_t down = vrrp_down_us(p, 1, MAX(p->interval_us, SECOND));
+
+		most = MAX(most, 3 * down + p->preempt_delay_us + router_lease(&w->routers[i]));
+	}
+	return most + w->sweep_us + 10 * w->lan.delay_max_us;
+}
+
+/* ---- one router ---- */
+
+static void
+judge_vip(struct world *w, const struct router *r)
+{
+	const struct vrrp_state *s = &r->state;
+
+	if (s->role == VRRP_MASTER && !r->vip && !r->lost_vip)
+		judge_fail(w, "%s is MASTER without the address", r->name);
+	if (s->role != VRRP_MASTER && !(s->role == VRRP_BACKUP && s->holding) && r->vip)
+		judge_fail(w, "%s is %s and keeps the address", r->name, vrrp_role_str(s->role));
+}
+
+static void
+judge_deadline(struct world *w, const struct router *r, const struct vrrp_event *ev)
+{
+	const struct vrrp_state *s = &r->state;
+	int64_t left = mono_until(w->now, s->deadline);
+
+	switch (s->role) {
+	case VRRP_INIT:
+	case VRRP_FAULT:
+		if (!mono_is_never(s->deadline))
+			judge_fail(w, "%s is %s with a timer", r->name, vrrp_role_str(s->role));
+		break;
+	case VRRP_BACKUP:
+		if (mono_is_never(s->deadline) ? !s->pending
+					       : left > vrrp_down_us(&r->params, 1, s->interval_us))
+			judge_fail(w, "%s is BACKUP and waits too long", r->name);
+		break;
+	case VRRP_MASTER:
+		if (left > r->params.interval_us)
+			judge_fail(w, "%s is MASTER and waits too long", r->name);
+		break;
+	}
+	if (ev->kind == VRRP_EV_TIMER && left <= 0)
+		judge_fail(w, "%s: its timer is due again at once", r->name);
+}
+
+/* The peers count a master out when it is silent: it must not be, while it runs. */
+static void
+judge_silence(struct world *w, const struct router *r, const struct vrrp_state *before)
+{
+	int64_t silent = mono_until(mono_max(r->said_at, r->woke_at), w->now);
+
+	if (before->role == VRRP_MASTER && r->state.role == VRRP_MASTER &&
+	    silent > r->params.interval_us + w->jitter_us)
+		judge_fail(w, "%s is MASTER and said nothing for %.4f s", r->name,
+		    (double)silent / (double)SECOND);
+}
+
+static void
+judge_actions(struct world *w, const struct router *r, const struct vrrp_state *before,
+    const struct vrrp_outcome *out)
+{
+	bool leaves = before->role == VRRP_MASTER && out->next.role != VRRP_MASTER;
+	bool out_of_it = out->next.role == VRRP_INIT || out->next.role == VRRP_FAULT;
+
+	if ((out->actions & VRRP_SEND_RESIGN) != 0 && !(leaves && out_of_it))
+		judge_fail(w, "%s resigns and stays", r->name);
+	if (leaves && out_of_it && (out->actions & VRRP_SEND_RESIGN) == 0)
+		judge_fail(w, "%s leaves without a word", r->name);
+	if ((out->actions & (VRRP_SEND_ADVERT | VRRP_RENEW_LEASE)) != 0 &&
+	    out->next.role != VRRP_MASTER)
+		judge_fail(w, "%s speaks as %s", r->name, vrrp_role_str(out->next.role));
+	if ((out->actions & VRRP_SEND_ADVERT) != 0 && r->state.priority == 0)
+		judge_fail(w, "%s advertises priority 0 as its own", r->name);
+}
+
+/* Whole for long enough, with nothing done to it. */
+static bool
+is_calm(const struct world *w)
+{
+	for (unsigned i = 0; i < w->n_routers; i++)
+		for (unsigned k = 0; k < w->n_routers; k++)
+			if (w->lan.cut[i][k])
+				return false;
+	return w->lan.loss == 0 && mono_until(w->judge.calm_since, w->now) > w->judge.settle_us;
+}
+
+void
+judge_step(struct world *w, const struct router *r, const struct vrrp_state *before,
+    const struct vrrp_event *ev, const struct vrrp_outcome *out)
+{
+	struct judge *j = &w->judge;
+
+	if (++j->n_steps > STEPS_MAX)
+		judge_fail(w, "more than %d steps: something loops", STEPS_MAX);
+	judge_vip(w, r);
+	judge_deadline(w, r, ev);
+	judge_silence(w, r, before);
+	judge_actions(w, r, before, out);
+	if (before->role != VRRP_MASTER && out->next.role == VRRP_MASTER) {
+		j->moves++;
+		j->moves_ever++;
+	}
+	if (before->role != out->next.role && is_calm(w))
+		judge_fail(
+		    w, "%s becomes %s without a cause", r->name, vrrp_role_str(out->next.role));
+	if (j->strict && j->moves_ever > 2 * w->n_routers * j->n_disturbances)
+		judge_fail(w, "%u moves for %u disturbances", j->moves_ever, j->n_disturbances);
+}
+
+/* ---- all of them ---- */
+
+static bool
+is_eligible(const struct world *w, const struct router *r)
+{
+	return router_runs(w, r) && !r->faulted && !r->pending;
+}
+
+static void
+judge_settled(struct world *w)
+{
+	const struct router *master = NULL;
+	unsigned n_masters = 0, n_eligible = 0;
+
+	for (unsigned i = 0; i < w->n_routers; i++) {
+		if (router_runs(w, &w->routers[i]) && w->routers[i].state.role == VRRP_MASTER) {
+			master = &w->routers[i];
+			n_masters++;
+		}
+		n_eligible += is_eligible(w, &w->routers[i]);
+	}
+	if (n_masters != (n_eligible > 0 ? 1 : 0) || w->judge.n_holders != n_masters) {
+		judge_fail(w, "settled with %u masters and %u holders of %u that could be",
+		    n_masters, w->judge.n_holders, n_eligible);
+		return;
+	}
+	for (unsigned i = 0; master != NULL && i < w->n_routers; i++) {
+		const struct router *r = &w->routers[i];
+
+		if (is_eligible(w, r) && r->priority > master->priority &&
+		    (r->params.preempt || r->priority == VRRP_PRIORITY_OWNER))
+			judge_fail(w, "settled on %s (%u) although %s (%u) preempts", master->name,
+			    master->priority, r->name, r->priority);
+	}
+}
+
+/* The time with two, the time with none: kept as it goes on. */
+static void
+judge_holders(struct world *w)
+{
+	struct judge *j = &w->judge;
+	unsigned before = j->n_holders;
+
+	if (before >= 2)
+		j->overlap_us = MAX(j->overlap_us, mono_until(j->overlap_from, w->now));
+	if (before == 0)
+		j->outage_us = MAX(j->outage_us, mono_until(j->outage_from, w->now));
+	j->n_holders = 0;
+	for (unsigned i = 0; i < w->n_routers; i++)
+		j->n_holders += w->routers[i].vip;
+	if (before < 2 && j->n_holders >= 2)
+		j->overlap_from = w->now;
+	if (before > 0 && j->n_holders == 0)
+		j->outage_from = w->now;
+}
+
+void
+judge_world(struct world *w)
+{
+	struct judge *j = &w->judge;
+
+	judge_holders(w);
+	if (j->strict && j->overlap_us > j->overlap_max_us)
+		judge_fail(w, "two hold the address for %.4f s, %.4f s are allowed",
+		    (double)j->overlap_us / (double)SECOND,
+		    (double)j->overlap_max_us / (double)SECOND);
+	if (is_calm(w))
+		judge_settled(w);
+}

@@ -1,0 +1,344 @@
+/*
+ * random.c - a network and its misfortunes from a seed.  A run has a few
+ * rounds: some intervals in which things are done to it, then everything is
+ * mended (or left dead) and it must settle; judge.c watches all the time.
+ */
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum climate {
+	BENIGN,	   /* a good LAN, processes that are only started and stopped: strict */
+	PROCESSES, /* ... that are also killed, restarted, stalled: strict, up to the lease */
+	LOSSY,	   /* adverts get lost, doubled, late */
+	CUT,	   /* one way, both ways, partitions */
+	ALL,
+	N_CLIMATES
+};
+static const char *const climates[] = { "benign", "processes", "lossy", "cut", "all" };
+
+struct run {
+	struct world *w;
+	enum climate climate;
+	int64_t interval_us;
+};
+
+/* ---- the network ---- */
+
+static bool
+is_rough(enum climate c)
+{
+	return c == LOSSY || c == CUT || c == ALL;
+}
+
+static struct vrrp_params
+group_params(struct run *run)
+{
+	static const int64_t v3_intervals[] = { 10 * MSEC, 100 * MSEC, SECOND };
+	static const int64_t v2_intervals[] = { SECOND, 2 * SECOND };
+	struct rng *g = &run->w->rng;
+	struct vrrp_params p = { .down_adverts = 3 };
+
+	p.version = rng_chance(g, 500) ? 3 : 2;
+	p.interval_us = p.version == 3 ? v3_intervals[rng_below(g, ARRAY_LEN(v3_intervals))]
+				       : v2_intervals[rng_below(g, ARRAY_LEN(v2_intervals))];
+	if (rng_chance(g, 100))
+		p.down_adverts = (unsigned)rng_between(g, 2, 5);
+	p.answer_lower = rng_chance(g, 500);
+	p.fast_preempt = rng_chance(g, 500);
+	p.fresh_verdicts = rng_chance(g, 300);
+	p.take_degraded = rng_chance(g, 500);
+	p.listen_late = run->climate == PROCESSES || rng_chance(g, 800);
+	if (rng_chance(g, 200))
+		p.preempt_delay_us = rng_between(g, 1, 10) * p.interval_us;
+	run->interval_us = p.interval_us;
+	return p;
+}
+
+static void
+make_routers(struct run *run)
+{
+	struct rng *g = &run->w->rng;
+	struct vrrp_params p = group_params(run);
+	unsigned n = (unsigned)rng_between(g, 2, ROUTERS_MAX);
+	int preempt = (int)rng_below(g, 5); /* 0: none, 1: some, else all */
+	bool unequal = is_rough(run->climate) && p.version == 3 && rng_chance(g, 100);
+	uint8_t priority = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		char name[2] = { (char)('A' + i), '\0' };
+
+		p.preempt = preempt == 1 ? rng_chance(g, 500) : preempt != 0;
+		if (unequal)
+			p.interval_us = rng_between(g, 1, 200) * 10 * MSEC;
+		if (i == 0 || !rng_chance(g, 100)) /* else the same once more */
+			priority = (uint8_t)rng_between(g, 1, 254);
+		if (i == 0 && rng_chance(g, 100))
+			world_add(run->w, name, &p, VRRP_PRIORITY_OWNER);
+		else
+			world_add(run->w, name, &p, priority);
+	}
+}
+
+static void
+make_lan(struct run *run)
+{
+	struct world *w = run->w;
+	int64_t shortest = run->interval_us, most;
+
+	for (unsigned i = 0; i < w->n_routers; i++)
+		shortest = MIN(shortest, w->routers[i].params.interval_us);
+	most = is_rough(run->climate) ? shortest / 2 : shortest / 10;
+	w->lan.delay_max_us = rng_between(&w->rng, 0, MIN(most, 50 * MSEC));
+	w->lan.delay_min_us = rng_between(&w->rng, 0, w->lan.delay_max_us);
+	w->lan.twice = rng_chance(&w->rng, 200) ? 50 : 0;
+	w->jitter_us = rng_between(&w->rng, 0, MIN(run->interval_us / 10, 2 * MSEC));
+	w->sweep_us = 400 * MSEC;
+	w->verdict_us = rng_chance(&w->rng, 100) ? -1 : rng_between(&w->rng, 0, SECOND);
+}
+
+/*
+ * How long two may hold the address on a good LAN: until the claim, or the
+ * answer to it, has arrived.  A v2 master that does not answer is heard with
+ * its next advert.  A process that does not run holds it until its lease ends.
+ */
+static int64_t
+overlap_allowed(const struct run *run)
+{
+	const struct world *w = run->w;
+	const struct router *r = &w->routers[0];
+	int64_t most = 2 * w->lan.delay_max_us;
+
+	if (r->params.version == 2 && !r->params.answer_lower)
+		most += run->interval_us + w->jitter_us;
+	if (run->climate == PROCESSES)
+		most += (w->n_routers - 1) * (router_lease(r) + w->sweep_us);
+	return most;
+}
+
+/* ---- what happens to it ---- */
+
+static struct router *
+anyone(struct run *run)
+{
+	return &run->w->routers[rng_below(&run->w->rng, run->w->n_routers)];
+}
+
+static int64_t
+intervals(struct run *run, int64_t from_tenths, int64_t to_tenths)
+{
+	return rng_between(
+	    &run->w->rng, from_tenths * run->interval_us / 10, to_tenths * run->interval_us / 10);
+}
+
+static void
+do_start(struct run *run)
+{
+	struct router *r = anyone(run);
+	bool pending = rng_chance(&run->w->rng, 200);
+
+	if (r->alive || !mono_is_never(r->start_at))
+		return;
+	router_start(run->w, r, pending);
+	if (pending)
+		r->pending_until = mono_add(run->w->now, intervals(run, 0, 60));
+}
+
+static void
+do_stop(struct run *run)
+{
+	router_stop(run->w, anyone(run));
+}
+
+static void
+do_fault(struct run *run)
+{
+	struct router *r = anyone(run);
+
+	router_fault(run->w, r, !r->faulted);
+}
+
+static void
+do_priority(struct run *run)
+{
+	struct router *r = anyone(run);
+
+	if (r->priority != VRRP_PRIORITY_OWNER)
+		router_priority(run->w, r, (uint8_t)rng_between(&run->w->rng, 1, 254));
+}
+
+static void
+do_lose_vip(struct run *run)
+{
+	router_lose_vip(run->w, anyone(run));
+}
+
+static void
+do_crash(struct run *run)
+{
+	struct router *r = anyone(run);
+
+	router_crash(run->w, r);
+	if (rng_chance(&run->w->rng, 700))
+		router_start_later(run->w, r, intervals(run, 0, 60));
+}
+
+static void
+do_restart(struct run *run)
+{
+	router_restart(run->w, anyone(run), intervals(run, 0, 40));
+}
+
+static void
+do_stall(struct run *run)
+{
+	router_stall(run->w, anyone(run), intervals(run, 0, 100));
+}
+
+static void
+do_loss(struct run *run)
+{
+	judge_disturb(run->w);
+	run->w->lan.loss = (unsigned)rng_below(&run->w->rng, 600);
+}
+
+static void
+do_cut(struct run *run)
+{
+	struct lan *lan = &run->w->lan;
+	struct router *a = anyone(run), *b = anyone(run);
+
+	judge_disturb(run->w);
+	lan->cut[a - run->w->routers][b - run->w->routers] = true;
+	if (rng_chance(&run->w->rng, 500))
+		lan->cut[b - run->w->routers][a - run->w->routers] = true;
+}
+
+/* Two sides that do not hear each other. */
+static void
+do_partition(struct run *run)
+{
+	struct world *w = run->w;
+	uint64_t side = rng_next(&w->rng);
+
+	judge_disturb(w);
+	for (unsigned i = 0; i < w->n_routers; i++)
+		for (unsigned k = 0; k < w->n_routers; k++)
+			w->lan.cut[i][k] = (side >> i & 1) != (side >> k & 1);
+}
+
+static void
+do_join(struct run *run)
+{
+	judge_disturb(run->w);
+	memset(run->w->lan.cut, 0, sizeof(run->w->lan.cut));
+	run->w->lan.loss = 0;
+}
+
+static const struct {
+	void (*act)(struct run *);
+	bool in[N_CLIMATES];
+} acts[] = {
+	/*		  benign, processes, lossy, cut, all */
+	{ do_start, { true, true, true, true, true } },
+	{ do_start, { true, true, true, true, true } },
+	{ do_stop, { true, true, true, true, true } },
+	{ do_fault, { true, true, true, true, true } },
+	{ do_priority, { true, true, true, true, true } },
+	{ do_priority, { true, true, true, true, true } },
+	{ do_lose_vip, { true, true, false, true, true } },
+	{ do_crash, { false, true, false, false, true } },
+	{ do_restart, { false, true, false, false, true } },
+	{ do_stall, { false, true, false, false, true } },
+	{ do_loss, { false, false, true, false, true } },
+	{ do_cut, { false, false, false, true, true } },
+	{ do_partition, { false, false, false, true, true } },
+	{ do_join, { false, false, true, true, true } },
+};
+
+static void
+misfortune(struct run *run)
+{
+	size_t i;
+
+	do
+		i = rng_below(&run->w->rng, ARRAY_LEN(acts));
+	while (!acts[i].in[run->climate]);
+	acts[i].act(run);
+}
+
+/* Whoever is not to stay dead comes back. */
+static void
+mend(struct run *run)
+{
+	struct world *w = run->w;
+
+	do_join(run);
+	for (unsigned i = 0; i < w->n_routers; i++) {
+		struct router *r = &w->routers[i];
+
+		if (r->faulted && !rng_chance(&w->rng, 100))
+			router_fault(w, r, false);
+		if (!r->alive && mono_is_never(r->start_at) && !rng_chance(&w->rng, 100))
+			router_start(w, r, false);
+	}
+}
+
+/* Stalled and starting ones are waited for: their time is not calm yet. */
+static bool
+is_on_its_way(const struct world *w)
+{
+	for (unsigned i = 0; i < w->n_routers; i++) {
+		const struct router *r = &w->routers[i];
+
+		if (mono_before(w->now, r->asleep_until) || !mono_is_never(r->start_at) ||
+		    !mono_is_never(r->pending_until))
+			return true;
+	}
+	return false;
+}
+
+static void
+one_round(struct run *run)
+{
+	struct world *w = run->w;
+
+	for (int64_t n = rng_between(&w->rng, 1, 12); n > 0; n--) {
+		misfortune(run);
+		world_run(w, mono_add(w->now, intervals(run, 0, 80)));
+		if (w->judge.failure[0] != '\0')
+			return;
+	}
+	while (is_on_its_way(w) && w->judge.failure[0] == '\0')
+		world_run(w, mono_add(w->now, run->interval_us));
+	mend(run);
+	world_run(w, mono_add(w->now, w->judge.settle_us + intervals(run, 10, 200)));
+}
+
+bool
+random_run(struct world *w, uint64_t seed)
+{
+	bool verbose = w->verbose;
+	struct run run = { .w = w };
+
+	world_init(w, seed);
+	w->verbose = verbose;
+	run.climate = (enum climate)rng_below(&w->rng, N_CLIMATES);
+	make_routers(&run);
+	make_lan(&run);
+	w->judge.strict = !is_rough(run.climate);
+	w->judge.overlap_max_us = overlap_allowed(&run);
+	w->judge.settle_us = judge_settle(w);
+	if (verbose)
+		printf("seed %llu: %u routers, v%u, %s, interval %lld ms, delay up to %lld us\n",
+		    (unsigned long long)seed, w->n_routers, w->routers[0].params.version,
+		    climates[run.climate], (long long)(run.interval_us / MSEC),
+		    (long long)w->lan.delay_max_us);
+	for (unsigned i = 0; i < w->n_routers; i++)
+		if (!rng_chance(&w->rng, 200))
+			router_start(w, &w->routers[i], false);
+	for (int round = 0; round < 3 && w->judge.failure[0] == '\0'; round++)
+		one_round(&run);
+	return w->judge.failure[0] == '\0';
+}
