@@ -27,10 +27,12 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
+
+import varlink
+from varlink import VarlinkError  # noqa: F401: for the tests
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("TRIVET_BUILD") or "build")
@@ -51,15 +53,6 @@ _labs = []
 
 class LabError(AssertionError):
     """The laboratory, or what runs in it, did not do what was asked."""
-
-
-class VarlinkError(Exception):
-    """A Varlink error reply (ipc.md 1.3)."""
-
-    def __init__(self, error, parameters):
-        super().__init__(f"{error} {json.dumps(parameters)}")
-        self.error = error
-        self.parameters = parameters
 
 
 def wait_for(predicate, what, timeout=10.0, step=0.02):
@@ -634,66 +627,13 @@ class Capture:
                            "vrrp.checksum.status == 0 || ip.checksum.status == 0")
 
 
-class Varlink:
-    """A raw Varlink connection: bytes in, bytes out, nothing hidden."""
+class Varlink(varlink.Bus):
+    """A connection to a daemon of the node; every reply is checked against ipc/model."""
 
     def __init__(self, path, timeout=5.0):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(timeout * PATIENCE)
-        self.buffer = b""
-        try:
-            self.sock.connect(str(path))
-        except OSError:
-            self.sock.close()
-            raise
+        super().__init__(path, timeout * PATIENCE)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self.sock.close()
-
-    def send_raw(self, data):
-        self.sock.sendall(data)
-
-    def send(self, method, parameters=None, **flags):
-        message = {"method": method, **flags}
-        if parameters is not None:
-            message["parameters"] = parameters
-        self.send_raw(json.dumps(message).encode() + b"\0")
-
-    def receive_raw(self):
-        """The next message without its NUL; EOFError when the peer closed."""
-        while b"\0" not in self.buffer:
-            data = self.sock.recv(65536)
-            if not data:
-                raise EOFError("connection closed")
-            self.buffer += data
-        message, _, self.buffer = self.buffer.partition(b"\0")
-        return message
-
-    def receive(self):
-        """The next reply object; an error reply raises VarlinkError."""
-        reply = json.loads(self.receive_raw())
-        if "error" in reply:
-            raise VarlinkError(reply["error"], reply.get("parameters") or {})
-        return reply
-
-    def call(self, method, parameters=None):
-        self.send(method, parameters)
-        return self.receive().get("parameters") or {}
-
-    def more(self, method, parameters=None):
-        """Replies of a streaming call, as they come."""
-        self.send(method, parameters, more=True)
-        while True:
-            reply = self.receive()
-            yield reply.get("parameters") or {}
-            if not reply.get("continues"):
-                return
+    more = varlink.Bus.monitor
 
 
 def _readlink(path):

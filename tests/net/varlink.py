@@ -28,7 +28,7 @@ class VarlinkError(Exception):
         self.error, self.parameters = error, parameters
 
 
-class Closed(Exception):
+class Closed(EOFError):
     """The service closed the connection."""
 
 
@@ -245,9 +245,9 @@ class Bus:
             check_reply(method, reply)
         return reply
 
-    def call(self, method, **parameters):
+    def call(self, method, given=None, **parameters):
         """Call, return the reply's parameters, or raise VarlinkError."""
-        self.send(method, parameters)
+        self.send(method, {**(given or {}), **parameters})
         return self.answer(method)
 
     def answer(self, method):
@@ -257,9 +257,9 @@ class Bus:
             raise VarlinkError(reply["error"], reply["parameters"])
         return reply["parameters"]
 
-    def monitor(self, method, **parameters):
+    def monitor(self, method, given=None, **parameters):
         """A streaming call: yields each reply's parameters for as long as it goes on."""
-        self.send(method, parameters, more=True)
+        self.send(method, {**(given or {}), **parameters}, more=True)
         while True:
             reply = self.receive(method)
             if "error" in reply:
