@@ -33,19 +33,33 @@ find_row(const struct context *c, const char *name)
 	return NULL;
 }
 
+/* "; did you mean 'x'?" or "", to be freed. */
+char *
+bind_did_you_mean(struct binder *b, const char *word, const void *names, size_t n, size_t stride)
+{
+	const char *near = NULL;
+
+	if (b->src->diags->n < CONF_DIAGS_MAX) /* past that nobody reads it */
+		near = conf_nearest(word, names, n, stride);
+	return near != NULL ? xasprintf("; did you mean '%s'?", near) : xstrdup("");
+}
+
 static void
 say_unknown(struct binder *b, const struct stmt *s)
 {
 	const struct context *c = b->in;
-	const char *near = conf_nearest(stmt_name(s), c->rows, c->n_rows, sizeof(*c->rows));
-	char *where = c->kind[0] == '\0' ? xstrdup("outside all blocks")
-		      : c->name == NULL	 ? xasprintf("in %s", c->kind)
-					 : xasprintf("in %s %s", c->kind, c->name);
+	char *hint = bind_did_you_mean(b, stmt_name(s), c->rows, c->n_rows, sizeof(*c->rows));
 
-	bind_say(b, CONF_ERROR, stmt_pos(s), "unknown directive '%.64s' %s%s%s%s", stmt_name(s),
-	    where, near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-	    near != NULL ? "'?" : "");
-	free(where);
+	if (c->is_secret) {
+		for (size_t i = 0; i < s->n_words; i++)
+			source_mark_secret(b->src, s->words[i].pos);
+		bind_say(b, CONF_ERROR, stmt_pos(s), "unknown directive in %s%s", c->kind, hint);
+	} else {
+		bind_say(b, CONF_ERROR, stmt_pos(s), "unknown directive '%.64s' %s%s%s%s%s",
+		    stmt_name(s), c->kind[0] == '\0' ? "outside all blocks" : "in ", c->kind,
+		    c->name != NULL ? " " : "", c->name != NULL ? c->name : "", hint);
+	}
+	free(hint);
 }
 
 /* Right number of words, a block where one belongs: said if not. */
@@ -55,7 +69,8 @@ has_shape(struct binder *b, const struct stmt *s, const struct directive *d)
 	size_t n = s->n_words - 1;
 
 	if (s->has_block && (d->flags & (D_BLOCK | D_MAYBE_BLOCK)) == 0) {
-		bind_say(b, CONF_ERROR, stmt_pos(s), "'%s' takes no block", d->name);
+		bind_say(b, CONF_ERROR, stmt_pos(s), "'%s' takes no block%s", d->name,
+		    s->dialect == DIALECT_NGINX ? ": is a ';' missing?" : "");
 		return false;
 	}
 	if (!s->has_block && (d->flags & D_BLOCK) != 0) {
@@ -70,12 +85,13 @@ has_shape(struct binder *b, const struct stmt *s, const struct directive *d)
 		return false;
 	}
 	if (d->max_args != MANY && n > d->max_args) {
-		bind_say(b, CONF_ERROR, s->words[d->max_args + 1u].pos,
-		    "'%s' takes %s%.0d%s, and this is one more", d->name,
-		    d->max_args == 0   ? "no value"
-		    : d->max_args == 1 ? "one value"
-				       : "",
-		    d->max_args > 1 ? d->max_args : 0, d->max_args > 1 ? " values" : "");
+		const struct word *w = &s->words[d->max_args + 1u];
+
+		if (d->max_args == 0)
+			bind_say(b, CONF_ERROR, w->pos, "'%s' takes no value", d->name);
+		else
+			bind_say(b, CONF_ERROR, w->pos, "one value too many: '%s' takes %d",
+			    d->name, d->max_args);
 		return false;
 	}
 	return true;
@@ -85,7 +101,9 @@ static void
 say_semicolon(struct binder *b, const struct stmt *s)
 {
 	bind_say(b, CONF_WARNING, s->semicolon,
-	    "';' is not part of keepalived's language; read as the end of '%s'", stmt_name(s));
+	    "';' is not part of keepalived's language; read as '%s%s%s%s'", stmt_name(s),
+	    s->n_words > 1 ? " " : "", s->n_words > 1 ? s->words[1].text : "",
+	    s->n_words > 2 ? " ..." : "");
 }
 
 static void
@@ -97,23 +115,18 @@ say_known(struct binder *b, const struct stmt *s, const struct directive *d)
 
 /* Written before in this block?  keepalived takes the last one; nginx refuses. */
 static void
-check_repeated(struct binder *b, const struct stmt *block, const struct stmt *s)
+say_repeated(struct binder *b, const struct stmt *s)
 {
-	for (const struct stmt *c = block->first; c != s; c = c->next) {
-		if (c->left_out || strcmp(stmt_name(c), stmt_name(s)) != 0)
-			continue;
-		if (s->dialect == DIALECT_NGINX)
-			bind_say(
-			    b, CONF_ERROR, stmt_pos(s), "'%s' is written twice here", stmt_name(s));
-		else
-			bind_say(b, CONF_WARNING, stmt_pos(s),
-			    "'%s' is written twice here; the last one holds", stmt_name(s));
-		return;
-	}
+	if (s->dialect == DIALECT_NGINX)
+		bind_say(b, CONF_ERROR, stmt_pos(s), "'%s' is written twice here", stmt_name(s));
+	else
+		bind_say(b, CONF_WARNING, stmt_pos(s),
+		    "'%s' is written twice here; the last one holds", stmt_name(s));
 }
 
+/* 'seen': a flag for each row of the table. */
 static void
-bind_statement(struct binder *b, const struct stmt *block, struct stmt *s, void *object)
+bind_statement(struct binder *b, struct stmt *s, void *object, bool *seen)
 {
 	const struct directive *d = find_row(b->in, stmt_name(s));
 
@@ -131,9 +144,10 @@ bind_statement(struct binder *b, const struct stmt *block, struct stmt *s, void 
 		say_known(b, s, d);
 		return;
 	}
-	if ((d->flags & D_REPEAT) == 0)
-		check_repeated(b, block, s);
+	if ((d->flags & D_REPEAT) == 0 && seen[d - b->in->rows])
+		say_repeated(b, s);
 	d->bind(b, s, d, object);
+	seen[d - b->in->rows] = !s->left_out;
 }
 
 void
@@ -147,15 +161,26 @@ bind_block_order(struct binder *b, const struct stmt *block, const struct contex
     void *object, const char *last)
 {
 	const struct context *outer = b->in;
+	bool *seen = xcalloc(context->n_rows, sizeof(*seen));
 
 	b->in = context;
 	for (struct stmt *s = block->first; s != NULL; s = s->next)
 		if (strcmp(stmt_name(s), last) != 0)
-			bind_statement(b, block, s, object);
+			bind_statement(b, s, object, seen);
 	for (struct stmt *s = block->first; s != NULL && last[0] != '\0'; s = s->next)
 		if (strcmp(stmt_name(s), last) == 0)
-			bind_statement(b, block, s, object);
+			bind_statement(b, s, object, seen);
 	b->in = outer;
+	free(seen);
+}
+
+bool
+bind_mentions(const struct stmt *block, const char *name)
+{
+	for (const struct stmt *s = block->first; s != NULL; s = s->next)
+		if (strcmp(stmt_name(s), name) == 0)
+			return true;
+	return false;
 }
 
 /* ---- values ---- */

@@ -26,7 +26,6 @@ enum directive_flags {
 	D_MAYBE_BLOCK = 1 << 1,
 	D_REPEAT = 1 << 2,    /* may be written more than once */
 	D_SEMICOLON = 1 << 3, /* its binder has its own word about a ';' (keepalived text) */
-	D_OURS = 1 << 4,      /* not keepalived's: units are welcome, ';' separates */
 };
 
 struct directive {
@@ -51,7 +50,8 @@ struct context {
 	enum conf_part part;
 	const struct directive *rows;
 	size_t n_rows;
-	bool is_ours; /* a ';' between statements is fine here */
+	bool is_ours;	/* a ';' between statements is fine here */
+	bool is_secret; /* an unknown word may be a password: it is not shown */
 };
 
 /* What the file said before everything else is bound: defaults of instances. */
@@ -92,6 +92,13 @@ void bind_block(struct binder *, const struct stmt *block, const struct context 
 /* The same, the statements called 'last' after all others (they inherit from those). */
 void bind_block_order(struct binder *, const struct stmt *block, const struct context *,
     void *object, const char *last);
+
+/* Does the block hold a statement of that name, however wrong? */
+bool bind_mentions(const struct stmt *block, const char *name);
+
+/* "; did you mean 'x'?" or "", to be freed (conf_nearest). */
+char *bind_did_you_mean(
+    struct binder *, const char *word, const void *names, size_t n, size_t stride);
 
 /* Say something about a statement, in the part of the block it stands in. */
 void bind_say(struct binder *, enum conf_severity, struct conf_pos, const char *fmt, ...)

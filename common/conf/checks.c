@@ -103,6 +103,12 @@ find_program(struct binder *b, struct conf_script *c)
 
 	if (name[0] == '/')
 		return;
+	if (strncmp(name, "</dev/tcp/", 10) == 0) {
+		bind_say(b, CONF_ERROR, c->pos,
+		    "keepalived hands this to a shell, trivet has none: check NAME { tcp "
+		    "ADDRESS:PORT } does the same");
+		return;
+	}
 	if (strchr(name, '/') != NULL) {
 		bind_say(b, CONF_ERROR, c->pos,
 		    "'%s' is a relative path: a script is named by its whole path", name);
@@ -123,7 +129,7 @@ find_program(struct binder *b, struct conf_script *c)
 static void
 lint_command(struct binder *b, const struct conf_script *c, const char *command)
 {
-	const char *sign = is_shell(c->argv[0]) ? NULL : shell_syntax(command);
+	const char *sign = is_shell(c->argv[0]) || command[0] == '<' ? NULL : shell_syntax(command);
 	const char *process = c->is_notify ? NULL : process_checked(c);
 
 	if (sign != NULL)
@@ -224,16 +230,14 @@ bind_script(struct binder *b, struct stmt *s, const struct directive *d, void *o
 {
 	struct draft *draft = object;
 
-	if (s->n_words > 2) {
-		bind_say(b, CONF_ERROR, s->words[2].pos,
-		    "the command and its arguments belong into one pair of quotes "
-		    "(keepalived reads this word as the user)");
-		return;
-	}
 	if (!set_type(b, s, d, draft))
 		return;
 	draft->check.kind = CHECK_SCRIPT;
 	draft->command = s;
+	if (s->n_words > 2)
+		bind_say(b, CONF_ERROR, s->words[2].pos,
+		    "the command and its arguments belong into one pair of quotes "
+		    "(keepalived reads this word as the user)");
 }
 
 /* port [addr:]N [udp] */

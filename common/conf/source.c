@@ -161,7 +161,8 @@ is_secret_word(const char *word, size_t size)
 {
 	static const char *const parts[] = { "pass", "secret", "auth_p", "_key" };
 
-	if (size >= 9 && strncasecmp(word, "auth_type", 9) == 0)
+	if ((size >= 9 && strncasecmp(word, "auth_type", 9) == 0) ||
+	    (size == 4 && memcmp(word, "PASS", 4) == 0))
 		return false;
 	for (size_t i = 0; i < size; i++)
 		for (size_t k = 0; k < ARRAY_LEN(parts); k++)
@@ -174,9 +175,13 @@ is_secret_word(const char *word, size_t size)
 static void
 blank(char *from, const char *end)
 {
-	for (; from < end; from++)
-		if (!isspace((unsigned char)*from) && *from != '{' && *from != '}')
+	for (; from < end; from++) {
+		bool ends = from + 1 == end || isspace((unsigned char)from[1]);
+
+		if (!isspace((unsigned char)*from) && *from != '{' && *from != '}' &&
+		    !(*from == ';' && ends))
 			*from = '*';
+	}
 }
 
 /* Blank what follows a word that announces a password, to the end of the line. */

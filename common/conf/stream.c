@@ -98,7 +98,8 @@ server_option(struct binder *b, const struct word *w, struct server_conf *s)
 		"rate_limit_conn=" };
 	static const char *const names[] = { "weight=", "max_fails=", "max_conns=", "fail_timeout=",
 		"backup", "down", "slow_start=", "resolve" };
-	const char *value = value_of(w->text, "fail_timeout"), *near;
+	const char *value = value_of(w->text, "fail_timeout");
+	char *hint;
 
 	if (server_number(b, w, "weight", 1, &s->weight) ||
 	    server_number(b, w, "max_fails", 0, &s->max_fails) ||
@@ -128,10 +129,9 @@ server_option(struct binder *b, const struct word *w, struct server_conf *s)
 			    w->text);
 			return;
 		}
-	near = conf_nearest(w->text, names, ARRAY_LEN(names), sizeof(*names));
-	bind_say(b, CONF_ERROR, w->pos, "unknown option '%.64s' of a server%s%s%s", w->text,
-	    near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-	    near != NULL ? "'?" : "");
+	hint = bind_did_you_mean(b, w->text, names, ARRAY_LEN(names), sizeof(*names));
+	bind_say(b, CONF_ERROR, w->pos, "unknown option '%.64s' of a server%s", w->text, hint);
+	free(hint);
 }
 
 static void
@@ -255,7 +255,8 @@ listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
 		"multipath" };
 	static const char *const names[] = { "backlog=", "ipv6only=", "reuseport", "bind", "udp",
 		"so_keepalive=", "rcvbuf=", "sndbuf=", "fastopen=", "proxy_protocol", "ssl" };
-	const char *value, *near;
+	const char *value;
+	char *hint;
 	struct word part;
 	int64_t v;
 
@@ -287,10 +288,9 @@ listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
 			    w->text);
 			return true;
 		}
-	near = conf_nearest(w->text, names, ARRAY_LEN(names), sizeof(*names));
-	bind_say(b, CONF_ERROR, w->pos, "unknown option '%.64s' of listen%s%s%s", w->text,
-	    near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-	    near != NULL ? "'?" : "");
+	hint = bind_did_you_mean(b, w->text, names, ARRAY_LEN(names), sizeof(*names));
+	bind_say(b, CONF_ERROR, w->pos, "unknown option '%.64s' of listen%s", w->text, hint);
+	free(hint);
 	return false;
 }
 
@@ -653,14 +653,11 @@ static void
 say_no_upstream(struct binder *b, const struct word *w)
 {
 	const struct conf *conf = b->conf;
-	const char *near = NULL;
+	char *hint = bind_did_you_mean(
+	    b, w->text, conf->upstreams, conf->n_upstreams, sizeof(*conf->upstreams));
 
-	if (conf->n_upstreams > 0)
-		near = conf_nearest(
-		    w->text, &conf->upstreams[0].name, conf->n_upstreams, sizeof(*conf->upstreams));
-	bind_say(b, CONF_ERROR, w->pos, "there is no upstream '%.64s'%s%s%s", w->text,
-	    near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-	    near != NULL ? "'?" : "");
+	bind_say(b, CONF_ERROR, w->pos, "there is no upstream '%.64s'%s", w->text, hint);
+	free(hint);
 }
 
 /* One proxy_pass may serve several listeners: it is looked at once. */

@@ -27,7 +27,7 @@ static void
 say_no_check(struct binder *b, const struct stmt *s, const struct vrrp_conf *v)
 {
 	const struct conf *conf = b->conf;
-	const char *near = NULL;
+	char *hint;
 
 	for (size_t i = 0; i < b->n_inert; i++) {
 		if (strcmp(b->inert[i].name, stmt_name(s)) != 0)
@@ -38,12 +38,10 @@ say_no_check(struct binder *b, const struct stmt *s, const struct vrrp_conf *v)
 			    b->inert[i].kind, stmt_name(s), v->name);
 		return; /* what is wrong with it was said where it stands */
 	}
-	if (conf->n_checks > 0)
-		near = conf_nearest(
-		    stmt_name(s), &conf->checks[0].name, conf->n_checks, sizeof(*conf->checks));
-	bind_say(b, CONF_ERROR, stmt_pos(s), "there is no check '%.64s'%s%s%s", stmt_name(s),
-	    near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-	    near != NULL ? "'?" : "");
+	hint = bind_did_you_mean(
+	    b, stmt_name(s), conf->checks, conf->n_checks, sizeof(*conf->checks));
+	bind_say(b, CONF_ERROR, stmt_pos(s), "there is no check '%.64s'%s", stmt_name(s), hint);
+	free(hint);
 }
 
 /* NAME [weight N [reverse|noreverse]] */

@@ -50,6 +50,7 @@ parser_statement(struct parser *p, enum dialect dialect)
 	p->n_statements++;
 	s->dialect = dialect;
 	s->parent = p->at;
+	s->prev = p->at->last;
 	if (p->at->last != NULL)
 		p->at->last->next = s;
 	else
@@ -93,15 +94,11 @@ stmt_free(struct stmt *s)
 void
 parser_drop(struct parser *p, struct stmt *s)
 {
-	struct stmt *before = NULL;
-
-	for (struct stmt *c = p->at->first; c != s; c = c->next)
-		before = c;
-	if (before != NULL)
-		before->next = NULL;
+	p->at->last = s->prev;
+	if (s->prev != NULL)
+		s->prev->next = NULL;
 	else
 		p->at->first = NULL;
-	p->at->last = before;
 	p->leaf = NULL;
 	stmt_free(s);
 }

@@ -34,7 +34,7 @@ struct stmt {
 	bool one_line;	     /* the block opened and closed on one line */
 	bool left_out;	     /* has no effect, as keepalived reads it: not in the normal form */
 	struct stmt *parent; /* NULL: the root */
-	struct stmt *first, *last, *next;
+	struct stmt *first, *last, *next, *prev;
 };
 
 /* The name of a statement, its words after it, where it begins. */

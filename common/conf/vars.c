@@ -132,8 +132,10 @@ static void
 complain(struct expansion *x, enum conf_severity severity, size_t size, const char *message,
     const char *name)
 {
+	/* in a password the name is part of a secret */
 	conf_say(x->p->src, severity, CONF_GLOBAL, source_pos(x->p->src, x->file, x->offset, size),
-	    "%s '%s'", message, name);
+	    "%s %s%s%s", message, x->plain ? "" : "'", x->plain ? "(in a password)" : name,
+	    x->plain ? "" : "'");
 	if (severity == CONF_ERROR)
 		x->ok = false;
 }

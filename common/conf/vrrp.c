@@ -221,8 +221,8 @@ find_option(const char *name)
 static bool
 vip_unknown(struct binder *b, const struct word *w)
 {
-	const char *near = conf_nearest(
-	    w->text, vip_options, ARRAY_LEN(vip_options), sizeof(*vip_options));
+	char *hint = bind_did_you_mean(
+	    b, w->text, vip_options, ARRAY_LEN(vip_options), sizeof(*vip_options));
 	struct addr a;
 	char *host = xstrndup(w->text, strcspn(w->text, "/"));
 	bool second = addr_parse(host, &a) == 0;
@@ -231,9 +231,9 @@ vip_unknown(struct binder *b, const struct word *w)
 	if (second)
 		bind_say(b, CONF_ERROR, w->pos, "a second address in one line: one line each");
 	else
-		bind_say(b, CONF_ERROR, w->pos, "unknown option '%.64s' of an address%s%s%s",
-		    w->text, near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-		    near != NULL ? "'?" : "");
+		bind_say(
+		    b, CONF_ERROR, w->pos, "unknown option '%.64s' of an address%s", w->text, hint);
+	free(hint);
 	return false;
 }
 
@@ -410,7 +410,7 @@ bind_peers(struct binder *b, struct stmt *block, const struct directive *d, void
 			v->peers[v->n_peers++] = a;
 		}
 	}
-	if (v->n_peers == 0)
+	if (block->first == NULL || (v->n_peers == 0 && block->first->left_out))
 		bind_say(b, CONF_ERROR, stmt_pos(block),
 		    "unicast without a peer: an advert would reach nobody");
 }
@@ -496,6 +496,7 @@ bind_authentication(struct binder *b, struct stmt *s, const struct directive *d,
 {
 	struct context in = { .kind = "authentication",
 		.part = CONF_VRRP,
+		.is_secret = true,
 		.rows = auth_rows,
 		.n_rows = ARRAY_LEN(auth_rows) };
 
@@ -552,13 +553,24 @@ bind_interface(struct binder *b, struct stmt *s, const struct directive *d, void
 	bind_string(b, s, d, object);
 }
 
+/* A number on which keepalived's reading and ours differ when a ';' follows it (seen). */
+static void
+bind_semicolon_u8(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	if (s->semicolon.line > 0)
+		bind_say(b, CONF_WARNING, s->semicolon,
+		    "keepalived does not read '%.16s;' and %s; %.16s is used here: remove the ';'",
+		    s->words[1].text, d->note, s->words[1].text);
+	bind_u8(b, s, d, object);
+}
+
 static void
 bind_priority(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
 	struct draft *draft = object;
 
 	draft->priority = s;
-	bind_u8(b, s, d, object);
+	bind_semicolon_u8(b, s, d, object);
 }
 
 /* keepalived ignores "2;" and keeps its default of one second (seen). */
@@ -632,8 +644,7 @@ bind_track_script(struct binder *b, struct stmt *block, const struct directive *
 			continue;
 		if (s->semicolon.line > 0)
 			bind_say(b, CONF_WARNING, s->semicolon,
-			    "';' is not part of keepalived's language; read as the end of '%s'",
-			    stmt_name(s));
+			    "';' is not part of keepalived's language; read as '%s'", stmt_name(s));
 		b->tracks = xreallocarray(b->tracks, b->n_tracks + 1, sizeof(*b->tracks));
 		b->tracks[b->n_tracks++] = (struct reference){ s, b->conf->n_instances };
 	}
@@ -704,8 +715,9 @@ bind_notify(struct binder *b, struct stmt *s, const struct directive *d, void *o
 static const struct directive instance_rows[] = {
 	{ "state", 1, 1, 0, bind_state, 0, 0, 0, NULL },
 	{ "interface", 1, 1, 0, bind_interface, V(interface), 0, 0, NULL },
-	{ "virtual_router_id", 1, 1, 0, bind_u8, V(vrid), 1, 255, NULL },
-	{ "priority", 1, 1, 0, bind_priority, V(priority), 1, 255, NULL },
+	{ "virtual_router_id", 1, 1, D_SEMICOLON, bind_semicolon_u8, V(vrid), 1, 255,
+	    "goes on without a virtual_router_id" },
+	{ "priority", 1, 1, D_SEMICOLON, bind_priority, V(priority), 1, 255, "takes 100" },
 	{ "advert_int", 1, 1, D_SEMICOLON, bind_advert, 0, 10 * US_PER_MS, 255 * US_PER_S, NULL },
 	{ "version", 1, 1, 0, bind_instance_version, V(version), 2, 3, NULL },
 	{ "authentication", 0, 0, D_BLOCK, bind_authentication, 0, 0, 0, NULL },
@@ -831,7 +843,8 @@ lint_instance(struct binder *b, struct draft *draft)
 {
 	struct vrrp_conf *v = &draft->vrrp;
 
-	if (v->n_vips == 0)
+	if (v->n_vips == 0 && (draft->vip_block == NULL || draft->vip_block->first == NULL ||
+				  draft->vip_block->first->left_out))
 		bind_say(b, CONF_WARNING, v->pos, "'%s' has no virtual address", v->name);
 	if (v->state_master && draft->priority == NULL)
 		bind_say(b, CONF_WARNING, v->pos,
@@ -900,9 +913,9 @@ vrrp_bind(struct binder *b, struct stmt *s)
 	settle_interval(b, &draft);
 	settle_authentication(b, &draft);
 	settle_addresses(b, &draft);
-	if (v->interface == NULL)
+	if (!bind_mentions(s, "interface"))
 		bind_say(b, CONF_ERROR, v->pos, "'%s' has no interface", v->name);
-	if (v->vrid == 0)
+	if (!bind_mentions(s, "virtual_router_id"))
 		bind_say(b, CONF_ERROR, v->pos, "'%s' has no virtual_router_id", v->name);
 	lint_instance(b, &draft);
 	same_name(b, v);
