@@ -162,6 +162,8 @@ on_added(void *aux, void *tag, int error)
 	struct vip *vip = tag;
 	char buf[ADDR_STRLEN];
 
+	if (vip == NULL)
+		return; /* of what was in the way: if it still is, the next one says so */
 	vip->present = error == 0;
 	if (error == 0)
 		return;
@@ -220,21 +222,17 @@ set_lifetimes(struct vip_group *g, struct vip *vip)
  * What is in the way: the same address, by another's hand, or permanent where
  * ours is to end, or with other particulars.
  */
-static void
-clear_way(struct vip_group *g, struct vip *vip)
+static const struct netlink_addr *
+in_the_way(const struct vip_group *g, const struct vip *vip)
 {
 	const struct netlink_addr *there = netlink_addr_find(
 	    g->set->nl, vip->request.index, &vip->request.local);
-	struct netlink_batch *b = &g->set->batch;
 
-	if (there == NULL)
-		return;
-	if (there->proto == VIP_PROTO && there->prefix_length == vip->request.prefix_length &&
-	    (there->valid_s != NETLINK_FOREVER || g->lease_s == 0))
-		return;
-	netlink_batch_begin(b, g->set->nl, on_ignored, NULL);
-	netlink_batch_del_addr(b, there, NULL);
-	netlink_batch_send(b);
+	if (there == NULL ||
+	    (there->proto == VIP_PROTO && there->prefix_length == vip->request.prefix_length &&
+		(there->valid_s != NETLINK_FOREVER || g->lease_s == 0)))
+		return NULL;
+	return there;
 }
 
 static bool
@@ -243,61 +241,49 @@ may_have_expired(const struct vip *vip, mono_t now)
 	return vip->lease_s != 0 && mono_until(vip->renewed, now) >= vip->lease_s * USEC_PER_SEC;
 }
 
-static bool
-prepare(struct vip_group *g, struct vip *vip, mono_t now)
+/* In one batch, so that an address that is made anew is gone for microseconds only. */
+static void
+request_add(struct vip_group *g, struct vip *vip, mono_t now, struct vip_result *result)
 {
+	struct netlink_batch *b = &g->set->batch;
+	const struct netlink_addr *there;
 	char buf[ADDR_STRLEN];
 
 	if (!resolve_device(g->set, vip)) {
+		result->failed++;
 		log_limited(&g->set->limit, now, LOG_ERR,
 		    "(%s) cannot add address %s: there is no interface %s", g->name,
 		    format(vip, buf), vip->device);
-		return false;
+		return;
 	}
-	clear_way(g, vip);
+	if ((there = in_the_way(g, vip)) != NULL)
+		netlink_batch_del_addr(b, there, NULL);
 	set_lifetimes(g, vip);
 	vip->renewed = now;
-	return true;
+	netlink_batch_add_addr(b, NETLINK_RENEW, &vip->request, vip);
 }
 
 size_t
 vip_group_hold(struct vip_group *g, mono_t now)
 {
 	struct vip_result result = { .group = g };
-	struct vip *ready[NETLINK_BATCH_MAX];
-	size_t i = 0;
 
 	g->held = true;
-	while (i < g->n) {
-		size_t n = 0;
-
-		/* Clearing the way uses the batch, so that comes first, a batch at a time. */
-		for (; i < g->n && n < ARRAY_LEN(ready); i++) {
-			if (prepare(g, &g->vips[i], now))
-				ready[n++] = &g->vips[i];
-			else
-				result.failed++;
-		}
-		netlink_batch_begin(&g->set->batch, g->set->nl, on_added, &result);
-		for (size_t k = 0; k < n; k++)
-			netlink_batch_add_addr(
-			    &g->set->batch, NETLINK_RENEW, &ready[k]->request, ready[k]);
-		netlink_batch_send(&g->set->batch);
-	}
+	netlink_batch_begin(&g->set->batch, g->set->nl, on_added, &result);
+	for (size_t i = 0; i < g->n; i++)
+		request_add(g, &g->vips[i], now, &result);
+	netlink_batch_send(&g->set->batch);
 	return result.failed;
 }
 
-int
-vip_put_back(struct vip_group *g, struct vip *vip, mono_t now)
+static void
+put_back(struct vip_group *g, struct vip *vip, mono_t now)
 {
 	struct vip_result result = { .group = g };
 
-	if (!prepare(g, vip, now))
-		return -ENODEV;
 	netlink_batch_begin(&g->set->batch, g->set->nl, on_added, &result);
-	netlink_batch_add_addr(&g->set->batch, NETLINK_RENEW, &vip->request, vip);
+	request_add(g, vip, now, &result);
 	netlink_batch_send(&g->set->batch);
-	return vip->present ? 0 : -EIO;
 }
 
 size_t
@@ -533,7 +519,7 @@ on_gone(struct vip_group *g, struct vip *vip, enum netlink_by by, mono_t now)
 	 */
 	if (by == NETLINK_BY_US) {
 		if (g->held)
-			vip_put_back(g, vip, now);
+			put_back(g, vip, now);
 		return;
 	}
 	vip->present = false;

@@ -85,9 +85,6 @@ void vip_group_release(struct vip_group *);
 /* How many of them are not in the kernel, as far as we know; those with no_track do not count. */
 size_t vip_group_n_missing(const struct vip_group *);
 
-/* One that was lost.  0 or -errno, logged. */
-int vip_put_back(struct vip_group *, struct vip *, mono_t now);
-
 /* What the kernel has of the group's addresses, tagged as ours: for adopt_decide. */
 struct adopt_kernel vip_group_leftovers(const struct vip_group *, const struct adopt_clock *now);
 

@@ -70,8 +70,10 @@ class AddressLog:
     def __init__(self, node):
         self.proc = node.spawn(["ip", "-ts", "monitor", "address"], f"monitor-{len(node.procs)}")
         # It says nothing when it is ready: an address of no account shows that it listens.
-        node.ip("addr", "add", "127.9.9.9/32", "dev", "lo")
-        wait_for(lambda: "127.9.9.9" in self.proc.log(), "ip monitor listens")
+        def heard():
+            node.ip("addr", "replace", "127.9.9.9/32", "dev", "lo")
+            return "127.9.9.9" in self.proc.log()
+        wait_for(heard, "ip monitor listens")
 
     def removals(self, address):
         return re.findall(rf"^\[\S+\] Deleted .*\b{re.escape(address)}/", self.proc.log(),
