@@ -46,7 +46,7 @@ CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix ctl/,supervise.c table.c node.c page.c why.c pair.c whatif.c))
 
 # ---- the rest of common and ipc are shells that daemons share ----
-RUNNER_MAIN := $(wildcard $(addprefix common/runner/,main.c serve.c run.c exec.c book.c cred.c host.c))
+RUNNER_MAIN := $(wildcard $(addprefix common/runner/,main.c serve.c job.c run.c exec.c book.c cred.c host.c))
 SHELL_SRC   := $(filter-out $(CORE_SRC) $(RUNNER_MAIN),$(wildcard common/*.c common/runner/*.c ipc/*.c))
 PROGRAMS    := vrrpd checkd proxyd trivet trivet-runner
 SRC_vrrpd   := $(filter-out $(CORE_SRC),$(wildcard vrrpd/*.c))

@@ -28,6 +28,7 @@ struct run {
 	int pidfd, output_fd, error_fd; /* read ends */
 	bool end_group, ending, answered;
 	mono_t started;
+	int64_t timeout_us;
 	struct output output;
 	uv_poll_t exit_poll, output_poll;
 	struct loop_timer timer; /* first the time limit, then the grace */
@@ -191,9 +192,9 @@ static void
 on_time_over(struct loop_timer *t, mono_t now)
 {
 	struct run *run = CONTAINER_OF(t, struct run, timer);
-	char *reason = xasprintf(
-	    "timeout after %.3g s", (double)mono_until(run->started, now) / 1e6);
+	char *reason = xasprintf("timeout after %.3g s", (double)run->timeout_us / 1e6);
 
+	(void)now;
 	read_output(run);
 	answer(run, RUNNER_TIMEOUT, 0, reason); /* now, whatever it still does */
 	end_group(run);
@@ -301,6 +302,7 @@ run_start(uv_loop_t *loop, const struct run_order *order, struct run **ret, stru
 	run->error_fd = pipes.error[0];
 	run->path = xstrdup(order->argv[0]);
 	memcpy(run->user, order->cred->name, sizeof(run->user));
+	run->timeout_us = order->timeout_us;
 	run->end_group = order->end_group;
 	run->on_answer = order->on_answer;
 	run->on_gone = order->on_gone;

@@ -1,18 +1,13 @@
 /*
  * serve.c - see serve.h.
- *
- * A request becomes a job.  Only one job of the same script runs at a time:
- * after a timeout the answer is given at once while the script may need its two
- * seconds of grace, and the next run waits for that.
  */
 #include "common/runner/serve.h"
 
 #include "common/caps.h"
 #include "common/daemon.h"
 #include "common/log.h"
-#include "common/runner/host.h"
-#include "common/runner/run.h"
-#include "common/runner/secure.h"
+#include "common/runner/job.h"
+#include "common/runner/protocol.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -27,23 +22,7 @@
 
 #define CONNECTIONS_MAX	  16 /* two daemons, their successors, root's own tests */
 #define MESSAGES_PER_TURN 32
-#define STOP_PATIENCE_US  INT64_C(5000000) /* what notify scripts may still take when we stop */
-#define NOTIFY_WAITING	  16 /* notify scripts of one number that wait for their turn */
-#define CHECK_WAITING	  1
 #define SEND_BUFFER	  (1024 * 1024) /* answers of some hundred scripts that end together */
-
-struct job {
-	TAILQ_ENTRY(job) entry;
-	struct server *server;
-	struct connection *connection; /* NULL: it has gone */
-	uint64_t id;
-	int64_t timeout_us;
-	char *owner; /* conf_script.owner */
-	char **argv, **env;
-	bool is_notify;
-	struct cred cred;
-	struct run *run; /* NULL: waits for its turn */
-};
 
 struct connection {
 	TAILQ_ENTRY(connection) entry;
@@ -59,80 +38,13 @@ struct connection {
 struct server {
 	uv_loop_t *loop;
 	struct book *book;
-	TAILQ_HEAD(, job) jobs;
+	struct jobs *jobs;
 	TAILQ_HEAD(, connection) connections;
 	unsigned n_connections;
 	int listen_fd;
 	uv_poll_t listen_poll;
 	bool stopping;
-	struct loop_timer idle, patience;
-	void (*on_idle)(void *);
-	void *aux;
 };
-
-static bool job_start(struct job *);
-
-/* ---- jobs ---- */
-
-static char **
-copy_words(const char *const *words, size_t n, size_t room)
-{
-	char **copy = xcalloc(n + room + 1, sizeof(*copy));
-
-	for (size_t i = 0; i < n; i++)
-		copy[i] = xstrdup(words[i]);
-	return copy;
-}
-
-static void
-free_words(char **words)
-{
-	for (size_t i = 0; words != NULL && words[i] != NULL; i++)
-		free(words[i]);
-	free(words);
-}
-
-static void
-job_free(struct job *job)
-{
-	free(job->owner);
-	free_words(job->argv);
-	free_words(job->env);
-	free(job);
-}
-
-static void
-check_idle(struct server *s)
-{
-	if (s->stopping && TAILQ_EMPTY(&s->jobs))
-		loop_timer_at(&s->idle, loop_now());
-}
-
-static void
-on_idle_due(struct loop_timer *t, mono_t now)
-{
-	struct server *s = CONTAINER_OF(t, struct server, idle);
-
-	(void)now;
-	s->on_idle(s->aux);
-}
-
-static bool
-same_words(char *const *a, char *const *b)
-{
-	for (; *a != NULL && *b != NULL; a++, b++)
-		if (strcmp(*a, *b) != 0)
-			return false;
-	return *a == NULL && *b == NULL;
-}
-
-/* The same script over a reload too, where its number may be another one.  State words of a
- * notify script differ from run to run; its owner does not. */
-static bool
-same_script(const struct job *a, const struct job *b)
-{
-	return strcmp(a->owner, b->owner) == 0 && (a->is_notify || same_words(a->argv, b->argv));
-}
 
 static void connection_lose(struct connection *, const char *why);
 
@@ -142,7 +54,7 @@ send_answer(struct connection *c, const struct runner_answer *a)
 	char buf[RUNNER_MESSAGE_MAX];
 	size_t size;
 
-	if (c == NULL || runner_answer_encode(a, buf, &size) < 0)
+	if (runner_answer_encode(a, buf, &size) < 0)
 		return;
 	if (send(c->fd, buf, size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		connection_lose(c, strerror(errno)); /* it does not read: it will ask again */
@@ -159,152 +71,10 @@ refuse(struct connection *c, uint64_t id, const char *reason)
 }
 
 static void
-on_answer(void *aux, const struct runner_answer *answer)
+on_answer(void *aux, void *asker, const struct runner_answer *a)
 {
-	struct job *job = aux;
-	struct runner_answer a = *answer;
-
-	a.id = job->id;
-	log_debug("%s: %s %d after %.3f s%s%s", job->owner,
-	    a.outcome == RUNNER_EXITED	   ? "exit"
-	    : a.outcome == RUNNER_SIGNALED ? "signal"
-	    : a.outcome == RUNNER_TIMEOUT  ? "timeout"
-					   : "not run",
-	    a.code, (double)a.duration_us / 1e6, a.reason[0] != '\0' ? ": " : "", a.reason);
-	send_answer(job->connection, &a);
-}
-
-/* The next one that waits for the same script; NULL: none. */
-static struct job *
-waiting_for(const struct job *done)
-{
-	struct job *job;
-
-	TAILQ_FOREACH (job, &done->server->jobs, entry)
-		if (job->run == NULL && same_script(job, done))
-			return job;
-	return NULL;
-}
-
-static void
-on_gone(void *aux)
-{
-	struct job *job = aux, *next;
-	struct server *s = job->server;
-
-	TAILQ_REMOVE(&s->jobs, job, entry);
-	while ((next = waiting_for(job)) != NULL) {
-		TAILQ_REMOVE(&s->jobs, next, entry);
-		if (job_start(next))
-			break;
-	}
-	job_free(job);
-	check_idle(s);
-}
-
-/* What the kernel would say only after the fork, and what it would not say at all. */
-static int
-check_path(const struct job *job, struct text *why)
-{
-	const struct secure_host host = secure_host_real();
-	bool as_root = geteuid() == 0 && job->cred.uid == 0;
-
-	if (secure_check(&host, job->argv[0], as_root, why) == 0)
-		return 0;
-	return -EACCES;
-}
-
-/* Takes the job, which is in no list.  False: it could not be started, that is answered. */
-static bool
-job_start(struct job *job)
-{
-	const struct run_order order = {
-		.argv = job->argv,
-		.env = job->env,
-		.cred = &job->cred,
-		.timeout_us = job->timeout_us,
-		.end_group = !job->is_notify,
-		.on_answer = on_answer,
-		.on_gone = on_gone,
-		.aux = job,
-	};
-	struct text why = { 0 };
-	bool started = check_path(job, &why) == 0 &&
-		       run_start(job->server->loop, &order, &job->run, &why) == 0;
-
-	if (started) {
-		TAILQ_INSERT_TAIL(&job->server->jobs, job, entry);
-	} else {
-		refuse(job->connection, job->id, text_str(&why));
-		job_free(job);
-	}
-	text_done(&why);
-	return started;
-}
-
-/* Takes the job, which is in no list. */
-static void
-start_or_wait(struct job *job)
-{
-	unsigned before = 0;
-	struct job *other;
-
-	TAILQ_FOREACH (other, &job->server->jobs, entry)
-		if (same_script(other, job))
-			before++;
-	if (before == 0) {
-		job_start(job);
-	} else if (before > (job->is_notify ? NOTIFY_WAITING : CHECK_WAITING)) {
-		refuse(job->connection, job->id, "its run before has not ended yet");
-		job_free(job);
-	} else {
-		TAILQ_INSERT_TAIL(&job->server->jobs, job, entry);
-	}
-}
-
-/* A clean environment: nothing of ours, only what a script may count on. */
-static char **
-make_env(const struct cred *cred, const struct runner_ask *ask)
-{
-	static const char *const fixed[] = {
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"SHELL=/bin/sh",
-		"LANG=C.UTF-8",
-	};
-	const size_t n = ARRAY_LEN(fixed);
-	char **env = copy_words(fixed, n, 3 + ask->n_env);
-
-	env[n] = xasprintf("HOME=%s", cred->home);
-	env[n + 1] = xasprintf("USER=%s", cred->name);
-	env[n + 2] = xasprintf("LOGNAME=%s", cred->name);
-	for (size_t i = 0; i < ask->n_env; i++)
-		env[n + 3 + i] = xstrdup(ask->env[i]);
-	return env;
-}
-
-static void
-take_job(struct connection *c, const struct runner_ask *ask, const struct conf_script *script)
-{
-	struct job *job = xcalloc(1, sizeof(*job));
-	struct text why = { 0 };
-
-	if (cred_lookup(script, &job->cred, &why) < 0) {
-		refuse(c, ask->id, text_str(&why));
-		text_done(&why);
-		free(job);
-		return;
-	}
-	job->server = c->server;
-	job->connection = c;
-	job->id = ask->id;
-	job->timeout_us = ask->timeout_us;
-	job->owner = xstrdup(script->owner);
-	job->is_notify = script->is_notify;
-	job->argv = copy_words((const char *const *)script->argv, script->argc, ask->n_args);
-	for (size_t i = 0; i < ask->n_args; i++)
-		job->argv[script->argc + i] = xstrdup(ask->args[i]);
-	job->env = make_env(&job->cred, ask);
-	start_or_wait(job);
+	(void)aux;
+	send_answer(asker, a);
 }
 
 /* ---- requests ---- */
@@ -329,7 +99,7 @@ handle_ask(struct connection *c, const struct runner_ask *ask)
 	} else if (!script->is_notify && ask->n_args > 0) {
 		refuse(c, ask->id, "a check takes no further words");
 	} else {
-		take_job(c, ask, script);
+		jobs_take(c->server->jobs, c, ask, script);
 	}
 }
 
@@ -402,28 +172,6 @@ on_connection_closed(uv_handle_t *h)
 	free(c);
 }
 
-/* Its checks are nobody's now and end; notify scripts finish their work. */
-static void
-disown_jobs(struct server *s, const struct connection *c)
-{
-	struct job *job, *next;
-
-	for (job = TAILQ_FIRST(&s->jobs); job != NULL; job = next) {
-		next = TAILQ_NEXT(job, entry);
-		if (job->connection != c)
-			continue;
-		job->connection = NULL;
-		if (job->is_notify)
-			continue;
-		if (job->run != NULL) {
-			run_end(job->run);
-		} else {
-			TAILQ_REMOVE(&s->jobs, job, entry);
-			job_free(job);
-		}
-	}
-}
-
 static void
 connection_lose(struct connection *c, const char *why)
 {
@@ -433,7 +181,7 @@ connection_lose(struct connection *c, const char *why)
 		log_warn("connection closed: %s", why);
 	TAILQ_REMOVE(&s->connections, c, entry);
 	s->n_connections--;
-	disown_jobs(s, c);
+	jobs_disown(s->jobs, c);
 	if (c->on_lost != NULL)
 		c->on_lost(c->lost_aux);
 	uv_close((uv_handle_t *)&c->poll, on_connection_closed);
@@ -504,46 +252,19 @@ on_connect(uv_poll_t *poll, int status, int events)
 
 /* ---- life ---- */
 
-static void
-end_all(struct server *s, bool notify_too)
-{
-	struct job *job, *next;
-
-	for (job = TAILQ_FIRST(&s->jobs); job != NULL; job = next) {
-		next = TAILQ_NEXT(job, entry);
-		if (job->is_notify && !notify_too)
-			continue;
-		if (job->run != NULL) {
-			run_end(job->run);
-		} else {
-			TAILQ_REMOVE(&s->jobs, job, entry);
-			job_free(job); /* its asker sees the connection end */
-		}
-	}
-	check_idle(s);
-}
-
-static void
-on_patience_over(struct loop_timer *t, mono_t now)
-{
-	(void)now;
-	end_all(CONTAINER_OF(t, struct server, patience), true);
-}
-
 struct server *
 server_new(uv_loop_t *loop, struct book *book, void (*on_idle)(void *), void *aux)
 {
 	struct server *s = xcalloc(1, sizeof(*s));
+	const struct jobs_events events = {
+		.on_answer = on_answer, .on_idle = on_idle, .aux = aux
+	};
 
 	s->loop = loop;
 	s->book = book;
 	s->listen_fd = -1;
-	s->on_idle = on_idle;
-	s->aux = aux;
-	TAILQ_INIT(&s->jobs);
+	s->jobs = jobs_new(loop, &events);
 	TAILQ_INIT(&s->connections);
-	loop_timer_init(loop, &s->idle, on_idle_due);
-	loop_timer_init(loop, &s->patience, on_patience_over);
 	return s;
 }
 
@@ -618,6 +339,5 @@ void
 server_stop(struct server *s)
 {
 	s->stopping = true;
-	loop_timer_at(&s->patience, mono_add(loop_now(), STOP_PATIENCE_US));
-	end_all(s, false);
+	jobs_stop(s->jobs);
 }
