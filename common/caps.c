@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -126,13 +127,26 @@ drop_from_root(const char *user, uint64_t keep, struct text *why)
 	return 0;
 }
 
+/*
+ * Started with what we keep and nothing else, as a unit does it: there is
+ * nothing to take away but the ambient set.  Not by capset(2), which a unit's
+ * system call filter refuses (@privileged).  Inheritable stays; under
+ * no_new_privs it counts for nothing, as it works through file capabilities only.
+ */
+static int
+clear_ambient(void)
+{
+	return cap_reset_ambient() < 0 ? -errno : 0;
+}
+
 int
 caps_drop(const char *user, uint64_t keep, struct text *why)
 {
+	bool from_root = geteuid() == 0;
 	uint64_t have;
 	int err;
 
-	if (geteuid() == 0 && (err = drop_from_root(user, keep, why)) < 0)
+	if (from_root && (err = drop_from_root(user, keep, why)) < 0)
 		return err;
 	have = permitted();
 	if ((keep & ~have) != 0) {
@@ -140,8 +154,8 @@ caps_drop(const char *user, uint64_t keep, struct text *why)
 		add_cap_names(why, keep & ~have);
 		return -EPERM;
 	}
-	if ((err = keep_only(keep)) < 0 ||
-	    (err = prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0 ? -errno : 0) < 0) {
+	err = from_root || have != keep ? keep_only(keep) : clear_ambient();
+	if (err < 0 || (err = prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0 ? -errno : 0) < 0) {
 		text_addf(why, "cannot give privileges away: %s", strerror(-err));
 		return err;
 	}

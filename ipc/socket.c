@@ -144,6 +144,11 @@ bind_private(int fd, const char *path)
 static int
 open_to_group(const char *path, gid_t group)
 {
+	struct stat st;
+
+	/* A unit with Group= has made it right, and its filter refuses chown(2) even so. */
+	if (lstat(path, &st) == 0 && st.st_gid == group)
+		group = (gid_t)-1;
 	/* Not being in the group must not keep a daemon from its own service. */
 	if (group != (gid_t)-1 && lchown(path, (uid_t)-1, group) < 0)
 		log_warn("%s: group %u: %s", path, (unsigned)group, strerror(errno));

@@ -19,6 +19,7 @@ from pathlib import Path
 
 SUITE = os.environ.get("TRIVET_SUITE", "bookworm")
 CACHE = Path(os.environ.get("TRIVET_LAB_CACHE", "/var/cache/trivet-lab"))
+WORK = Path("/var/tmp/trivet-systemd")  # with the process id: a disk, not a tmpfs, for overlays
 SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
 
 # systemd as process 1, what trivet's packages depend on, what the tests look with.
@@ -67,6 +68,19 @@ def base_tar():
     return tar
 
 
+def workplace():
+    """A fresh directory for containers; those of dead runs are removed."""
+    for old in WORK.parent.glob(f"{WORK.name}-*"):
+        pid = old.name.rpartition("-")[2]
+        if not Path(f"/proc/{pid}").exists():
+            for root in old.glob("*/root"):
+                subprocess.run(["umount", str(root)], check=False, capture_output=True)
+            shutil.rmtree(old, ignore_errors=True)
+    mine = WORK.with_name(f"{WORK.name}-{os.getpid()}")
+    mine.mkdir()
+    return mine
+
+
 class Container:
     """One booted machine.  Use as a context manager."""
 
@@ -110,7 +124,8 @@ class Container:
         """Until systemd says the boot is done."""
         with open(self.console, "ab") as console:
             self.nspawn = subprocess.Popen(
-                ["unshare", "--mount", "--propagation", "private", "sh", "-c", BOOT, "boot",
+                # Dies with us, and takes the machine along.
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "sh", "-c", BOOT, "boot",
                  str(self.root), self.name],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True)
         limit = time.monotonic() + timeout
@@ -139,7 +154,8 @@ class Container:
         done = subprocess.run(
             ["nsenter", "--target", str(self.leader), "--all", "--", "env", "-i",
              *[f"{k}={v}" for k, v in ENVIRONMENT.items()], *map(str, argv)],
-            capture_output=True, text=True, timeout=timeout, input=input, errors="replace")
+            capture_output=True, text=True, timeout=timeout, input=input, errors="replace",
+            start_new_session=True)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(map(str, argv))}: exit {done.returncode}\n"
                                  f"{done.stdout}{done.stderr}")
