@@ -209,10 +209,18 @@ sibling_uids(uid_t uids[static 3])
 	return n;
 }
 
-static int
-open_server(const struct daemon *d, struct ipc_server **ret)
+/* (gid_t)-1: there is none of that name. */
+static gid_t
+group_id(const char *name)
 {
-	const struct group *group = getgrnam(DAEMON_GROUP);
+	const struct group *group = name != NULL ? getgrnam(name) : NULL;
+
+	return group != NULL ? group->gr_gid : (gid_t)-1;
+}
+
+static int
+open_server(const struct daemon *d, const char *admin_group, struct ipc_server **ret)
+{
 	char *path = daemon_run_path(d, "bus");
 	uid_t uids[3];
 	const struct ipc_server_config config = {
@@ -221,8 +229,8 @@ open_server(const struct daemon *d, struct ipc_server **ret)
 		.version = TRIVET_VERSION,
 		.url = URL,
 		.path = path,
-		.group = group != NULL ? group->gr_gid : (gid_t)-1,
-		.admin_group = (gid_t)-1,
+		.group = group_id(DAEMON_GROUP),
+		.admin_group = group_id(admin_group),
 		.peer_uids = uids,
 		.n_peer_uids = sibling_uids(uids),
 	};
@@ -243,7 +251,7 @@ service_start(const struct service_config *config, struct service **ret)
 	int error;
 
 	s->config = *config;
-	error = open_server(config->daemon, &s->server);
+	error = open_server(config->daemon, config->admin_group, &s->server);
 	if (error < 0) {
 		free(s);
 		return error;

@@ -18,6 +18,8 @@ struct service_config {
 	void (*metrics)(void *aux, struct service_metrics *);
 	/* Append a PeerLink for each view (ipc_view_describe).  May be NULL. */
 	void (*peers)(void *aux, json_t *array);
+	/* Whose members may control, beside root and the daemon's own user; NULL: nobody else. */
+	const char *admin_group;
 	void *aux;
 };
 

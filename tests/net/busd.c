@@ -2,7 +2,7 @@
  * busd.c - a toy for test_bus.py: the real server, publisher, service and view
  * around a handful of objects, without a configuration.
  *
- *   busd serve RUN_DIR                   the daemon "toyd"
+ *   busd serve RUN_DIR [ADMIN_GROUP]     the daemon "toyd"
  *   busd watch RUN_DIR DAEMON HEARTBEAT  a view of its toys, a line for each callback
  *   busd call RUN_DIR DAEMON METHOD JSON TIMEOUT_MS [COUNT]
  *                                        one call (COUNT: replies of a stream), printed
@@ -347,12 +347,13 @@ start_daemon(uv_loop_t *loop, const char *run_dir)
 }
 
 static int
-serve(const char *run_dir)
+serve(const char *run_dir, const char *admin_group)
 {
 	struct service_config config = {
 		.daemon = &toyd.daemon,
 		.metrics = toy_metrics,
 		.peers = toy_peers,
+		.admin_group = admin_group,
 	};
 	uv_loop_t *loop = uv_default_loop();
 	struct ipc_server *server;
@@ -484,7 +485,7 @@ main(int argc, char **argv)
 {
 	log_init("busd", LOG_DEBUG);
 	if (argc >= 3 && strcmp(argv[1], "serve") == 0)
-		return serve(argv[2]);
+		return serve(argv[2], argv[3]); /* NULL after the last */
 	if (argc == 5 && strcmp(argv[1], "watch") == 0)
 		return watch(argv[2], argv[3], (unsigned)atoi(argv[4]));
 	if (argc >= 7 && strcmp(argv[1], "call") == 0)

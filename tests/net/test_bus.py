@@ -61,9 +61,9 @@ class Process:
 class Toyd(Process):
     """busd serve: the daemon "toyd"."""
 
-    def __init__(self, directory, wait=True):
+    def __init__(self, directory, *argv, wait=True):
         self.directory, self.socket = directory, directory / "toyd.sock"
-        super().__init__(directory, "serve", directory)
+        super().__init__(directory, "serve", directory, *argv)
         if wait:
             varlink.wait(self.socket, "org.varlink.service.GetInfo",
                          lambda info: info["product"] == "toyd")
@@ -102,10 +102,10 @@ def toyd(directory):
 
 
 @contextlib.contextmanager
-def as_user(uid, group="_trivet"):
+def as_user(uid, group="_trivet", also=()):
     """What connect(2) tells the other side: effective ids, supplementary groups."""
     groups, gid = os.getgroups(), grp.getgrnam(group).gr_gid
-    os.setgroups([])
+    os.setgroups([grp.getgrnam(name).gr_gid for name in also])
     os.setegid(gid)
     os.seteuid(uid)
     try:
@@ -709,6 +709,44 @@ def test_control_is_denied_by_default(toyd, method):
         bus.call(PING)
     assert toyd.logged(f"{method} denied to uid {NOBODY} pid {os.getpid()}")
     assert toyd.metric("pokes_total") == 0
+
+
+@pytest.mark.parametrize("group, also, may", [
+    ("_trivet", ["games"], True),
+    ("games", ["_trivet"], True),
+    ("_trivet", ["tape", "games", "audio"], True),
+    ("_trivet", ["tape"], False),
+    ("_trivet", [], False),
+])
+def test_the_administrators_group(directory, group, also, may):
+    toyd = Toyd(directory, "games")
+    with as_user(NOBODY, group, also):
+        bus = toyd.connect()
+    with bus:
+        if may:
+            assert bus.call(T + "control.Poke") == {"pokes": 1}
+        else:
+            with pytest.raises(varlink.VarlinkError, match="PermissionDenied"):
+                bus.call(T + "control.Poke")
+    toyd.stop()
+
+
+def test_an_administrator_in_very_many_groups(directory):
+    """SO_PEERGROUPS answers ERANGE first."""
+    toyd = Toyd(directory, "games")
+    groups = os.getgroups()
+    os.setgroups([*range(30000, 31000), grp.getgrnam("games").gr_gid])
+    os.setegid(grp.getgrnam("_trivet").gr_gid)
+    os.seteuid(NOBODY)
+    try:
+        bus = toyd.connect()
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+    with bus:
+        assert bus.call(T + "control.Poke") == {"pokes": 1}
+    toyd.stop()
 
 
 def test_control_calls_are_logged(toyd):
