@@ -97,7 +97,7 @@ upstream_sessions(const struct upstream *up)
 static json_t *
 upstream_object(const struct upstream *up)
 {
-	size_t available = pool_available(&up->pool);
+	size_t available = upstream_available(up);
 	struct tally sum = { 0 };
 
 	upstream_tally(up, &sum);

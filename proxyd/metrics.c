@@ -102,7 +102,7 @@ add_server(struct service_metrics *m, const struct upstream *up, const struct se
 	service_metric(m, "proxyd_server_check_up_down_total", "Changes of state", labels,
 	    (double)s->transitions);
 	service_metric(m, "proxyd_server_check_last_change_seconds",
-	    "Since the last change of state", labels, seconds(mono_until(s->health.since, now)));
+	    "Since the last change of state", labels, seconds(mono_until(s->told_since, now)));
 	service_metric(
 	    m, "proxyd_server_downtime_seconds_total", "Time spent down", labels, seconds(down));
 	if (sum.connects > 0)
@@ -116,7 +116,7 @@ add_upstream(struct service_metrics *m, const struct upstream *up, mono_t now)
 {
 	static const char *const states[] = { "up", "down", NULL };
 	const char *labels[] = { "proxy", up->name, NULL };
-	size_t available = pool_available(&up->pool), current = 0;
+	size_t available = upstream_available(up), current = 0;
 	struct tally sum = { 0 };
 
 	upstream_tally(up, &sum);

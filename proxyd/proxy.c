@@ -296,7 +296,7 @@ on_upstream(void *aux, struct upstream *up, bool gone)
 	char *key = xasprintf("upstream %s", up->name);
 	char *reason = NULL;
 
-	if (!gone && pool_total(&up->pool) > 0 && pool_available(&up->pool) == 0)
+	if (!gone && pool_total(&up->pool) > 0 && upstream_available(up) == 0)
 		reason = xasprintf("upstream %s: no server is up", up->name);
 	daemon_set_degraded(p->daemon, key, reason);
 	free(reason);

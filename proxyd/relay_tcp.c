@@ -67,28 +67,27 @@ release_server(struct session *s)
 }
 
 static void
+count_end(const struct session *s, struct tally *t)
+{
+	if (s->flow.reason == FLOW_IDLE)
+		tally_add(&t->timeouts, 1);
+	tally_end(t, s->flow.reason);
+}
+
+static void
 end(struct worker *w, struct session *s)
 {
-	const struct flow *f = &s->flow;
-
 	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {
-		close_side(s, side, (f->reset_sides >> side & 1) != 0);
+		close_side(s, side, (s->flow.reset_sides >> side & 1) != 0);
 		unpark(s, side);
 	}
-	tally_add(&s->route->tally->reasons[f->reason], 1);
-	if (f->reason == FLOW_IDLE)
-		tally_add(&s->route->tally->timeouts, 1);
-	if (s->server != NULL) {
-		struct tally *t = &s->server->tallies[w->number];
-
-		tally_add(&t->reasons[f->reason], 1);
-		if (f->reason == FLOW_IDLE)
-			tally_add(&t->timeouts, 1);
-	}
+	if (s->server != NULL)
+		count_end(s, &s->server->tallies[w->number]);
 	release_server(s);
 	wheel_set(&w->wheel, &s->timer, MONO_NEVER);
 	if (s->is_queued)
 		TAILQ_REMOVE(&w->leftover, s, queue);
+	count_end(s, s->route->tally); /* the listener may be gone after it */
 	route_unref(s->route);
 	session_free(&w->sessions, s);
 	__atomic_store_n(&w->n_sessions, w->sessions.n_used, __ATOMIC_RELAXED);

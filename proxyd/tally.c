@@ -28,7 +28,7 @@ tally_sum(const struct tally *tallies, size_t n_threads, struct tally *sum)
 		const uint64_t *from = (const uint64_t *)&tallies[i];
 
 		for (size_t k = 0; k < n; k++)
-			to[k] += __atomic_load_n(&from[k], __ATOMIC_RELAXED);
+			to[k] += __atomic_load_n(&from[k], __ATOMIC_ACQUIRE);
 	}
 }
 

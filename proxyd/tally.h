@@ -30,6 +30,16 @@ tally_add(uint64_t *counter, uint64_t n)
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
+/*
+ * The last thing a session does with a tally: whoever has seen it (tally_sum)
+ * may free the tally when no other session is left.
+ */
+static inline void
+tally_end(struct tally *t, enum flow_reason reason)
+{
+	__atomic_store_n(&t->reasons[reason], t->reasons[reason] + 1, __ATOMIC_RELEASE);
+}
+
 /* One tally for each of n threads, zeroed; to be freed. */
 struct tally *tally_new(size_t n_threads);
 

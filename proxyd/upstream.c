@@ -118,29 +118,45 @@ upstream_probe_due(struct loop_timer *timer, mono_t now)
 
 /* ---- telling ---- */
 
+struct news { /* a copy of what is told, taken under the lock */
+	enum pool_state state;
+	enum pool_source source;
+	char reason[POOL_REASON_MAX];
+	mono_t since;
+};
+
+static void
+take_news(struct upstream *up, const struct pool_server *h, struct news *news)
+{
+	pthread_mutex_lock(&up->lock);
+	news->state = h->state;
+	news->source = h->source;
+	memcpy(news->reason, h->reason, sizeof(news->reason));
+	news->since = h->since;
+	pthread_mutex_unlock(&up->lock);
+}
+
 /* The lines that people grep for (design.md section 8). */
 static void
-announce(const struct server *s, const struct pool_server *h)
+announce(const struct server *s, const struct news *news)
 {
-	const char *up = s->up->name;
-	const char *const fields[] = { "upstream", up, "server", s->name, "state",
-		pool_state_str(h->state), "reason", h->reason, NULL };
+	const char *up = s->up->name, *state = pool_state_str(news->state);
+	const char *const fields[] = { "upstream", up, "server", s->name, "state", state, "reason",
+		news->reason, NULL };
 
-	event_emit(h->state == POOL_UP ? LOG_NOTICE : LOG_WARNING, "", fields,
-	    "upstream %s: server %s is %s (%s)", up, s->name, pool_state_str(h->state), h->reason);
+	event_emit(news->state == POOL_UP ? LOG_NOTICE : LOG_WARNING, "", fields,
+	    "upstream %s: server %s is %s (%s)", up, s->name, state, news->reason);
 }
 
 static void
-note_transition(struct server *s, const struct pool_server *h)
+note_transition(struct server *s, const struct news *news)
 {
-	if (h->state == s->told)
-		return;
 	s->transitions++;
 	loop_wallclock(s->changed_at);
-	if (h->state == POOL_DOWN)
-		s->down_since = h->since;
+	if (news->state == POOL_DOWN)
+		s->down_since = news->since;
 	else if (!mono_is_never(s->down_since)) {
-		s->downtime_us += mono_until(s->down_since, h->since);
+		s->downtime_us += mono_until(s->down_since, news->since);
 		s->down_since = MONO_NEVER;
 	}
 }
@@ -148,24 +164,31 @@ note_transition(struct server *s, const struct pool_server *h)
 static void
 tell_server(struct upstream *up, struct server *s)
 {
-	struct pool_server h;
-	bool changed, news;
+	struct news news;
 
-	pthread_mutex_lock(&up->lock);
-	h = s->health; /* a copy: its window is not looked at */
-	pthread_mutex_unlock(&up->lock);
-	changed = h.state != s->told;
-	news = changed || strcmp(h.reason, s->told_reason) != 0;
-	if (!news)
+	take_news(up, &s->health, &news);
+	if (news.state == s->told && strcmp(news.reason, s->told_reason) == 0)
 		return;
-	note_transition(s, &h);
-	if (changed)
-		announce(s, &h);
-	s->told = h.state;
-	s->told_source = h.source;
+	if (news.state != s->told) {
+		note_transition(s, &news);
+		announce(s, &news);
+	}
+	s->told = news.state;
+	s->told_since = news.since;
+	s->told_source = news.source;
 	free(s->told_reason);
-	s->told_reason = xstrdup(h.reason);
+	s->told_reason = xstrdup(news.reason);
 	up->all->events.on_server(up->all->events.aux, up, s, false);
+}
+
+size_t
+upstream_available(const struct upstream *up)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < up->pool.n; i++)
+		n += server_of(up->pool.servers[i])->told == POOL_UP;
+	return n;
 }
 
 void
@@ -176,7 +199,7 @@ upstream_tell(struct upstream *up)
 	__atomic_store_n(&up->news, false, __ATOMIC_RELAXED);
 	for (size_t i = 0; i < up->pool.n; i++)
 		tell_server(up, server_of(up->pool.servers[i]));
-	available = pool_available(&up->pool);
+	available = upstream_available(up);
 	if (available != up->told_available) {
 		up->told_available = available;
 		up->all->events.on_upstream(up->all->events.aux, up, false);

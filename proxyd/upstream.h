@@ -36,7 +36,8 @@ struct server {
 	socklen_t sockaddr_size;
 	struct tally *tallies; /* one for each data thread */
 	struct probe *probe;
-	enum pool_state told; /* what the bus and the log know */
+	enum pool_state told; /* what the bus and the log know; the control thread's */
+	mono_t told_since;
 	enum pool_source told_source;
 	char *told_reason;
 	char changed_at[LOOP_STAMP_STRLEN];
@@ -113,6 +114,9 @@ void upstreams_tell(struct upstreams *);
 
 /* Everything its servers have counted, those that left included. */
 void upstream_tally(const struct upstream *, struct tally *sum);
+
+/* How many of its servers are up, as told. */
+size_t upstream_available(const struct upstream *);
 
 /* Free what nobody uses any more; cheap, once a second. */
 void upstreams_sweep(struct upstreams *);

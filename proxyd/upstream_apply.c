@@ -60,6 +60,7 @@ server_new(struct upstream *up, const struct spec *spec, const struct endpoint *
 	pool_server_init(&s->health, &spec->params, has_address, now);
 	s->health.slot = (uint8_t)up->next_slot++;
 	s->told = s->health.state;
+	s->told_since = now;
 	s->told_source = s->health.source;
 	s->told_reason = xstrdup(s->health.reason);
 	s->down_since = s->told == POOL_DOWN ? now : MONO_NEVER;

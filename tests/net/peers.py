@@ -66,7 +66,9 @@ def reset(sock):
 
 def ending(sock, timeout=TIMEOUT):
     """How the peer ends it: "fin", "reset", "data" (it does not), or "silence"."""
-    if not select.select([sock], [], [], timeout)[0]:
+    poll = select.poll()  # not select(2): it ends at 1024 descriptors
+    poll.register(sock, select.POLLIN)
+    if not poll.poll(timeout * 1000):
         return "silence"
     try:
         return "data" if sock.recv(1, socket.MSG_PEEK) else "fin"
