@@ -4,9 +4,9 @@
 #include "ipc/conn.h"
 
 #include "common/text.h"
+#include "ipc/dispatch.h"
 #include "ipc/varlink.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -20,22 +20,12 @@
 #define IN_FIRST       4096		      /* most requests fit; the rest doubles up to IN_MAX */
 #define IN_MAX	       (VARLINK_CALL_MAX + 1) /* with its NUL */
 
-struct ipc_call {
-	struct ipc_conn *conn; /* NULL: the caller has gone, the handler does not know yet */
-	struct ipc_peer peer;
-	const char *method; /* as it was added; NULL while nobody was found to handle it */
-	bool control, more, oneway;
-	void (*on_gone)(void *aux);
-	void (*on_writable)(void *aux);
-	void *aux;
-};
-
 static void on_poll(uv_poll_t *, int status, int events);
 
 /* ---- what is to be waited for ---- */
 
-static bool
-is_blocked(const struct ipc_conn *c)
+bool
+ipc_conn_is_blocked(const struct ipc_conn *c)
 {
 	return c->out_sent < c->out_used;
 }
@@ -43,7 +33,7 @@ is_blocked(const struct ipc_conn *c)
 static bool
 may_serve(const struct ipc_conn *c)
 {
-	return c->call == NULL && !is_blocked(c) && !c->dead;
+	return c->call == NULL && !ipc_conn_is_blocked(c) && !c->dead;
 }
 
 static mono_t
@@ -51,7 +41,7 @@ next_deadline(const struct ipc_conn *c)
 {
 	if (c->dead || c->kicked)
 		return loop_now();
-	if (is_blocked(c))
+	if (ipc_conn_is_blocked(c))
 		return mono_add(c->progress_at, STALL_US);
 	if (c->call == NULL)
 		return mono_add(c->partial_since, REQUEST_US);
@@ -72,7 +62,7 @@ rearm(struct ipc_conn *c)
 		return;
 	if (may_serve(c) && !c->eof && c->in_used < IN_MAX)
 		events |= UV_READABLE;
-	if (is_blocked(c))
+	if (ipc_conn_is_blocked(c))
 		events |= UV_WRITABLE;
 	if (events != c->events)
 		uv_poll_start(&c->poll, events, on_poll);
@@ -90,8 +80,8 @@ kick(struct ipc_conn *c)
 }
 
 /* Not closed on the spot: a handler may be on the stack, holding its call. */
-static void
-doom(struct ipc_conn *c)
+void
+ipc_conn_doom(struct ipc_conn *c)
 {
 	c->dead = true;
 	kick(c);
@@ -110,7 +100,7 @@ refuse(struct ipc_conn *c, const char *what)
 {
 	c->owner->malformed++;
 	complain(c, what);
-	doom(c);
+	ipc_conn_doom(c);
 }
 
 static void
@@ -118,7 +108,7 @@ give_up(struct ipc_conn *c, const char *what)
 {
 	c->owner->slow_closed++;
 	complain(c, what);
-	doom(c);
+	ipc_conn_doom(c);
 }
 
 /* ---- output ---- */
@@ -126,14 +116,14 @@ give_up(struct ipc_conn *c, const char *what)
 static void
 flush(struct ipc_conn *c)
 {
-	while (is_blocked(c)) {
+	while (ipc_conn_is_blocked(c)) {
 		ssize_t n = send(c->fd, c->out + c->out_sent, c->out_used - c->out_sent,
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN)
-			doom(c);
+			ipc_conn_doom(c);
 		if (n < 0)
 			return;
 		c->out_sent += (size_t)n;
@@ -144,11 +134,11 @@ flush(struct ipc_conn *c)
 	c->out_size = c->out_used = c->out_sent = 0;
 }
 
-/* Takes 'bytes'.  A streaming handler that does not wait while blocked is bounded here. */
+/* A streaming handler that does not wait while blocked is bounded here. */
 static void
 queue(struct ipc_conn *c, char *bytes, size_t size)
 {
-	if (!is_blocked(c)) {
+	if (!ipc_conn_is_blocked(c)) {
 		free(c->out);
 		c->out = bytes;
 		c->out_size = c->out_used = size;
@@ -167,182 +157,24 @@ queue(struct ipc_conn *c, char *bytes, size_t size)
 	free(bytes);
 }
 
-/* Takes 'parameters'. */
-static void
-send_reply(struct ipc_call *call, const char *error, json_t *parameters, bool continues)
+void
+ipc_conn_send(struct ipc_conn *c, char *bytes, size_t size)
 {
-	size_t size;
-	char *bytes;
-
-	if (call->conn == NULL || call->conn->dead || call->oneway) {
-		json_decref(parameters);
+	if (c->dead) {
+		free(bytes);
 		return;
 	}
-	bytes = varlink_reply_encode(error, parameters, continues, VARLINK_REPLY_MAX, &size);
-	if (bytes == NULL)
-		bytes = varlink_reply_encode("org.trivet.daemon.ReplyTooLarge",
-		    json_pack("{s:i}", "limit", VARLINK_REPLY_MAX), false, VARLINK_REPLY_MAX,
-		    &size);
-	queue(call->conn, bytes, size);
-	if (!call->conn->pumping) /* then whoever pumps rearms */
-		rearm(call->conn);
+	queue(c, bytes, size);
+	if (!c->pumping) /* then pump() does */
+		rearm(c);
 }
 
-/* ---- calls ---- */
-
-static void
-log_control(const struct ipc_call *call, const char *result)
+void
+ipc_conn_call_ended(struct ipc_conn *c)
 {
-	if (call->control)
-		log_notice("bus: %s by uid %u pid %d: %s", call->method, (unsigned)call->peer.uid,
-		    (int)call->peer.pid, result);
-}
-
-/* The final reply; the call is no more. */
-static void
-finish(struct ipc_call *call, const char *error, json_t *parameters)
-{
-	struct ipc_conn *c = call->conn;
-
-	log_control(call, error != NULL ? error : "done");
-	send_reply(call, error, parameters, false);
-	if (c != NULL)
-		c->call = NULL;
-	if (c != NULL && !c->pumping)
+	c->call = NULL;
+	if (!c->pumping) /* then pump() goes on with the next */
 		kick(c);
-	free(call);
-}
-
-void
-ipc_reply(struct ipc_call *call, json_t *parameters)
-{
-	finish(call, NULL, parameters);
-}
-
-void
-ipc_error(struct ipc_call *call, const char *error, json_t *parameters)
-{
-	finish(call, error, parameters);
-}
-
-void
-ipc_error_invalid(struct ipc_call *call, const char *parameter)
-{
-	finish(call, "org.varlink.service.InvalidParameter",
-	    json_pack("{s:s}", "parameter", parameter));
-}
-
-void
-ipc_continue(struct ipc_call *call, json_t *parameters)
-{
-	assert(call->more);
-	send_reply(call, NULL, parameters, true);
-}
-
-bool
-ipc_call_more(const struct ipc_call *call)
-{
-	return call->more;
-}
-
-const struct ipc_peer *
-ipc_call_peer(const struct ipc_call *call)
-{
-	return &call->peer;
-}
-
-bool
-ipc_call_blocked(const struct ipc_call *call)
-{
-	return call->conn != NULL && is_blocked(call->conn);
-}
-
-void
-ipc_call_watch(
-    struct ipc_call *call, void (*on_gone)(void *), void (*on_writable)(void *), void *aux)
-{
-	call->on_gone = on_gone;
-	call->on_writable = on_writable;
-	call->aux = aux;
-}
-
-/*
- * The caller has left.  A handler that asked to be told is told, and that ends
- * the call; one that did not will answer some day, into the void.
- */
-static void
-abandon(struct ipc_call *call)
-{
-	call->conn = NULL;
-	log_control(call, "the caller left before the answer");
-	if (call->on_gone == NULL)
-		return;
-	call->on_gone(call->aux);
-	free(call);
-}
-
-static void
-deny(struct ipc_call *call)
-{
-	struct ipc_conn *c = call->conn;
-
-	log_limited(&c->owner->complaints, loop_now(), LOG_WARNING,
-	    "bus: %s denied to uid %u pid %d", call->method, (unsigned)c->peer.uid,
-	    (int)c->peer.pid);
-	call->control = false; /* said already */
-	finish(call, "org.varlink.service.PermissionDenied", NULL);
-}
-
-/* Everything that is the same for all methods, then the handler. */
-static void
-dispatch(struct ipc_call *call, const struct varlink_call *message)
-{
-	const struct ipc_conn *c = call->conn;
-	const struct ipc_entry *entry;
-	const char *error, *at_fault;
-	json_t *parameters;
-
-	entry = ipc_interfaces_find(&c->owner->interfaces, message->method, &error, &parameters);
-	if (entry == NULL) {
-		finish(call, error, parameters);
-		return;
-	}
-	call->method = entry->method->name;
-	call->control = entry->iface->control;
-	at_fault = idl_check(entry->iface->idl, entry->member->in, message->parameters);
-	if (call->control && !c->may_control)
-		deny(call);
-	else if (message->upgrade)
-		finish(call, "org.varlink.service.MethodNotImplemented",
-		    json_pack("{s:s}", "method", call->method));
-	else if (at_fault != NULL)
-		ipc_error_invalid(call, at_fault);
-	else if (entry->member->requires_more && !call->more)
-		finish(call, "org.varlink.service.ExpectedMore", NULL);
-	else
-		entry->method->handle(call, message->parameters, entry->method->aux);
-}
-
-static void
-serve(struct ipc_conn *c, const char *bytes, size_t size)
-{
-	struct varlink_call message;
-	struct ipc_call *call;
-
-	if (varlink_call_parse(bytes, size, &message) < 0) {
-		refuse(c, "not a Varlink call");
-		return;
-	}
-	call = xcalloc(1, sizeof(*call));
-	*call = (struct ipc_call){
-		.conn = c,
-		.peer = c->peer,
-		.more = message.more,
-		.oneway = message.oneway,
-	};
-	c->call = call;
-	dispatch(call, &message);
-	varlink_call_done(&message);
 }
 
 /* ---- input ---- */
@@ -381,7 +213,8 @@ serve_arrived(struct ipc_conn *c, size_t *at)
 		}
 		left = end != NULL ? (size_t)(end - start) : left;
 		*at += left + (end != NULL);
-		serve(c, start, left);
+		if (ipc_dispatch(c, start, left) < 0)
+			refuse(c, "not a Varlink call");
 	}
 }
 
@@ -467,7 +300,7 @@ static void
 on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct ipc_conn *c = CONTAINER_OF(poll, struct ipc_conn, poll);
-	bool was_blocked = is_blocked(c);
+	bool was_blocked = ipc_conn_is_blocked(c);
 
 	if (status < 0) {
 		ipc_conn_close(c);
@@ -479,9 +312,8 @@ on_poll(uv_poll_t *poll, int status, int events)
 		read_some(c);
 	else if (events & UV_PRIORITIZED)
 		look_closer(c);
-	if (was_blocked && !is_blocked(c) && !c->dead && c->call != NULL &&
-	    c->call->on_writable != NULL)
-		c->call->on_writable(c->call->aux);
+	if (was_blocked && !ipc_conn_is_blocked(c) && !c->dead && c->call != NULL)
+		ipc_call_wake(c->call);
 	pump(c);
 }
 
@@ -490,7 +322,7 @@ on_due(struct loop_timer *timer, mono_t now)
 {
 	struct ipc_conn *c = CONTAINER_OF(timer, struct ipc_conn, timer);
 
-	if (is_blocked(c) && !mono_before(now, mono_add(c->progress_at, STALL_US)))
+	if (ipc_conn_is_blocked(c) && !mono_before(now, mono_add(c->progress_at, STALL_US)))
 		give_up(c, "nothing taken for 30 s");
 	else if (may_serve(c) && !mono_before(now, mono_add(c->partial_since, REQUEST_US)))
 		refuse(c, "request incomplete for 10 s");
@@ -557,11 +389,11 @@ ipc_conn_close(struct ipc_conn *c)
 	loop_timer_close(&c->timer, on_timer_closed);
 	close(c->fd);
 	if (call != NULL)
-		abandon(call);
+		ipc_call_abandon(call);
 }
 
 bool
 ipc_conn_subscribed(const struct ipc_conn *c)
 {
-	return c->call != NULL && c->call->more;
+	return c->call != NULL && ipc_call_more(c->call);
 }

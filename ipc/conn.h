@@ -1,6 +1,7 @@
 /*
  * conn.h - one connection of a server: bytes in, calls one after another,
- * replies out, and the bounds on each (ipc.md 1.9).  For server.c only.
+ * replies out, and the bounds on each (ipc.md 1.9).  For server.c, which lets
+ * it in, and dispatch.c, which makes calls of the messages.
  *
  * One call is in flight at a time; until its final reply is with the kernel
  * nothing more is read, so what a caller pipelines waits in its own socket.
@@ -62,5 +63,16 @@ void ipc_conn_close(struct ipc_conn *);
 
 /* A stream is running on it. */
 bool ipc_conn_subscribed(const struct ipc_conn *);
+
+/* ---- for dispatch.c ---- */
+
+/* Queue a message; takes 'bytes' (malloc'ed). */
+void ipc_conn_send(struct ipc_conn *, char *bytes, size_t size);
+/* Some of it is still with us: a stream should wait. */
+bool ipc_conn_is_blocked(const struct ipc_conn *);
+/* The final reply is queued. */
+void ipc_conn_call_ended(struct ipc_conn *);
+/* Close it, but not on the spot: a handler may be on the stack, holding its call. */
+void ipc_conn_doom(struct ipc_conn *);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * idl.c - see idl.h.  A recursive descent over the grammar of UAPI.20; the
- * first fault ends it.
+ * idl.c - see idl.h: reading the text.  A recursive descent over the grammar of
+ * UAPI.20; the first fault ends it.
  */
 #include "ipc/idl.h"
 
@@ -206,8 +206,8 @@ type_new(enum idl_kind kind)
 
 static struct idl_type *parse_type(struct cursor *);
 
-static const struct idl_field *
-find_field(const struct idl_type *type, const char *name)
+const struct idl_field *
+idl_field(const struct idl_type *type, const char *name)
 {
 	for (size_t i = 0; i < type->n_fields; i++)
 		if (strcmp(type->fields[i].name, name) == 0)
@@ -225,7 +225,7 @@ parse_field(struct cursor *c, struct idl_type *type)
 
 	if (name == NULL)
 		return false;
-	if (find_field(type, name) != NULL) {
+	if (idl_field(type, name) != NULL) {
 		free(name);
 		return fault(c, "two fields of one name");
 	}
@@ -498,93 +498,5 @@ idl_find(const struct idl *idl, enum idl_member_kind kind, const char *name)
 	for (size_t i = 0; i < idl->n_members; i++)
 		if (idl->members[i].kind == kind && strcmp(idl->members[i].name, name) == 0)
 			return &idl->members[i];
-	return NULL;
-}
-
-/* ---- values ---- */
-
-static bool value_ok(const struct idl *, const struct idl_type *, const json_t *);
-
-/* Absent and null are the same. */
-static bool
-field_ok(const struct idl *idl, const struct idl_type *type, const json_t *value)
-{
-	if (value == NULL)
-		return type->nullable;
-	return value_ok(idl, type, value);
-}
-
-static bool
-array_ok(const struct idl *idl, const struct idl_type *type, const json_t *value)
-{
-	if (!json_is_array(value))
-		return false;
-	for (size_t i = 0; i < json_array_size(value); i++)
-		if (!value_ok(idl, type->element, json_array_get(value, i)))
-			return false;
-	return true;
-}
-
-static bool
-map_ok(const struct idl *idl, const struct idl_type *type, const json_t *value)
-{
-	const char *key;
-	json_t *item;
-
-	if (!json_is_object(value))
-		return false;
-	json_object_foreach ((json_t *)value, key, item)
-		if (!value_ok(idl, type->element, item))
-			return false;
-	return true;
-}
-
-static bool
-value_ok(const struct idl *idl, const struct idl_type *type, const json_t *value)
-{
-	if (type->nullable && json_is_null(value))
-		return true;
-	switch (type->kind) {
-	case IDL_BOOL:
-		return json_is_boolean(value);
-	case IDL_INT:
-		return json_is_integer(value);
-	case IDL_FLOAT:
-		return json_is_number(value);
-	case IDL_STRING:
-		return json_is_string(value);
-	case IDL_OBJECT:
-		return json_is_object(value);
-	case IDL_ANY:
-		return !json_is_null(value);
-	case IDL_STRUCT:
-		return json_is_object(value) && idl_check(idl, type, value) == NULL;
-	case IDL_ENUM:
-		return json_is_string(value) && find_field(type, json_string_value(value)) != NULL;
-	case IDL_NAMED:
-		return value_ok(idl, idl_find(idl, IDL_MEMBER_TYPE, type->name)->in, value);
-	case IDL_ARRAY:
-		return array_ok(idl, type, value);
-	case IDL_MAP:
-		return map_ok(idl, type, value);
-	}
-	return false;
-}
-
-const char *
-idl_check(const struct idl *idl, const struct idl_type *type, const json_t *parameters)
-{
-	const char *key;
-	json_t *value;
-
-	json_object_foreach ((json_t *)parameters, key, value)
-		if (find_field(type, key) == NULL)
-			return key;
-	for (size_t i = 0; i < type->n_fields; i++) {
-		const struct idl_field *field = &type->fields[i];
-
-		if (!field_ok(idl, field->type, json_object_get(parameters, field->name)))
-			return field->name;
-	}
 	return NULL;
 }

@@ -73,6 +73,9 @@ void idl_free(struct idl *);
 /* By name; NULL: none. */
 const struct idl_member *idl_find(const struct idl *, enum idl_member_kind, const char *name);
 
+/* A field of a struct, or a value of an enum, by name; NULL: none. */
+const struct idl_field *idl_field(const struct idl_type *, const char *name);
+
 /*
  * Is 'parameters' what the struct 'type' (in or out of a member) declares?
  * NULL if so, else the name of the first parameter at fault: undeclared,

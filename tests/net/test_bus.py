@@ -573,6 +573,15 @@ def test_a_reply_that_would_be_too_large(toyd):
     assert len(toyd.call(T + "List", name="fill0007")["toys"]) == 1
 
 
+def test_an_object_that_fits_in_no_message_ends_the_stream(toyd):
+    toyd.call(T + "Fill", count=1, size=9000000)
+    with toyd.connect() as bus:
+        bus.send(T + "Monitor", {}, more=True)
+        assert bus.receive(T + "Monitor") == {"error": D + "ReplyTooLarge",
+                                              "parameters": {"limit": 8 * KIB * KIB}}
+        assert is_closed(bus), "an error is final"
+
+
 def test_a_half_closed_subscriber_stays(toyd):
     """socat and nc close their side as soon as their input ends."""
     with toyd.connect() as bus:
