@@ -274,7 +274,7 @@ expand_bare(struct expansion *x, const char *text, size_t n, unsigned depth)
 		return 0;
 	}
 	if (v == NULL) {
-		if (!x->quoted) {
+		if (!x->quoted && !x->plain) {
 			complain(x, CONF_ERROR, size + 1, "undefined variable", name);
 			return size;
 		}
