@@ -187,7 +187,7 @@ test-san:
 lint:
 	clang-format --dry-run -Werror $(C_FILES)
 	$(MAKE) all CC=clang B=$(B)-clang
-	mandoc -Tlint -Wwarning $(wildcard */*.[158])
+	mandoc -Tlint -Wwarning $(wildcard */*.[1578])
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -I. $(filter-out tests/%,$(filter %.c,$(C_FILES)))
 
@@ -202,7 +202,7 @@ EXAMPLESDIR ?= $(prefix)/share/doc/trivet/examples
 SBIN     := vrrpd checkd proxyd trivet-runner
 UNITS    := $(wildcard packaging/systemd/*)
 EXAMPLES := $(shell test -d packaging/examples && find packaging/examples -type f)
-MAN      := $(wildcard */*.[158] */*/*.[158])
+MAN      := $(wildcard */*.[1578] */*/*.[158])
 put = install -D -m $(1) $(2) $(DESTDIR)$(3)
 install: all
 	$(foreach p,$(SBIN),$(call put,755,$(B)/$(p),$(prefix)/sbin/$(p)) &&) \

@@ -14,6 +14,7 @@
 
 #define HEARTBEAT_MIN_MS 100
 #define HEARTBEAT_MAX_MS 60000
+#define PART_BYTES	 (VARLINK_PART_MAX - 1024) /* of objects: the rest is the message around */
 
 struct subscriber {
 	TAILQ_ENTRY(subscriber) entry;
@@ -265,7 +266,7 @@ on_due(struct loop_timer *timer, mono_t now)
 	if (ipc_call_blocked(s->call))
 		return; /* on_writable goes on */
 	if (s->in_snapshot || !is_clean(s))
-		say(s, next_part(s, VARLINK_PART_MAX));
+		say(s, next_part(s, PART_BYTES));
 	else if (s->heartbeat_us > 0 && !mono_before(now, mono_add(s->sent_at, s->heartbeat_us)))
 		say_heartbeat(s);
 	else
@@ -321,7 +322,7 @@ ipc_publish_monitor(
 	loop_timer_init(p->loop, &s->timer, on_due);
 	TAILQ_INSERT_TAIL(&p->subscribers, s, entry);
 	ipc_call_watch(call, on_gone, on_writable, s);
-	say(s, next_part(s, VARLINK_PART_MAX));
+	say(s, next_part(s, PART_BYTES));
 }
 
 json_t *
