@@ -13,15 +13,11 @@
 #include "ctl/ctl.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,6 +52,36 @@ run_find(struct run *run, const char *name)
 static void settle(struct run *);
 
 static void
+describe_end(struct text *t, int status)
+{
+	if (status < 0)
+		text_addf(t, "cannot be started: %s", strerror(-status));
+	else if (WIFSIGNALED(status))
+		text_addf(
+		    t, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		text_addf(t, "ended with status %d", WEXITSTATUS(status));
+}
+
+static void
+log_end(const struct run_child *c, mono_t now)
+{
+	enum supervise_phase phase = c->state.phase;
+	struct text how = { 0 };
+
+	describe_end(&how, c->wait_status);
+	if (phase == SUPERVISE_REFUSED)
+		log_err("(%s) %s: it refuses its configuration; not tried again before a reload",
+		    c->params->name, text_str(&how));
+	else if (phase == SUPERVISE_WAITING)
+		log_warn("(%s) %s; again in %.3f s", c->params->name, text_str(&how),
+		    (double)mono_until(now, c->state.deadline) / USEC_PER_SEC);
+	else
+		log_info("(%s) %s", c->params->name, text_str(&how));
+	text_done(&how);
+}
+
+static void
 send_signals(const struct run_child *c, enum supervise_phase before, unsigned actions)
 {
 	const char *name = c->params->name;
@@ -66,7 +92,7 @@ send_signals(const struct run_child *c, enum supervise_phase before, unsigned ac
 		kill(c->pid, SIGABRT);
 	}
 	if ((actions & SUPERVISE_TERM) != 0) {
-		log_info("(%s) %s", name, c->state.again ? "restarting" : "stopping");
+		log_notice("(%s) %s", name, c->state.again ? "restarting, as asked" : "stopping");
 		kill(c->pid, SIGTERM);
 	}
 	if ((actions & SUPERVISE_KILL) != 0) {
@@ -83,15 +109,15 @@ feed(struct run_child *c, struct supervise_event ev)
 	mono_t now = loop_now();
 	struct supervise_outcome out = supervise_step(c->params, c->state, ev, now);
 	enum supervise_phase before = c->state.phase;
-	int err;
 
 	c->state = out.next; /* the only assignment */
+	if (ev.kind == SUPERVISE_EV_EXIT)
+		log_end(c, now);
 	if (c->state.phase == SUPERVISE_READY && before != SUPERVISE_READY)
 		log_info("(%s) ready after %.3f s", c->params->name,
 		    (double)mono_until(c->state.spawned, now) / USEC_PER_SEC);
 	send_signals(c, before, out.actions);
-	if ((out.actions & SUPERVISE_SPAWN) != 0 && (err = run_spawn(c)) < 0) {
-		log_err("(%s) cannot be started: %s", c->params->name, strerror(-err));
+	if ((out.actions & SUPERVISE_SPAWN) != 0 && (c->wait_status = run_spawn(c)) < 0) {
 		feed(c, (struct supervise_event){ .kind = SUPERVISE_EV_EXIT });
 		return;
 	}
@@ -233,34 +259,6 @@ settle(struct run *run)
 /* ---- ends ---- */
 
 static void
-describe_end(struct text *t, int status)
-{
-	if (WIFSIGNALED(status))
-		text_addf(
-		    t, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else
-		text_addf(t, "ended with status %d", WEXITSTATUS(status));
-}
-
-static void
-log_end(const struct run_child *c, int status)
-{
-	enum supervise_phase phase = c->state.phase;
-	struct text how = { 0 };
-
-	describe_end(&how, status);
-	if (phase == SUPERVISE_DONE)
-		log_info("(%s) %s", c->params->name, text_str(&how));
-	else if (phase == SUPERVISE_REFUSED)
-		log_err("(%s) %s: it refuses its configuration; not tried again before a reload",
-		    c->params->name, text_str(&how));
-	else if (phase == SUPERVISE_WAITING)
-		log_warn("(%s) %s; again in %.3f s", c->params->name, text_str(&how),
-		    (double)mono_until(loop_now(), c->state.deadline) / USEC_PER_SEC);
-	text_done(&how);
-}
-
-static void
 on_child_exit(struct run_child *c, int status)
 {
 	/* Trying again with the same words and the same file cannot end otherwise. */
@@ -269,8 +267,8 @@ on_child_exit(struct run_child *c, int status)
 
 	run_notify_drain(c);
 	c->pid = 0;
+	c->wait_status = status;
 	feed(c, (struct supervise_event){ SUPERVISE_EV_EXIT, refused });
-	log_end(c, status);
 }
 
 static void
@@ -367,29 +365,6 @@ watch_signals(struct run *run)
 
 /* ---- before the first child ---- */
 
-/* Beside our own executable (a build), or where packages put daemons. */
-static char *
-find_program(const char *name)
-{
-	static const char *const where[] = { ".", "../sbin", "../libexec/trivet", "../lib/trivet" };
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n < 0)
-		return NULL;
-	self[n] = '\0';
-	*strrchr(self, '/') = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(where); i++) {
-		char *path = i == 0 ? xasprintf("%s/%s", self, name)
-				    : xasprintf("%s/%s/%s", self, where[i], name);
-
-		if (access(path, X_OK) == 0)
-			return path;
-		free(path);
-	}
-	return NULL;
-}
-
 /* Scripts are started for checkd (checks) and vrrpd (notify scripts). */
 static bool
 wants_child(const char *only, const char *name)
@@ -414,79 +389,13 @@ choose_children(struct run *run, const char *only)
 		c->run = run;
 		c->user = CHILDREN[i].user;
 		c->notify_fd = -1;
-		c->program = find_program(c->params->name);
+		c->program = run_find_program(c->params->name);
 		if (c->program == NULL) {
 			log_err("%s: not found beside trivet", c->params->name);
 			return -ENOENT;
 		}
 	}
 	return 0;
-}
-
-/* DIR, root's and 0755; each daemon makes its own below it. */
-static int
-make_dir(const char *path, mode_t mode)
-{
-	struct stat st;
-	int err = 0;
-
-	if (mkdir(path, mode) < 0 && errno != EEXIST)
-		err = -errno;
-	else if (lstat(path, &st) < 0)
-		err = -errno;
-	else if (!S_ISDIR(st.st_mode))
-		err = -ENOTDIR;
-	else if (st.st_uid != geteuid())
-		err = -EPERM;
-	else if (chmod(path, mode) < 0)
-		err = -errno;
-	if (err < 0)
-		log_err("%s: %s", path, strerror(-err));
-	return err;
-}
-
-/* One supervisor for a directory: the lock ends with the process that holds it. */
-static int
-lock_dir(const char *run_dir)
-{
-	char *path = xasprintf("%s/supervisor.lock", run_dir);
-	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600), err = 0;
-
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-		err = -errno;
-	if (err == -EWOULDBLOCK)
-		log_err("%s: another trivet run is at work here", run_dir);
-	else if (err < 0)
-		log_err("%s: %s", path, strerror(-err));
-	free(path);
-	return err;
-}
-
-static int
-prepare_dirs(const struct run *run)
-{
-	char *notify = xasprintf("%s/notify", run->options.run_dir);
-	int err = make_dir(run->options.run_dir, 0755);
-
-	if (err == 0)
-		err = lock_dir(run->options.run_dir);
-	if (err == 0)
-		err = make_dir(notify, 0755);
-	free(notify);
-	return err;
-}
-
-/* Room for the stores; children get back what we were given. */
-static void
-raise_nofile(struct run *run)
-{
-	struct rlimit more;
-
-	getrlimit(RLIMIT_NOFILE, &run->nofile);
-	more = run->nofile;
-	more.rlim_cur = MIN(more.rlim_max, (rlim_t)8192);
-	if (more.rlim_cur > run->nofile.rlim_cur)
-		setrlimit(RLIMIT_NOFILE, &more);
 }
 
 static int
@@ -508,10 +417,10 @@ open_children(struct run *run)
 static int
 supervise(struct run *run)
 {
-	if (prepare_dirs(run) < 0)
+	if (run_prepare_dirs(run) < 0)
 		return EXIT_FAILED;
 	run->loop = uv_default_loop();
-	raise_nofile(run);
+	run_raise_nofile(run);
 	watch_signals(run);
 	if (run_ask_open(run) < 0 || open_children(run) < 0)
 		return EXIT_FAILED;

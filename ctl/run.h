@@ -2,9 +2,9 @@
  * run.h - between the files of `trivet run`; nobody else's.
  *
  * The supervisor is one thread and one loop.  run.c owns the children and is
- * the only writer of their state (supervise.h decides); run_spawn.c makes
- * processes, run_notify.c hears what they say (sd_notify(3)), run_store.c keeps
- * the descriptors they leave behind, run_ask.c answers RUN_DIR/supervisor.sock.
+ * the only writer of their state (supervise.h decides); run_prepare.c comes before
+ * the first of them; run_spawn.c makes processes, run_notify.c hears what they say (sd_notify(3)),
+ * run_store.c keeps the descriptors they leave behind, run_ask.c answers RUN_DIR/supervisor.sock.
  */
 #ifndef CTL_RUN_H
 #define CTL_RUN_H
@@ -52,6 +52,7 @@ struct run_child {
 	const char *user; /* who it becomes: may write to its notify socket; NULL: stays root */
 	char *program;	  /* absolute */
 	pid_t pid;	  /* 0: no process */
+	int wait_status;  /* of the last one, wait(2); negative: -errno, it never came to be */
 	int notify_fd;	  /* a datagram socket; -1: none */
 	char *notify_path;
 	uv_poll_t notify_poll;
@@ -98,6 +99,13 @@ struct run {
 };
 
 struct run_child *run_find(struct run *, const char *name);
+
+/* The path of a daemon's program, to be freed; NULL: not installed. */
+char *run_find_program(const char *name);
+/* RUN_DIR, ours alone from now on, and RUN_DIR/notify.  0, or -errno after logging. */
+int run_prepare_dirs(const struct run *);
+/* Room for the stores; children get back what we were given. */
+void run_raise_nofile(struct run *);
 
 /* RUN_DIR/supervisor.sock.  0, or -errno after logging. */
 int run_ask_open(struct run *);

@@ -132,7 +132,6 @@ restart(struct run_asker *a, struct run_child *c)
 		answer(a, refused);
 		return;
 	}
-	log_notice("(%s) restart asked for", c->params->name);
 	uv_timer_stop(&a->limit); /* supervise.h bounds what follows */
 	a->awaited = c;
 	a->restarts = c->state.restarts;

@@ -268,6 +268,33 @@ def test_restart(suite):
         wait_for(lambda: suite.holds("10.4.7.10"), f"the address is held after {name}")
 
 
+def test_stop(suite):
+    """In order; nothing is left, the address least of all."""
+    assert suite.suite_proc.stop() == 0
+    assert not suite.holds("10.4.7.10")
+    assert not {p for d in ("checkd", "proxyd", "vrrpd", "trivet-runner")
+                for p in suite.pids_of(d)}
+    log = suite.suite_proc.log()
+    assert log.index("(vrrpd) ended with status 0") < log.index("(proxyd) stopping")
+
+
+def test_supervisor_killed(suite):
+    """The daemons learn of it, though they have dropped root, and stop."""
+    suite.suite_proc.kill9()
+    wait_for(lambda: not [p for d in ("checkd", "proxyd", "vrrpd", "trivet-runner")
+                          for p in suite.pids_of(d)], "all of them end")
+    assert not suite.holds("10.4.7.10")
+
+
+def test_all_killed_at_once(suite):
+    """Three crashes at one time: the same address, the same master, a moment later."""
+    for name in ("checkd", "proxyd", "vrrpd"):
+        os.kill(suite.daemon_pid(name), signal.SIGKILL)
+    assert suite.holds("10.4.7.10")
+    wait_for(lambda: suite.trivet("status", check=False).returncode == 0, "nothing is wrong")
+    assert suite.instance("VI_1")["state"] == "master"
+
+
 def test_events_go_on(suite):
     """-f over a restart of the daemon that speaks."""
     follow = suite.spawn([suite.binary("trivet"), "--run-dir", suite.run_dir, "events", "-f"])
