@@ -2,7 +2,8 @@
  * judge.c - what must hold, and when.
  *
  * After each step of a router: its role and its addresses agree, its timer lies
- * ahead and not too far, a master is heard, nobody resigns and stays.
+ * ahead and not too far, a master is heard and keeps its lease, nobody resigns
+ * and stays, nobody takes over who may not, or speaks first after a stall.
  *
  * Once nothing was done to the network for settle_us (and nothing is lost or
  * cut any more): exactly one holds the address if anybody can, no better one
@@ -138,6 +139,52 @@ judge_actions(struct world *w, const struct router *r, const struct vrrp_state *
 		judge_fail(w, "%s speaks as %s", r->name, vrrp_role_str(out->next.role));
 	if ((out->actions & VRRP_SEND_ADVERT) != 0 && r->state.priority == 0)
 		judge_fail(w, "%s advertises priority 0 as its own", r->name);
+	if (before->role == VRRP_MASTER && out->next.role == VRRP_MASTER &&
+	    before->priority != out->next.priority && (out->actions & VRRP_SEND_ADVERT) == 0)
+		judge_fail(w, "%s keeps its new priority to itself", r->name);
+}
+
+/* Whoever was silent for so long that it counts as gone must listen first. */
+static void
+judge_stall(struct world *w, const struct router *r, const struct vrrp_state *before,
+    const struct vrrp_outcome *out)
+{
+	const struct vrrp_params *p = &r->params;
+	int64_t silent = mono_until(r->said_before, w->now);
+
+	if (p->listen_late && before->role == VRRP_MASTER && out->next.role == VRRP_MASTER &&
+	    (out->actions & VRRP_SEND_ADVERT) != 0 &&
+	    silent > (p->down_adverts + 1) * p->interval_us)
+		judge_fail(w, "%s speaks after %.4f s of silence", r->name,
+		    (double)silent / (double)SECOND);
+}
+
+/*
+ * Not before there is a verdict; and under nopreempt to the letter, not from a
+ * master that is still heard.
+ */
+static void
+judge_takeover(struct world *w, const struct router *r, const struct vrrp_state *before,
+    const struct vrrp_event *ev)
+{
+	const struct vrrp_params *p = &r->params;
+	int64_t silent = mono_until(r->heard_at, w->now);
+
+	if (ev->kind == VRRP_EV_RESUME_MASTER)
+		return;
+	if (r->pending)
+		judge_fail(w, "%s takes over without a verdict", r->name);
+	if (!p->preempt && !p->take_degraded && r->priority != VRRP_PRIORITY_OWNER &&
+	    silent < p->down_adverts * before->interval_us)
+		judge_fail(w, "%s takes over from a master that it heard %.4f s ago", r->name,
+		    (double)silent / (double)SECOND);
+}
+
+void
+judge_lease_end(struct world *w, const struct router *r)
+{
+	if (router_runs(w, r) && r->state.role == VRRP_MASTER)
+		judge_fail(w, "%s is MASTER and lets its lease end", r->name);
 }
 
 /* Whole for long enough, with nothing done to it. */
@@ -163,7 +210,9 @@ judge_step(struct world *w, const struct router *r, const struct vrrp_state *bef
 	judge_deadline(w, r, ev);
 	judge_silence(w, r, before);
 	judge_actions(w, r, before, out);
+	judge_stall(w, r, before, out);
 	if (before->role != VRRP_MASTER && out->next.role == VRRP_MASTER) {
+		judge_takeover(w, r, before, ev);
 		j->moves++;
 		j->moves_ever++;
 	}

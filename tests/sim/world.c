@@ -101,6 +101,7 @@ say(struct world *w, struct router *r, uint8_t priority, int64_t interval_us)
 		return;
 	}
 	m.size = (size_t)n;
+	r->said_before = r->said_at;
 	r->said_at = w->now;
 	broadcast(w, &m);
 }
@@ -244,6 +245,7 @@ receive(struct world *w, struct router *r, const struct message *m)
 	}
 	ev.advert = pkt.advert;
 	feed(w, r, &ev);
+	r->heard_at = ev.advert.priority > 0 ? w->now : (mono_t){ 0 };
 }
 
 /* ---- starting, with what the last process left ---- */
@@ -284,6 +286,7 @@ static void
 end(struct router *r)
 {
 	r->alive = false;
+	r->heard_at = (mono_t){ 0 };
 	r->state = (struct vrrp_state){ .role = VRRP_INIT };
 	r->timer = r->verdicts_at = r->pending_until = MONO_NEVER;
 	r->asleep_until = (mono_t){ 0 };
@@ -399,6 +402,7 @@ router_lose_vip(struct world *w, struct router *r)
 static void
 on_lease_end(struct world *w, struct router *r)
 {
+	judge_lease_end(w, r);
 	kernel_del(r);
 	if (router_runs(w, r))
 		feed_kind(w, r, VRRP_EV_VIP_LOST);

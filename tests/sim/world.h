@@ -59,8 +59,9 @@ struct router {
 	mono_t vip_stamp, vip_lease_end; /* as IFA_CACHEINFO has them */
 	mono_t vip_ends;		 /* when the sweep removes it */
 
-	mono_t said_at; /* the last advert */
-	mono_t woke_at; /* from the last stall */
+	mono_t said_at, said_before; /* the last advert, the one before */
+	mono_t heard_at; /* the last advert of a master that did not resign since; 0: none */
+	mono_t woke_at;	 /* from the last stall */
 };
 
 struct lan {
@@ -141,6 +142,9 @@ void judge_disturb(struct world *);
 /* After one step of one router. */
 void judge_step(struct world *, const struct router *, const struct vrrp_state *before,
     const struct vrrp_event *, const struct vrrp_outcome *);
+
+/* The kernel ends a lease. */
+void judge_lease_end(struct world *, const struct router *);
 
 /* After each event. */
 void judge_world(struct world *);
