@@ -221,12 +221,36 @@ on_bus_ready(uv_poll_t *poll, int status, int events)
 		watch_bus(q);
 }
 
+/*
+ * The unit we run in, to be freed: the last word of our control group's path
+ * that names one.  Not sd_pid_get_unit(3): it compares with process 1, which
+ * ProtectProc=invisible hides from us.
+ */
+static char *
+own_unit(void)
+{
+	static const char suffix[] = ".service";
+	char *path = NULL, *unit = NULL, *word, *rest;
+
+	if (sd_pid_get_cgroup(0, &path) < 0)
+		return NULL;
+	for (word = strtok_r(path, "/", &rest); word != NULL; word = strtok_r(NULL, "/", &rest)) {
+		size_t n = strlen(word);
+
+		if (n > strlen(suffix) && strcmp(word + n - strlen(suffix), suffix) == 0)
+			unit = word;
+	}
+	unit = unit != NULL ? xstrdup(unit) : NULL;
+	free(path);
+	return unit;
+}
+
 static void
 ask_systemd(uv_loop_t *loop, struct question *q)
 {
-	char *unit = NULL;
+	char *unit = own_unit();
 
-	if (sd_pid_get_unit(0, &unit) < 0 || sd_bus_open_system(&q->bus) < 0 ||
+	if (unit == NULL || sd_bus_open_system(&q->bus) < 0 ||
 	    sd_bus_call_method_async(q->bus, NULL, "org.freedesktop.systemd1",
 		"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "ListJobs",
 		on_jobs, q, "") < 0 ||
