@@ -45,30 +45,27 @@ print_event(const struct ctl *ctl, const char *daemon, json_t *event)
 	text_done(&line);
 }
 
-/* What a reconnect has to go on from: a new epoch counts from the beginning. */
-static void
-remember(struct stream *s, const json_t *reply)
+/*
+ * After a reconnect the daemon tells all it keeps again; or it is another
+ * process, which counts from 1.  So the reader knows what it has seen.
+ */
+static bool
+is_new(struct stream *s, const json_t *reply, const json_t *event)
 {
 	const char *epoch = node_str(reply, "epoch");
-	json_t *event;
-	size_t i;
+	int64_t sequence = node_int(event, "sequence");
 
 	if (strcmp(s->epoch, epoch) != 0) {
 		snprintf(s->epoch, sizeof(s->epoch), "%s", epoch);
-		s->after = 0;
+		s->seen = 0;
 	}
-	json_array_foreach (json_object_get(reply, "events"), i, event)
-		s->after = MAX(s->after, node_int(event, "sequence"));
-}
-
-static void
-report_lost(const char *daemon, const json_t *reply)
-{
-	int64_t lost = node_int(reply, "lost");
-
-	if (lost > 0)
-		fprintf(stderr, "trivet events: %s: %lld older ones are no longer kept\n", daemon,
-		    (long long)lost);
+	if (sequence <= s->seen)
+		return false;
+	if (sequence > s->seen + 1)
+		fprintf(stderr, "trivet events: %s: %lld older ones are no longer kept\n",
+		    s->daemon, (long long)(sequence - s->seen - 1));
+	s->seen = sequence;
+	return true;
 }
 
 /* One daemon's past, each with whose it is, into 'all'.  False: it is away. */
@@ -84,10 +81,10 @@ collect(const char *run_dir, struct stream *s, json_t *all)
 		text_done(&why);
 		return false;
 	}
-	remember(s, reply);
 	json_array_foreach (json_object_get(reply, "events"), i, event)
-		json_array_append_new(
-		    all, json_pack("{s:s, s:O}", "daemon", s->daemon, "event", event));
+		if (is_new(s, reply, event))
+			json_array_append_new(
+			    all, json_pack("{s:s, s:O}", "daemon", s->daemon, "event", event));
 	json_decref(reply);
 	return true;
 }
@@ -98,6 +95,10 @@ by_time(const void *a, const void *b)
 	int64_t x = node_int(json_object_get(*(json_t *const *)a, "event"), "usec");
 	int64_t y = node_int(json_object_get(*(json_t *const *)b, "event"), "usec");
 
+	if (x == y) { /* one after the other in the same daemon */
+		x = node_int(json_object_get(*(json_t *const *)a, "event"), "sequence");
+		y = node_int(json_object_get(*(json_t *const *)b, "event"), "sequence");
+	}
 	return (x > y) - (x < y);
 }
 
@@ -126,10 +127,9 @@ follow(const struct ctl *ctl, struct stream *streams, size_t n)
 
 	streams_open(ctl->run_dir, streams, n);
 	while (streams_next(ctl->run_dir, streams, n, -1, &reply, &from) > 0) {
-		report_lost(from->daemon, reply);
 		json_array_foreach (json_object_get(reply, "events"), i, event)
-			print_event(ctl, from->daemon, event);
-		remember(from, reply);
+			if (is_new(from, reply, event))
+				print_event(ctl, from->daemon, event);
 		json_decref(reply);
 		fflush(stdout);
 		if (ferror(stdout))
@@ -159,6 +159,7 @@ verb_events(const struct ctl *ctl, int argc, char **argv)
 		there += collect(ctl->run_dir, &streams[i], all);
 	}
 	print_past(ctl, all);
+	fflush(stdout);
 	json_decref(all);
 	if (follows)
 		follow(ctl, streams, CTL_N_DAEMONS);

@@ -37,6 +37,19 @@ run_find_program(const char *name)
 	return NULL;
 }
 
+static void
+make_parents(const char *path)
+{
+	char *copy = xstrdup(path);
+
+	for (char *p = strchr(copy + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		mkdir(copy, 0755);
+		*p = '/';
+	}
+	free(copy);
+}
+
 /* DIR, root's and 0755; each daemon makes its own below it. */
 static int
 make_dir(const char *path, mode_t mode)
@@ -80,7 +93,10 @@ int
 run_prepare_dirs(const struct run *run)
 {
 	char *notify = xasprintf("%s/notify", run->options.run_dir);
-	int err = make_dir(run->options.run_dir, 0755);
+	int err;
+
+	make_parents(run->options.run_dir); /* what it could not make, the next step names */
+	err = make_dir(run->options.run_dir, 0755);
 
 	if (err == 0)
 		err = lock_dir(run->options.run_dir);

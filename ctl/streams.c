@@ -14,20 +14,12 @@ enum {
 	AGAIN_MS = 500, /* between two attempts to reach one that is away */
 };
 
-static json_t *
-parameters_for(const struct stream *s)
-{
-	if (s->epoch[0] == '\0')
-		return NULL;
-	return json_pack("{s:I}", "after", (json_int_t)s->after);
-}
-
 static void
 open_one(const char *run_dir, struct stream *s)
 {
 	if (s->link != NULL || ipc_link_open(run_dir, s->daemon, &s->link) < 0)
 		return;
-	if (ipc_link_send(s->link, s->method, parameters_for(s), true) < 0) {
+	if (ipc_link_send(s->link, s->method, NULL, true) < 0) {
 		ipc_link_close(s->link);
 		s->link = NULL;
 	}

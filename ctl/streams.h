@@ -12,7 +12,8 @@ struct stream {
 	const char *daemon;
 	const char *method;
 	struct ipc_link *link; /* NULL: away */
-	int64_t after;	       /* Events: the last sequence seen, of 'epoch' */
+	/* The reader's own: the last sequence it saw, of that process of the daemon. */
+	int64_t seen;
 	char epoch[32];
 };
 

@@ -295,18 +295,27 @@ def test_all_killed_at_once(suite):
     assert suite.instance("VI_1")["state"] == "master"
 
 
-def test_events_go_on(suite):
-    """-f over a restart of the daemon that speaks."""
-    follow = suite.spawn([suite.binary("trivet"), "--run-dir", suite.run_dir, "events", "-f"])
-    follow.wait_log(r"vrrpd  \(VI_1\) .*MASTER")
-    seen = follow.log().count("\n")
-    os.kill(suite.daemon_pid("checkd"), signal.SIGKILL)
-    suite.procs[0].stop()
-    follow.wait_log("Changing effective priority from 100 to 80", timeout=15)
-    assert follow.log().count("\n") > seen
+def test_events(suite):
+    """In the order of time over all daemons; as lines of JSON too."""
     lines = suite.trivet("events", "--json").stdout.splitlines()
     stamps = [json.loads(line)["usec"] for line in lines]
-    assert stamps == sorted(stamps) and len(stamps) > 2
+    assert stamps == sorted(stamps)
+    assert {json.loads(line)["daemon"] for line in lines} == {"checkd", "proxyd", "vrrpd"}
+    assert len(suite.trivet("events").stdout.splitlines()) >= len(lines)
+
+
+def test_events_go_on(suite):
+    """-f over a restart of the daemon that speaks: each event once, the new ones all."""
+    follow = suite.spawn([suite.binary("trivet"), "--run-dir", suite.run_dir, "events", "-f"])
+    follow.wait_log(r"vrrpd  \(VI_1\) .*MASTER")
+    seen = follow.log()
+    os.kill(suite.daemon_pid("vrrpd"), signal.SIGKILL)
+    follow.wait_log(r"vrrpd  \(VI_1\) .*resumed", timeout=15)
+    suite.procs[0].stop()
+    follow.wait_log("Changing effective priority from 100 to 80", timeout=15)
+    assert follow.log().startswith(seen)
+    lines = follow.log().splitlines()
+    assert len(set(lines)) == len(lines), "none is told twice"
 
 
 def test_metrics(suite):

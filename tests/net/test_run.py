@@ -304,6 +304,20 @@ def test_first_process(fakes):
     assert inner.wait() == 0
 
 
+def test_run_dir_is_made(fakes):
+    fakes.node.run_dir = fakes.node.dir / "a/b/run"
+    fakes.run("--only", "vrrpd")
+    fakes.ready()
+    assert (fakes.node.run_dir.stat().st_mode & 0o7777) == 0o755
+
+
+def test_run_dir_too_long(fakes):
+    """unix(7): 107 characters.  One line, not four crash loops."""
+    fakes.node.run_dir = fakes.node.dir / ("x" * 90)
+    assert fakes.run().wait() == 1
+    assert fakes.proc.log().count("\n") == 1 and "File name too long" in fakes.proc.log()
+
+
 def test_program_missing(fakes):
     (fakes.dir / "proxyd").unlink()
     assert fakes.run().wait() == 1
