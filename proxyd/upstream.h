@@ -7,8 +7,8 @@
  * belongs to the control thread, which alone adds and removes servers.
  *
  * Lifetime: a server lives while it is in its pool or has sessions; an upstream
- * while it is configured or a route (worker.h) points to it.  upstreams_sweep
- * frees what is neither.
+ * while it is configured or a route (worker.h) points to it; one that is no
+ * longer configured goes on serving, unseen.  upstreams_sweep frees the rest.
  */
 #ifndef PROXYD_UPSTREAM_H
 #define PROXYD_UPSTREAM_H

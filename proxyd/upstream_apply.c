@@ -158,7 +158,8 @@ want_spec(struct rebuild *rb, const struct spec *spec)
 static void
 retire(struct upstream *up, struct server *s)
 {
-	up->all->events.on_server(up->all->events.aux, up, s, true);
+	if (up->configured) /* else that was said when it left */
+		up->all->events.on_server(up->all->events.aux, up, s, true);
 	probe_cancel(s->probe);
 	s->probe = NULL;
 	TAILQ_INSERT_TAIL(&up->all->retired, s, retired);
@@ -366,18 +367,29 @@ probe_timeout(const struct conf *conf, const struct upstream_conf *uc)
 	return us > 0 ? us : PROBE_TIMEOUT_US;
 }
 
-/* Out of the configuration: no questions, no probes, no servers for new sessions. */
+/*
+ * Out of the configuration: no questions, no probes, nothing on the bus.  It
+ * still serves: a data thread may accept a few more clients before it hears of
+ * its new route.
+ */
 static void
 upstream_leave(struct upstream *up)
 {
-	struct rebuild empty = { .up = up };
+	const struct upstream_events *events = &up->all->events;
 
+	up->configured = false;
 	free_specs(up->specs, up->n_specs);
 	up->specs = NULL;
 	up->n_specs = 0;
 	loop_timer_stop(&up->probe_timer);
-	swap_pool(up, &empty);
-	up->all->events.on_upstream(up->all->events.aux, up, true);
+	for (size_t i = 0; i < up->pool.n; i++) {
+		struct server *s = server_of(up->pool.servers[i]);
+
+		probe_cancel(s->probe);
+		s->probe = NULL;
+		events->on_server(events->aux, up, s, true);
+	}
+	events->on_upstream(events->aux, up, true);
 	TAILQ_REMOVE(&up->all->list, up, entry);
 	TAILQ_INSERT_TAIL(&up->all->leaving, up, entry);
 }
@@ -432,23 +444,42 @@ has_retired(const struct upstreams *all, const struct upstream *up)
 	return false;
 }
 
-void
-upstreams_sweep(struct upstreams *all)
+static void
+empty_pool(struct upstream *up)
 {
-	struct server *s, *next_s;
-	struct upstream *up, *next_up;
+	struct rebuild none = { .up = up };
 
-	for (s = TAILQ_FIRST(&all->retired); s != NULL; s = next_s) {
-		next_s = TAILQ_NEXT(s, retired);
+	swap_pool(up, &none);
+}
+
+static void
+sweep_servers(struct upstreams *all)
+{
+	struct server *s, *next;
+
+	for (s = TAILQ_FIRST(&all->retired); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, retired);
 		if (pool_sessions(&s->health) > 0)
 			continue;
 		TAILQ_REMOVE(&all->retired, s, retired);
 		tally_sum(s->tallies, all->n_threads, &s->up->gone);
 		server_free(s);
 	}
-	for (up = TAILQ_FIRST(&all->leaving); up != NULL; up = next_up) {
-		next_up = TAILQ_NEXT(up, entry);
-		if (__atomic_load_n(&up->refs, __ATOMIC_ACQUIRE) > 0 || has_retired(all, up))
+}
+
+void
+upstreams_sweep(struct upstreams *all)
+{
+	struct upstream *up, *next;
+
+	TAILQ_FOREACH (up, &all->leaving, entry)
+		if (__atomic_load_n(&up->refs, __ATOMIC_ACQUIRE) == 0 && up->pool.n > 0)
+			empty_pool(up);
+	sweep_servers(all);
+	for (up = TAILQ_FIRST(&all->leaving); up != NULL; up = next) {
+		next = TAILQ_NEXT(up, entry);
+		if (up->pool.n > 0 || __atomic_load_n(&up->refs, __ATOMIC_ACQUIRE) > 0 ||
+		    has_retired(all, up))
 			continue;
 		TAILQ_REMOVE(&all->leaving, up, entry);
 		loop_timer_close(&up->probe_timer, on_timer_closed);
@@ -459,16 +490,8 @@ void
 upstreams_done(struct upstreams *all)
 {
 	struct upstream *up;
-	struct server *s;
 
 	while ((up = TAILQ_FIRST(&all->list)) != NULL)
 		upstream_leave(up);
-	while ((s = TAILQ_FIRST(&all->retired)) != NULL) {
-		TAILQ_REMOVE(&all->retired, s, retired);
-		server_free(s);
-	}
-	while ((up = TAILQ_FIRST(&all->leaving)) != NULL) {
-		TAILQ_REMOVE(&all->leaving, up, entry);
-		loop_timer_close(&up->probe_timer, on_timer_closed);
-	}
+	upstreams_sweep(all); /* sessions and routes ended with their threads */
 }

@@ -399,6 +399,21 @@ def test_reload_removes_a_server_and_its_upstream(front):
         assert front.server(f"{TWO}:8082", "web2")["currentSessions"] == 1
 
 
+def test_reload_is_not_felt(front):
+    """The pool itself changes its name, to and fro, under continuous requests."""
+    front.servers.web(8081, "one")
+    first = conf(f"server {ONE}:8081;")
+    front.start(f"server {ONE}:8081;")
+    pulses = [front.client.pulse(VIP, PORT, every=0) for _ in range(2)]
+    for n in range(20):
+        front.reload(first if n % 2 else first.replace("web", "web2"))
+        pulses[0].more(3)
+    for pulse in pulses:
+        pulse.stop()
+        assert not pulse.failures()
+    assert front.server(f"{ONE}:8081")["state"] == "up"
+
+
 # ---- stop ----
 
 def test_stop_accepts_a_while_and_drains(front):
