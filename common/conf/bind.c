@@ -44,11 +44,25 @@ bind_did_you_mean(struct binder *b, const char *word, const void *names, size_t 
 	return near != NULL ? xasprintf("; did you mean '%s'?", near) : xstrdup("");
 }
 
+/* A file that is meant to be included into stream {} is not one by itself. */
+static bool
+belongs_into_stream(const char *name)
+{
+	return strcmp(name, "server") == 0 || strcmp(name, "upstream") == 0 ||
+	       strcmp(name, "proxy_pass") == 0 || strcmp(name, "listen") == 0;
+}
+
 static void
 say_unknown(struct binder *b, const struct stmt *s)
 {
 	const struct context *c = b->in;
-	char *hint = bind_did_you_mean(b, stmt_name(s), c->rows, c->n_rows, sizeof(*c->rows));
+	char *hint;
+
+	if (c->kind[0] == '\0' && belongs_into_stream(stmt_name(s))) {
+		bind_say(b, CONF_ERROR, stmt_pos(s), "'%s' belongs into stream { }", stmt_name(s));
+		return;
+	}
+	hint = bind_did_you_mean(b, stmt_name(s), c->rows, c->n_rows, sizeof(*c->rows));
 
 	if (c->is_secret) {
 		for (size_t i = 0; i < s->n_words; i++)
@@ -172,6 +186,15 @@ bind_block_order(struct binder *b, const struct stmt *block, const struct contex
 			bind_statement(b, s, object, seen);
 	b->in = outer;
 	free(seen);
+}
+
+bool
+bind_room(struct binder *b, struct conf_pos pos, size_t n, size_t max, const char *what)
+{
+	if (n < max)
+		return true;
+	bind_say(b, CONF_ERROR, pos, "more than %zu %s", max, what);
+	return false;
 }
 
 bool

@@ -93,6 +93,9 @@ void bind_block(struct binder *, const struct stmt *block, const struct context 
 void bind_block_order(struct binder *, const struct stmt *block, const struct context *,
     void *object, const char *last);
 
+/* Room for one more 'what'?  Said if not. */
+bool bind_room(struct binder *, struct conf_pos, size_t n, size_t max, const char *what);
+
 /* Does the block hold a statement of that name, however wrong? */
 bool bind_mentions(const struct stmt *block, const char *name);
 

@@ -538,7 +538,8 @@ checks_bind(struct binder *b, struct stmt *s, bool is_vrrp_script)
 	bind_block(b, s, &in, &draft);
 	set_defaults(&draft.check);
 	b->in = &in;
-	if (complete(b, s, &draft)) {
+	if (complete(b, s, &draft) &&
+	    bind_room(b, draft.check.pos, conf->n_checks, CONF_NAMES_MAX, "checks")) {
 		conf->checks = xreallocarray(
 		    conf->checks, conf->n_checks + 1, sizeof(*conf->checks));
 		conf->checks[conf->n_checks++] = draft.check;

@@ -194,6 +194,10 @@ bind_upstream(struct binder *b, struct stmt *s, const struct directive *d, void 
 	const struct upstream_conf *other = conf_upstream(conf, u.name);
 
 	(void)d, (void)object;
+	if (!bind_room(b, u.pos, conf->n_upstreams, CONF_NAMES_MAX, "upstreams")) {
+		free(u.name);
+		return;
+	}
 	bind_block(b, s, &in, &u);
 	if (other != NULL)
 		bind_say(b, CONF_ERROR, u.pos, "there is an upstream '%s' already, in line %u",
@@ -332,7 +336,8 @@ bind_listen(struct binder *b, struct stmt *s, const struct directive *d, void *o
 	for (size_t i = 2; i < s->n_words; i++)
 		ok = listen_option(b, &s->words[i], &l) && ok;
 	l.name = listener_name(&l.endpoint, l.udp);
-	if (!ok || listens_already(b, &l)) {
+	if (!ok || !bind_room(b, l.pos, conf->n_listeners, CONF_OBJECTS_MAX, "listeners") ||
+	    listens_already(b, &l)) {
 		draft->failed_listen = true;
 		free(l.name);
 		return;
@@ -428,12 +433,19 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	KNOWN("set"), KNOWN("health_check"), KNOWN("health_check_timeout"), KNOWN("max_session_age"), \
 	KNOWN("variables_hash_max_size"), KNOWN("variables_hash_bucket_size"), KNOWN("js_preread"), \
 	TLS("proxy_ssl"), TLS("proxy_ssl_name"), TLS("proxy_ssl_server_name"), \
-	TLS("proxy_ssl_certificate"), TLS("proxy_ssl_certificate_key"), TLS("proxy_ssl_verify"), \
-	TLS("proxy_ssl_protocols"), TLS("proxy_ssl_ciphers"), TLS("proxy_ssl_trusted_certificate"), \
-	TLS("proxy_ssl_session_reuse"), TLS("ssl_certificate"), TLS("ssl_certificate_key"), \
-	TLS("ssl_protocols"), TLS("ssl_ciphers"), TLS("ssl_session_cache"), TLS("ssl_session_timeout"), \
-	TLS("ssl_client_certificate"), TLS("ssl_verify_client"), TLS("ssl_dhparam"), \
-	TLS("ssl_handshake_timeout"), TLS("ssl_prefer_server_ciphers")
+	TLS("proxy_ssl_certificate"), TLS("proxy_ssl_certificate_key"), \
+	TLS("proxy_ssl_certificate_cache"), TLS("proxy_ssl_verify"), \
+	TLS("proxy_ssl_verify_depth"), TLS("proxy_ssl_protocols"), TLS("proxy_ssl_ciphers"), \
+	TLS("proxy_ssl_trusted_certificate"), TLS("proxy_ssl_session_reuse"), \
+	TLS("proxy_ssl_crl"), TLS("proxy_ssl_password_file"), TLS("proxy_ssl_conf_command"), \
+	TLS("proxy_ssl_alpn"), TLS("ssl_certificate"), TLS("ssl_certificate_key"), \
+	TLS("ssl_certificate_cache"), TLS("ssl_protocols"), TLS("ssl_ciphers"), \
+	TLS("ssl_session_cache"), TLS("ssl_session_timeout"), TLS("ssl_session_tickets"), \
+	TLS("ssl_session_ticket_key"), TLS("ssl_client_certificate"), \
+	TLS("ssl_trusted_certificate"), TLS("ssl_verify_client"), TLS("ssl_verify_depth"), \
+	TLS("ssl_dhparam"), TLS("ssl_ecdh_curve"), TLS("ssl_crl"), TLS("ssl_password_file"), \
+	TLS("ssl_conf_command"), TLS("ssl_alpn"), TLS("ssl_handshake_timeout"), \
+	TLS("ssl_prefer_server_ciphers"), TLS("ssl_stapling"), TLS("ssl_reject_handshake")
 
 static const struct directive server_rows[] = {
 	{ "listen", 1, MANY, D_REPEAT, bind_listen, 0, 0, 0, NULL },
@@ -615,6 +627,9 @@ void
 nginx_bind(struct binder *b, struct stmt *s)
 {
 	bind_block(b, s, &main_context, NULL);
+	if (s->first != NULL && !bind_mentions(s, "stream"))
+		conf_say(b->src, CONF_NOTICE, CONF_STREAM, stmt_pos(s),
+		    "there is no stream block in this nginx text: nothing to forward");
 }
 
 void

@@ -403,6 +403,8 @@ read_keepalived(struct parser *p, size_t file)
 	size_t offset = 0;
 	struct line l;
 
+	if (strncmp(p->src->files[file].text, "\xef\xbb\xbf", 3) == 0)
+		offset = 3; /* some editors put a byte order mark there */
 	while (!p->full && lex_line(p, file, offset, &l)) {
 		uint32_t nginx = UINT32_MAX;
 

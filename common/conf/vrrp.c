@@ -906,9 +906,14 @@ vrrp_bind(struct binder *b, struct stmt *s)
 	const struct context *outer = b->in;
 	struct conf *conf = b->conf;
 
+	b->in = &in;
+	if (!bind_room(b, v->pos, conf->n_instances, CONF_OBJECTS_MAX, "instances")) {
+		free(v->name);
+		b->in = outer;
+		return;
+	}
 	set_defaults(b, v);
 	bind_block(b, s, &in, &draft);
-	b->in = &in;
 	settle_version(b, &draft);
 	settle_interval(b, &draft);
 	settle_authentication(b, &draft);

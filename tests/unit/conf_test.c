@@ -515,14 +515,18 @@ digest_is_of_the_meaning(void **unused)
 	struct conf *b = load_good(
 	    "# other text\n$W=1\ncheck c\n{\n\tport 80\n\t@n1 weight $W\n}\n");
 	struct conf *c = load_good("check c { port 80; weight 2 }\n");
+	struct conf *crlf = load_good("\xef\xbb\xbf"
+				      "check c {\r\n\tport 80\r\n\tweight \\\r\n1\r\n}\r\n");
 
 	(void)unused;
 	assert_string_equal(a->digest, b->digest);
+	assert_string_equal(a->digest, crlf->digest);
 	assert_string_not_equal(a->digest, c->digest);
 	assert_int_equal(strlen(a->digest), 16);
 	conf_free(a);
 	conf_free(b);
 	conf_free(c);
+	conf_free(crlf);
 }
 
 static void
