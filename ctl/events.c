@@ -27,8 +27,8 @@ style_of(const char *severity)
 static void
 print_event(const struct ctl *ctl, const char *daemon, json_t *event)
 {
-	const char *subject = node_str(event, "subject");
 	struct text line = { 0 };
+	const char *subject;
 
 	if (ctl->json) { /* a line each, for programs that read a stream */
 		json_object_set_new(event, "daemon", json_string(daemon));
@@ -36,6 +36,8 @@ print_event(const struct ctl *ctl, const char *daemon, json_t *event)
 		putchar('\n');
 		return;
 	}
+	node_make_printable(event);
+	subject = node_str(event, "subject");
 	text_addf(&line, "%s %-6s ", node_str(event, "at"), daemon);
 	if (subject[0] != '\0')
 		text_addf(&line, "(%s) ", subject);
@@ -180,14 +182,19 @@ draw(const struct ctl *ctl)
 	struct text out = { 0 };
 	char stamp[LOOP_STAMP_STRLEN];
 
+	if (ctl->json) { /* a line each */
+		json_dumpf(node, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+		putchar('\n');
+		fflush(stdout);
+		json_decref(node);
+		return;
+	}
 	if (isatty(STDOUT_FILENO))
 		text_add(&out, "\033[H\033[2J");
 	text_addf(&out, "%s\n", loop_wallclock(stamp));
+	node_make_printable(node);
 	node_status(node, loop_now(), ctl->colour, &out);
-	if (ctl->json)
-		json_dumpf(node, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER), putchar('\n');
-	else
-		puts(text_str(&out));
+	puts(text_str(&out));
 	fflush(stdout);
 	text_done(&out);
 	json_decref(node);

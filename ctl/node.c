@@ -39,6 +39,46 @@ node_find(const json_t *array, const char *key, const char *value)
 	return NULL;
 }
 
+/* ECMA-48: C0 and DEL, and C1, which UTF-8 writes as c2 80 .. c2 9f. */
+static void
+blank_controls(json_t *string)
+{
+	size_t n = json_string_length(string);
+	char *s = xstrndup(json_string_value(string), n);
+	bool changed = false;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+		unsigned char next = i + 1 < n ? (unsigned char)s[i + 1] : 0;
+
+		if (c == 0xc2 && next >= 0x80 && next <= 0x9f)
+			s[i] = s[i + 1] = '?';
+		else if (c < 0x20 || c == 0x7f)
+			s[i] = '?';
+		else
+			continue;
+		changed = true;
+	}
+	if (changed)
+		json_string_setn(string, s, n);
+	free(s);
+}
+
+void
+node_make_printable(json_t *value)
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	if (json_is_string(value))
+		blank_controls(value);
+	json_array_foreach (value, i, item)
+		node_make_printable(item);
+	json_object_foreach (value, key, item)
+		node_make_printable(item);
+}
+
 void
 node_age(struct text *out, int64_t us)
 {

@@ -29,6 +29,12 @@ bool node_true(const json_t *object, const char *key);
 /* The object of 'array' whose 'key' is 'value', or NULL. */
 json_t *node_find(const json_t *array, const char *key, const char *value);
 
+/*
+ * Every string in it becomes fit for a terminal: what a script printed may hold
+ * escape sequences, and ends up in a page as evidence.
+ */
+void node_make_printable(json_t *);
+
 /* "3.2 s", "4 min 10 s", "5 h 12 min", "12 d 3 h". */
 void node_age(struct text *, int64_t us);
 /* "backup" -> "BACKUP": the field's words. */

@@ -38,10 +38,13 @@ parse_options(int argc, char **argv, struct options *o)
 }
 
 static int
-print_plugin(const json_t *node)
+print_plugin(json_t *node)
 {
 	struct text out = { 0 };
-	int code = node_plugin(node, &out);
+	int code;
+
+	node_make_printable(node);
+	code = node_plugin(node, &out);
 
 	fputs(text_str(&out), stdout);
 	text_done(&out);
@@ -49,10 +52,11 @@ print_plugin(const json_t *node)
 }
 
 static void
-print_page(const struct ctl *ctl, const json_t *node)
+print_page(const struct ctl *ctl, json_t *node)
 {
 	struct text out = { 0 };
 
+	node_make_printable(node);
 	node_status(node, loop_now(), ctl->colour, &out);
 	fputs(text_str(&out), stdout);
 	text_done(&out);
@@ -119,12 +123,13 @@ select_instances(const json_t *node, int argc, char **argv, int *code)
 }
 
 static void
-print_why(const struct ctl *ctl, const json_t *node, const json_t *chosen)
+print_why(const struct ctl *ctl, json_t *node, const json_t *chosen)
 {
 	struct text out = { 0 };
 	json_t *instance;
 	size_t i;
 
+	node_make_printable(node);
 	json_array_foreach (chosen, i, instance) {
 		if (i > 0)
 			text_add(&out, "\n");

@@ -301,6 +301,23 @@ every_why(void **unused)
 	}
 }
 
+/* What a script printed must not drive the terminal of whoever reads about it. */
+static void
+printable(void **unused)
+{
+	json_t *value = load("{\"a\": [\"x\\u001b[2Jy\", {\"b\": \"l1\\nl2\\u007f\\u009b\"}],"
+			     " \"c\": \"\u00e9 ok\", \"n\": 5}");
+	json_t *a = json_object_get(value, "a");
+
+	(void)unused;
+	node_make_printable(value);
+	assert_string_equal(json_string_value(json_array_get(a, 0)), "x?[2Jy");
+	assert_string_equal(node_str(json_array_get(a, 1), "b"), "l1?l2???");
+	assert_string_equal(node_str(value, "c"), "\u00e9 ok");
+	assert_int_equal(node_int(value, "n"), 5);
+	json_decref(value);
+}
+
 static void
 ages(void **unused)
 {
@@ -358,6 +375,7 @@ main(void)
 		cmocka_unit_test(nobody_answers),
 		cmocka_unit_test(page),
 		cmocka_unit_test(every_why),
+		cmocka_unit_test(printable),
 		cmocka_unit_test(ages),
 		cmocka_unit_test(tables),
 	};
