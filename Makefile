@@ -39,7 +39,7 @@ endif
 CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix common/,addr.c cksum.c text.c rng.c)) \
 	$(wildcard $(addprefix common/runner/,protocol.c secure.c output.c)) \
-	$(wildcard $(addprefix ipc/,varlink.c idl.c idl_check.c)) \
+	$(wildcard $(addprefix ipc/,varlink.c idl.c idl_check.c mirror.c)) \
 	$(wildcard $(addprefix vrrpd/,event.c fsm.c packet.c announce.c priority.c group.c adopt.c record.c)) \
 	$(wildcard $(addprefix checkd/,verdict.c plan.c http.c expect.c)) \
 	$(wildcard $(addprefix proxyd/,pool.c pick.c flow.c wheel.c proxyproto.c)) \

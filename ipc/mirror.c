@@ -24,13 +24,13 @@ struct ipc_mirror {
 };
 
 struct ipc_mirror *
-ipc_mirror_new(const struct ipc_view_config *config)
+ipc_mirror_new(const struct ipc_view_array *arrays, size_t n_arrays, void *aux)
 {
 	struct ipc_mirror *m = xcalloc(1, sizeof(*m));
 
-	m->arrays = config->arrays;
-	m->n_arrays = config->n_arrays;
-	m->aux = config->aux;
+	m->arrays = arrays;
+	m->n_arrays = n_arrays;
+	m->aux = aux;
 	m->objects = xcalloc(m->n_arrays, sizeof(json_t *));
 	m->fresh = xcalloc(m->n_arrays, sizeof(json_t *));
 	for (size_t i = 0; i < m->n_arrays; i++)

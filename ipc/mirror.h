@@ -1,21 +1,32 @@
 /*
  * mirror.h - a peer's objects as its messages tell them: snapshot in parts,
- * updates, removed keys.  Knows no connection; for view.c.
+ * updates, removed keys.  Pure; view.c owns one and feeds it.
  */
 #ifndef IPC_MIRROR_H
 #define IPC_MIRROR_H
 
-#include "ipc/view.h"
-
+#include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
+
+struct ipc_view_array {
+	const char *array; /* "checks" */
+	/* The key of an object, borrowed from it ("name"), or NULL: ignore it. */
+	const char *(*key)(const json_t *object, char *buf, size_t size);
+	/* As in struct ipc_collection: which keys of 'removed' are this array's. */
+	const char *prefix;
+	/* Came or changed; NULL: it is gone. */
+	void (*on_object)(void *aux, const char *key, const json_t *object);
+};
 
 struct ipc_mirror;
 
-struct ipc_mirror *ipc_mirror_new(const struct ipc_view_config *);
+/* The arrays are kept; 'aux' is what on_object gets. */
+struct ipc_mirror *ipc_mirror_new(const struct ipc_view_array *, size_t n_arrays, void *aux);
 void ipc_mirror_free(struct ipc_mirror *);
 
 /*
- * One message's parameters; calls config.arrays[].on_object for what came,
+ * One message's parameters; calls on_object for what came,
  * changed or went.  NULL, or what makes it nonsense: then disconnect.
  */
 const char *ipc_mirror_apply(struct ipc_mirror *, const json_t *parameters);

@@ -10,7 +10,6 @@
 #include "common/text.h"
 #include "common/util.h"
 #include "ipc/inbox.h"
-#include "ipc/mirror.h"
 #include "ipc/socket.h"
 #include "ipc/varlink.h"
 
@@ -404,7 +403,7 @@ ipc_view_new(uv_loop_t *loop, const struct ipc_view_config *config)
 	v->interface = xstrndup(config->method, (size_t)(dot - config->method));
 	v->trust = ipc_trust_daemon(config->daemon);
 	v->live_since = v->last_message = MONO_NEVER;
-	v->mirror = ipc_mirror_new(config);
+	v->mirror = ipc_mirror_new(config->arrays, config->n_arrays, config->aux);
 	loop_timer_init(loop, &v->timer, on_due);
 	watch_init(v, &v->watches[0], xstrdup(config->run_dir));
 	watch_init(v, &v->watches[1], xasprintf("%s/%s", config->run_dir, config->daemon));

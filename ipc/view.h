@@ -7,6 +7,7 @@
 #define IPC_VIEW_H
 
 #include "common/mono.h"
+#include "ipc/mirror.h" /* struct ipc_view_array */
 
 #include <jansson.h>
 #include <uv.h>
@@ -17,16 +18,6 @@ enum ipc_view_state {
 	IPC_VIEW_LIVE,
 };
 const char *ipc_view_state_str(enum ipc_view_state); /* "down", "stale", "live" */
-
-struct ipc_view_array {
-	const char *array; /* "checks" */
-	/* The key of an object, borrowed from it ("name"), or NULL: ignore it. */
-	const char *(*key)(const json_t *object, char *buf, size_t size);
-	/* As in struct ipc_collection: which keys of 'removed' are this array's. */
-	const char *prefix;
-	/* Came or changed; NULL: it is gone. */
-	void (*on_object)(void *aux, const char *key, const json_t *object);
-};
 
 struct ipc_view_config {
 	const char *daemon; /* "checkd": its socket, the uid its server must have */
