@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "vrrpd/control.h"
 #include "vrrpd/state.h"
+#include "vrrpd/voice.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,109 +17,9 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- what is said of a step ---- */
-
-static void
-remember_change(struct instance *in, const char *reason, mono_t now)
-{
-	free(in->reason);
-	in->reason = xstrdup(reason);
-	in->changed_at = now;
-	loop_wallclock(in->changed_stamp);
-}
-
-static const char *
-vip_list(const struct instance *in, struct text *text)
-{
-	char buf[ADDR_STRLEN];
-
-	for (size_t i = 0; i < in->vips.n; i++) {
-		text_add(text, i > 0 ? " " : "");
-		text_add(text, addr_format(&in->vips.vips[i].request.local, buf));
-	}
-	return text_str(text);
-}
-
-static void
-tell_scripts(struct instance *in, enum vrrp_role was, const struct vrrp_reason *reason)
-{
-	static const struct {
-		enum notify_kind kind;
-		const char *state;
-	} of_role[] = {
-		[VRRP_INIT] = { NOTIFY_STOP, "STOP" },
-		[VRRP_BACKUP] = { NOTIFY_BACKUP, "BACKUP" },
-		[VRRP_MASTER] = { NOTIFY_MASTER, "MASTER" },
-		[VRRP_FAULT] = { NOTIFY_FAULT, "FAULT" },
-	};
-	struct text vips = { 0 };
-	const struct notify_change change = {
-		.kind = of_role[in->state.role].kind,
-		.old_state = vrrp_role_str(was),
-		.new_state = of_role[in->state.role].state,
-		.priority = in->trackers.sum.effective,
-		.reason = in->reason,
-		.vips = vip_list(in, &vips),
-	};
-
-	/* Nothing changed for the outside when a process goes on where the last one stopped. */
-	if (in->notifier.runner != NULL && reason->why != VRRP_WHY_RESUMED &&
-	    reason->why != VRRP_WHY_LISTEN)
-		notifier_tell(&in->notifier, in->conf, in->vrrpd->conf->digest, &change);
-	text_done(&vips);
-}
-
-/* In the field's words: "Entering MASTER STATE: no advert from 10.4.7.11 for 3.609 s". */
-static void
-note_role(struct instance *in, enum vrrp_role was, const struct vrrp_reason *reason, mono_t now)
-{
-	enum vrrp_role role = in->state.role;
-	char words[VRRP_REASON_STRLEN], priority[8];
-	const char *fields[] = { "from", vrrp_role_str(was), "to", vrrp_role_str(role), "why",
-		vrrp_why_str(reason->why), "priority", priority, NULL };
-
-	snprintf(priority, sizeof(priority), "%u", in->trackers.sum.effective);
-	remember_change(in, vrrp_reason_format(reason, words), now);
-	in->became_master += role == VRRP_MASTER;
-	in->released_master += was == VRRP_MASTER;
-	if (reason->why == VRRP_WHY_START)
-		event_emit(LOG_NOTICE, in->name, fields, "Entering BACKUP STATE (init)");
-	else if (role == VRRP_INIT)
-		event_emit(LOG_NOTICE, in->name, fields, "Stopped, was %s", vrrp_role_str(was));
-	else
-		event_emit(role == VRRP_FAULT ? LOG_WARNING : LOG_NOTICE, in->name, fields,
-		    "Entering %s STATE: %s", vrrp_role_str(role), words);
-	tell_scripts(in, was, reason);
-}
-
-/* Worth a line although the role stays. */
-static void
-note_reason(struct instance *in, const struct vrrp_reason *reason, mono_t now)
-{
-	char words[VRRP_REASON_STRLEN];
-
-	vrrp_reason_format(reason, words);
-	switch (reason->why) {
-	case VRRP_WHY_NONE:
-		break;
-	case VRRP_WHY_PRIORITY:
-		event_emit(LOG_NOTICE, in->name,
-		    (const char *const[]){ "why", vrrp_why_str(reason->why), NULL },
-		    "Changing effective priority %s", words);
-		break;
-	case VRRP_WHY_FAULT: /* the cause is another one now */
-		if (in->reason == NULL || strcmp(in->reason, words) != 0) {
-			event_emit(LOG_NOTICE, in->name, NULL, "Still in FAULT STATE: %s", words);
-			free(in->reason);
-			in->reason = xstrdup(words);
-		}
-		break;
-	case VRRP_WHY_VIP_LOST: /* on_vip_lost has said it, with the address */
-		break;
-	default: /* what a peer does: bounded */
-		log_limited(&in->packet_limit, now, LOG_INFO, "(%s) %s", in->name, words);
-	}
-}
+#define LOSS_WINDOW_US (10 * USEC_PER_SEC) /* so many losses of one address within it ... */
+#define LOSSES_MAX     5
+#define LOSS_BAR_US    (60 * USEC_PER_SEC) /* ... and the instance is in FAULT for so long */
 
 /* ---- performing ---- */
 
@@ -209,9 +110,9 @@ feed(struct instance *in, const struct vrrp_event *ev)
 	in->state = out.next; /* the only assignment of a role */
 	perform(in, out.actions, now);
 	if (in->state.role != was)
-		note_role(in, was, &out.reason, now);
+		voice_role(in, was, &out.reason, now);
 	else
-		note_reason(in, &out.reason, now);
+		voice_reason(in, &out.reason, now);
 	loop_timer_at(&in->timer, in->state.deadline);
 	if (in->state.role != was || out.reason.why != VRRP_WHY_NONE)
 		control_changed(in->vrrpd->control, in->name);
@@ -240,46 +141,11 @@ on_again(struct loop_timer *t, mono_t now)
 	instance_update(CONTAINER_OF(t, struct instance, again));
 }
 
-/* Said once for each way in which the peer's configuration is another one. */
-static void
-note_differs(struct instance *in, const struct vrrp_pkt *pkt)
-{
-	static const struct {
-		unsigned bit;
-		const char *what;
-	} ways[] = {
-		{ VRRP_DIFFERS_INTERVAL, "advertisement interval" },
-		{ VRRP_DIFFERS_ADDRESSES, "list of virtual addresses" },
-	};
-	unsigned new = in->advert.differs & ~in->differs;
-	char peer[ADDR_STRLEN];
-
-	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
-		if (new &ways[i].bit)
-			event_emit(LOG_WARNING, in->name, NULL,
-			    "peer %s differs: another %s than ours",
-			    addr_format(&pkt->advert.source, peer), ways[i].what);
-	if (in->differs != in->advert.differs)
-		control_changed(in->vrrpd->control, in->name);
-	in->differs = in->advert.differs;
-}
-
-static void
-ignore(struct instance *in, const struct addr *source, enum vrrp_pkt_err err)
-{
-	char from[ADDR_STRLEN];
-
-	if (err != VRRP_PKT_ERR_OWN)
-		log_limited(&in->packet_limit, loop_now(), LOG_INFO,
-		    "(%s) ignoring an advert from %s: %s", in->name, addr_format(source, from),
-		    vrrp_pkt_err_str(err));
-}
-
 void
 instance_on_bad(struct instance *in, const struct addr *source, enum vrrp_pkt_err err)
 {
 	in->advert.dropped[err]++;
-	ignore(in, source, err);
+	voice_ignored(in, source, err);
 }
 
 void
@@ -288,11 +154,26 @@ instance_on_packet(struct instance *in, const struct vrrp_pkt *pkt)
 	enum vrrp_pkt_err err = advert_hear(&in->advert, pkt);
 
 	if (err != VRRP_PKT_OK) {
-		ignore(in, &pkt->advert.source, err);
+		voice_ignored(in, &pkt->advert.source, err);
 		return;
 	}
-	note_differs(in, pkt);
+	voice_differs(in, pkt);
 	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_ADVERT, .advert = pkt->advert });
+}
+
+/*
+ * Putting an address back is right once; somebody who takes it away again and
+ * again means it, and the peer should have it.
+ */
+static void
+note_loss(struct instance *in, struct vip *vip, mono_t now)
+{
+	if (mono_until(vip->lost_since, now) > LOSS_WINDOW_US) {
+		vip->lost_since = now;
+		vip->n_lost = 0;
+	}
+	if (++vip->n_lost >= LOSSES_MAX)
+		in->barred_until = mono_add(now, LOSS_BAR_US);
 }
 
 /*
@@ -310,11 +191,15 @@ on_vip_lost(void *aux, struct vip *vip, enum vip_loss loss)
 	if (!in->vips.held || vip->no_track)
 		return;
 	in->put_back++;
+	note_loss(in, vip, loop_now());
 	event_emit(LOG_WARNING, in->name, NULL, "address %s of %s %s",
 	    addr_format(&vip->request.local, buf), vip->device,
 	    loss == VIP_EXPIRED ? "was gone: its lease ran out, we were too slow"
 				: "was deleted by somebody else: putting it back");
-	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_VIP_LOST });
+	if (mono_before(loop_now(), in->barred_until))
+		instance_update(in);
+	else
+		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_VIP_LOST });
 }
 
 /* ---- what it depends on ---- */
@@ -339,23 +224,45 @@ follow_link(struct instance *in)
 		    in->conf->interface, strerror(-r));
 }
 
+/* May it not take part now, and why? */
+static const char *
+fault_of(const struct instance *in, mono_t now, char buf[static PRIO_CAUSE_STRLEN])
+{
+	if (in->trackers.sum.fault)
+		return trackers_fault(&in->trackers, buf);
+	if (mono_before(now, in->barred_until))
+		return "an address of ours is deleted again and again";
+	return NULL;
+}
+
 static void
 feed_sum(struct instance *in, bool changed, const char *cause)
 {
 	const struct prio_sum *sum = &in->trackers.sum;
 	bool was_fault = in->state.role == VRRP_FAULT;
-	char fault[PRIO_CAUSE_STRLEN];
+	char buf[PRIO_CAUSE_STRLEN];
+	const char *fault = fault_of(in, loop_now(), buf);
 
 	if (sum->effective != in->state.priority || sum->pending != in->state.pending)
 		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_PRIORITY,
 			     .priority = sum->effective,
 			     .pending = sum->pending,
 			     .cause = cause });
-	if (sum->fault && (changed || !was_fault))
-		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT,
-			     .cause = trackers_fault(&in->trackers, fault) });
-	if (!sum->fault && was_fault)
+	if (fault != NULL && (changed || in->trackers.touched || !was_fault))
+		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT, .cause = fault });
+	if (fault == NULL && was_fault)
 		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT_CLEARED });
+}
+
+/* When the answer changes by time alone. */
+static void
+arm_again(struct instance *in, mono_t now)
+{
+	mono_t at = in->trackers.sum.again_at;
+
+	if (mono_before(now, in->barred_until))
+		at = mono_min(at, in->barred_until);
+	loop_timer_at(&in->again, at);
 }
 
 /* Verdicts that stand although nobody answers for them: degraded, and people should know. */
@@ -400,7 +307,7 @@ instance_update(struct instance *in)
 		return; /* not started, or over */
 	feed_sum(in, changed, cause);
 	check_freshness(in);
-	loop_timer_at(&in->again, in->trackers.sum.again_at);
+	arm_again(in, loop_now());
 	if (changed)
 		state_changed(in->vrrpd->state);
 	if (!in->trackers.touched)
@@ -415,6 +322,7 @@ static void
 configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 {
 	in->conf = conf;
+	memcpy(in->digest, in->vrrpd->conf->digest, sizeof(in->digest));
 	in->notifier.runner = in->vrrpd->runner;
 	trackers_configure(&in->trackers, conf, now);
 	advert_configure(&in->advert, conf);
@@ -482,7 +390,7 @@ instance_new(struct vrrpd *v, const struct vrrp_conf *conf)
 	loop_timer_init(v->daemon->loop, &in->again, on_again);
 	in->n_open = 3;
 	configure(in, conf, loop_now());
-	remember_change(in, "init", loop_now());
+	voice_remember(in, "init", loop_now());
 	return in;
 }
 
@@ -553,7 +461,7 @@ consider(struct instance *in, const struct record *rec, const char *boot_id)
 
 	if (out.verdict != ADOPT_NONE && was != NULL)
 		trackers_restore(&in->trackers, was, mono_add(now.boottime, -out.age_us));
-	else if (kernel.n_present > 0)
+	else if (rec != NULL && kernel.n_present > 0)
 		event_emit(LOG_NOTICE, in->name, NULL,
 		    "not going on where the last process stopped: %s", adopt_why_str(out.why));
 	return out;
@@ -582,7 +490,7 @@ instance_start(struct instance *in, const struct record *rec, const char *boot_i
 	ev.priority = sum->effective;
 	ev.pending = sum->pending;
 	feed(in, &ev);
-	loop_timer_at(&in->again, sum->again_at);
+	arm_again(in, loop_now());
 	show_degraded(in);
 	if (ev.kind != VRRP_EV_RESUME_MASTER)
 		return false;

@@ -18,6 +18,7 @@ struct instance {
 	TAILQ_ENTRY(instance) entry;
 	struct vrrpd *vrrpd;
 	const struct vrrp_conf *conf; /* in force */
+	char digest[17];	      /* of the configuration it is from: numbers its scripts */
 	char *name;
 
 	struct vrrp_params params;
@@ -30,6 +31,7 @@ struct instance {
 	struct notifier notifier;
 	struct loop_timer timer; /* state.deadline */
 	struct loop_timer again; /* the sum changes by time alone */
+	mono_t barred_until;	 /* an address of ours is deleted again and again */
 	mono_t asked;		 /* verdicts newer than this were asked for; MONO_NEVER: none */
 	struct log_limit packet_limit; /* lines that a peer can cause */
 

@@ -15,6 +15,7 @@
 
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 #define STATE_MODE   0600
+#define SPACING_US   (20 * USEC_PER_MSEC) /* a thousand instances change one after another */
 
 struct state {
 	struct vrrpd *vrrpd;
@@ -23,6 +24,7 @@ struct state {
 	bool has_last;
 	char boot_id[sizeof(((struct record *)0)->boot_id)];
 	struct loop_timer soon;
+	mono_t written;
 	struct log_limit limit;
 };
 
@@ -94,7 +96,7 @@ void
 state_changed(struct state *s)
 {
 	if (mono_is_never(s->soon.deadline))
-		loop_timer_at(&s->soon, loop_now());
+		loop_timer_at(&s->soon, mono_max(loop_now(), mono_add(s->written, SPACING_US)));
 }
 
 static void
@@ -138,6 +140,7 @@ state_write(struct state *s, bool handover)
 	struct text text = { 0 };
 	int r;
 
+	s->written = rec.stamp;
 	record_encode(&rec, &text);
 	r = daemon_write_file(s->path, text_str(&text), text.length, STATE_MODE);
 	if (r != 0)

@@ -38,6 +38,8 @@ struct vip {
 	bool kept;		     /* by the configuration being applied */
 	int32_t lease_s;	     /* as last given to the kernel; 0: permanent */
 	mono_t renewed;
+	mono_t lost_since; /* the owner's: a window, and how often it was lost in it */
+	unsigned n_lost;
 };
 
 enum vip_loss {

@@ -6,8 +6,9 @@
  *   roster.c      the instances: made and changed by configuration, found for a packet
  *   instance.c    one of them around its election core
  *   advert.c, vip.c, announcer.c, trackers.c, notify_script.c   its limbs
+ *   voice.c       what is said of it
  *   state.c       what is left for the next process
- *   control.c     what the bus is told
+ *   control.c, metrics.c   what the bus is told
  */
 #ifndef VRRPD_VRRPD_H
 #define VRRPD_VRRPD_H

@@ -224,3 +224,47 @@ def test_sigint_stops_too(lab):
     node.vrrpd.kill(signal.SIGINT)
     assert node.vrrpd.wait() == 0
     assert not node.holds(VIP)
+
+
+def test_deleted_again_and_again(lab):
+    """Only repeated loss is FAULT: somebody means it, and the peer shall have it."""
+    node = alone(lab)
+    for _ in range(5):
+        wait_for(lambda: node.holds(VIP), "it is there", timeout=1)
+        node.ip("addr", "del", f"{VIP}/24", "dev", "eth0", check=False)
+    node.vrrpd.wait_log(r"\(VI_1\) Entering FAULT STATE: an address of ours is deleted again and "
+                        "again", timeout=2)
+    assert not node.holds(VIP)
+    assert node.instance("VI_1")["state"] == "fault"
+
+
+def test_an_interface_that_goes_and_comes_back(lab):
+    """A new link under the old name: a new socket, a new membership."""
+    pair = Pair(lab, lambda name, priority, own, peer:
+                globals_of(name) + instance(priority=priority))
+    pair.settle("r1")
+    pair.r1.ip("link", "del", "eth0")
+    pair.procs[0].wait_log("FAULT STATE: interface eth0 is down: there is no such interface")
+    assert pair.r1.instance("VI_1")["reason"].endswith("there is no such interface")
+    wait_for(lambda: pair.r2.holds(VIP), "r2 takes over", timeout=6)
+    pair.r1.attach("lan", "10.4.7.11/24", "eth0")
+    pair.procs[0].wait_log("Entering BACKUP STATE: fault cleared")
+    wait_for(lambda: pair.r1.instance("VI_1")["counters"]["advertisementsReceived"] > 0,
+             "r1 hears r2 on it")
+    pair.settle("r1")
+
+
+def test_events_that_were_lost(lab):
+    """More changes than the socket holds: the table is read anew, the loss of a VIP noticed."""
+    node = alone(lab, extra="vip_lease 60")
+    node.vrrpd.kill(signal.SIGSTOP)
+    changes = "".join(f"addr add 10.99.{i // 250}.{i % 250 + 1}/32 dev lo\n" for i in range(4000))
+    node.run(["ip", "-batch", "-"], input=changes, timeout=60)
+    node.ip("addr", "del", f"{VIP}/24", "dev", "eth0")
+    assert not node.holds(VIP)
+    node.vrrpd.kill(signal.SIGCONT)
+    node.vrrpd.wait_log("netlink: events were lost, reading all links and addresses anew")
+    wait_for(lambda: node.holds(VIP), "it is back", timeout=6)
+    # ... and goes on hearing them.
+    node.ip("addr", "del", f"{VIP}/24", "dev", "eth0")
+    wait_for(lambda: node.holds(VIP), "it is back again", timeout=1)
