@@ -334,3 +334,16 @@ def test_watch(suite):
     suite.procs[0].stop()
     watch.wait_log("up: check is down")
     watch.stop()
+
+
+def test_manual_page(node):
+    """Each verb that help names, and each option of its usage, is in trivet.8."""
+    page = (CHECKOUT / "ctl/trivet.8").read_text()
+    verbs = re.findall(r"^  (\w+) ", node.run([node.binary("trivet"), "help"]).stdout, re.M)
+    assert len(verbs) >= 9
+    for verb in verbs:
+        assert f".Ss {verb}\n" in page, verb
+        usage = node.run([node.binary("trivet"), verb, "--help"]).stdout.splitlines()[0]
+        for option in re.findall(r"--?([\w-]+)", usage):
+            escaped = option if len(option) == 1 else f"-{option}"
+            assert f"Fl {escaped}" in page, f"{verb}: {option}"
