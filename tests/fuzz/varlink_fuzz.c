@@ -1,9 +1,11 @@
 /*
- * varlink_fuzz.c - whatever a stranger sends: a call, a reply, an interface
- * text, and parameters against it.  The first byte says which.  Beyond not
- * crashing: what is accepted can be said again and means the same.
+ * varlink_fuzz.c - whatever a stranger or a broken sibling sends: a call, a
+ * reply, an interface text and parameters against it, the messages of a stream.
+ * The first byte says which.  Beyond not crashing: what is accepted can be said
+ * again and means the same; a consumer hears of no object twice going.
  */
 #include "ipc/idl.h"
+#include "ipc/mirror.h"
 #include "ipc/varlink.h"
 
 #include <stdint.h>
@@ -82,6 +84,53 @@ fuzz_idl(const char *bytes, size_t size)
 	free(text);
 }
 
+/* What the consumer believes: a key is told to go only if it had come. */
+static void
+on_object(void *aux, const char *key, const json_t *object)
+{
+	json_t *known = aux;
+
+	if (object == NULL)
+		must(json_object_del(known, key) == 0);
+	else
+		must(json_object_set_new(known, key, json_true()) == 0);
+}
+
+static const char *
+name_of(const json_t *object, char *buf, size_t size)
+{
+	(void)buf;
+	(void)size;
+	return json_string_value(json_object_get(object, "name"));
+}
+
+/* Messages, a NUL after each; an empty one is a lost connection. */
+static void
+fuzz_stream(const char *bytes, size_t size)
+{
+	static const struct ipc_view_array arrays[] = { { "toys", name_of, "t/", on_object } };
+	json_t *known = json_object();
+	struct ipc_mirror *m = ipc_mirror_new(arrays, 1, known);
+	struct varlink_reply reply;
+	const char *end;
+
+	while ((end = memchr(bytes, '\0', size)) != NULL) {
+		size_t length = (size_t)(end - bytes);
+
+		if (length == 0) {
+			ipc_mirror_disconnected(m);
+		} else if (varlink_reply_parse(bytes, length, &reply) == 0) {
+			if (ipc_mirror_apply(m, reply.parameters) != NULL)
+				ipc_mirror_disconnected(m);
+			varlink_reply_done(&reply);
+		}
+		bytes += length + 1;
+		size -= length + 1;
+	}
+	ipc_mirror_free(m);
+	json_decref(known);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -98,6 +147,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 'i':
 		fuzz_idl(bytes, size - 1);
+		break;
+	case 's':
+		fuzz_stream(bytes, size - 1);
 		break;
 	default:
 		break;
