@@ -3,6 +3,7 @@
  */
 #include "common/conf/bind.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,12 +104,6 @@ find_program(struct binder *b, struct conf_script *c)
 
 	if (name[0] == '/')
 		return;
-	if (strncmp(name, "</dev/tcp/", 10) == 0) {
-		bind_say(b, CONF_ERROR, c->pos,
-		    "keepalived hands this to a shell, trivet has none: check NAME { tcp "
-		    "ADDRESS:PORT } does the same");
-		return;
-	}
 	if (strchr(name, '/') != NULL) {
 		bind_say(b, CONF_ERROR, c->pos,
 		    "'%s' is a relative path: a script is named by its whole path", name);
@@ -129,7 +124,7 @@ find_program(struct binder *b, struct conf_script *c)
 static void
 lint_command(struct binder *b, const struct conf_script *c, const char *command)
 {
-	const char *sign = is_shell(c->argv[0]) || command[0] == '<' ? NULL : shell_syntax(command);
+	const char *sign = is_shell(c->argv[0]) ? NULL : shell_syntax(command);
 	const char *process = c->is_notify ? NULL : process_checked(c);
 
 	if (sign != NULL)
@@ -492,6 +487,43 @@ add_command(struct binder *b, struct draft *draft)
 	return true;
 }
 
+/*
+ * "</dev/tcp/ADDRESS/PORT", which keepalived hands to a shell that happens to be
+ * bash: the tcp check it stands for.  False: it is none.
+ */
+static bool
+take_dev_tcp(struct binder *b, struct check_conf *c, const struct word *w)
+{
+	static const char prefix[] = "</dev/tcp/";
+	const char *host = w->text + strlen(prefix), *slash;
+	char *text;
+	struct addr a;
+
+	if (strncmp(w->text, prefix, strlen(prefix)) != 0)
+		return false;
+	slash = strchr(host, '/');
+	text = slash == NULL ? xstrdup(host) : xstrndup(host, (size_t)(slash - host));
+	if (strcmp(text, "localhost") == 0) {
+		free(text);
+		text = xstrdup("127.0.0.1");
+	}
+	c->kind = CHECK_TCP;
+	if (slash != NULL && addr_parse(text, &a) == 0) {
+		char *endpoint = xasprintf(
+		    a.family == AF_INET6 ? "[%s]:%s" : "%s:%s", text, slash + 1);
+
+		if (endpoint_parse(endpoint, &c->endpoint) == 0)
+			bind_say(b, CONF_NOTICE, w->pos, "read as 'tcp %s': there is no shell here",
+			    endpoint);
+		free(endpoint);
+	}
+	if (c->endpoint.port == 0)
+		bind_say(b, CONF_ERROR, w->pos,
+		    "'%.64s' is not </dev/tcp/ADDRESS/PORT (names are not resolved here)", w->text);
+	free(text);
+	return true;
+}
+
 /* All statements of the block are bound; false: there is no check to keep. */
 static bool
 complete(struct binder *b, const struct stmt *s, struct draft *draft)
@@ -508,7 +540,7 @@ complete(struct binder *b, const struct stmt *s, struct draft *draft)
 	}
 	if (name_taken(b, s) || draft->inert)
 		return false;
-	if (c->kind == CHECK_SCRIPT)
+	if (c->kind == CHECK_SCRIPT && !take_dev_tcp(b, c, &draft->command->words[1]))
 		return add_command(b, draft);
 	if (draft->user != NULL)
 		bind_say(b, CONF_WARNING, s->words[1].pos, "'user' has no effect without a script");

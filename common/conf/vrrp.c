@@ -317,7 +317,9 @@ bind_vips(struct binder *b, struct stmt *block, const struct directive *d, void 
 		else if (!vip_line(b, s, &vip))
 			;
 		else if (has_vip(v, &vip.addr))
-			bind_say(b, CONF_ERROR, stmt_pos(s), "the address is here twice");
+			bind_say(b, CONF_ERROR, stmt_pos(s),
+			    "the address is here twice, and keepalived would send it twice: remove one, on "
+			    "every node");
 		else if (v->n_vips >= VIPS_MAX || (!vip.excluded && v->n_advertised >= 255))
 			bind_say(b, CONF_ERROR, stmt_pos(s),
 			    "an advert holds 255 addresses: the others belong into "
@@ -453,7 +455,7 @@ bind_auth_type(struct binder *b, struct stmt *s, const struct directive *d, void
 		draft->auth_type = s;
 	else if (strcmp(word, "AH") == 0)
 		bind_say(b, CONF_ERROR, s->words[1].pos,
-		    "auth_type AH is not supported: keepalived's own packets would not be understood");
+		    "auth_type AH is not supported: use PASS on every node, or none");
 	else
 		bind_say(b, CONF_ERROR, s->words[1].pos,
 		    "unknown auth_type '%.16s': keepalived would send no authentication; PASS is meant?",
