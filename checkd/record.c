@@ -6,6 +6,7 @@
 #include "checkd/render.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "ipc/varlink.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -28,13 +29,14 @@ pack(const struct target *t)
 	json_t *o;
 
 	render_target(conf, &target);
-	o = json_pack("{ss ss ss ss sI sI ss ss sI sI sI ss sI}", "name", conf->name, "kind",
-	    check_kind_str(conf->kind), "target", text_str(&target), "state",
-	    check_state_str(s->verdict.state), "successes", (json_int_t)s->verdict.successes,
-	    "failures", (json_int_t)s->verdict.failures, "reason",
-	    check_reason_str(s->verdict.reason), "detail", s->detail, "checkedUsec",
-	    (json_int_t)s->checked.us, "validUntilUsec", (json_int_t)s->valid_until.us,
-	    "changedUsec", (json_int_t)s->changed.us, "changedAt", s->changed_at, "durationUsec",
+	o = json_pack("{so ss so ss sI sI ss so sI sI sI ss sI}", "name",
+	    varlink_string(conf->name), "kind", check_kind_str(conf->kind), "target",
+	    varlink_string(text_str(&target)), "state", check_state_str(s->verdict.state),
+	    "successes", (json_int_t)s->verdict.successes, "failures",
+	    (json_int_t)s->verdict.failures, "reason", check_reason_str(s->verdict.reason),
+	    "detail", varlink_string(s->detail), "checkedUsec", (json_int_t)s->checked.us,
+	    "validUntilUsec", (json_int_t)s->valid_until.us, "changedUsec",
+	    (json_int_t)s->changed.us, "changedAt", s->changed_at, "durationUsec",
 	    (json_int_t)s->duration_us);
 	text_done(&target);
 	return o;

@@ -3,6 +3,8 @@
  */
 #include "checkd/render.h"
 
+#include "ipc/varlink.h"
+
 static json_t *
 stamp_or_null(mono_t at)
 {
@@ -48,7 +50,7 @@ used_by(const struct conf *conf, const struct check_conf *check)
 
 		for (size_t k = 0; k < vrrp->n_tracks; k++)
 			if (vrrp->tracks[k].check == check)
-				json_array_append_new(names, json_string(vrrp->name));
+				json_array_append_new(names, varlink_string(vrrp->name));
 	}
 	return names;
 }
@@ -63,16 +65,17 @@ render_check(const struct checks *checks, const struct target *t)
 	json_t *o;
 
 	render_target(conf, &target);
-	o = json_pack("{ss ss ss so ss ss si sI sI so so ss so so so}", "name", conf->name, "kind",
-	    check_kind_str(conf->kind), "target", text_str(&target), "usedBy",
-	    used_by(checks_conf(checks), conf), "state", check_state_str(s->verdict.state),
-	    "administrative", "auto", "weight", conf->weight, "consecutiveSuccesses",
-	    (json_int_t)s->verdict.successes, "consecutiveFailures",
-	    (json_int_t)s->verdict.failures, "lastCheckedUsec", stamp_or_null(s->checked),
-	    "validUntilUsec", stamp_or_null(s->valid_until), "lastChangeAt", s->changed_at,
-	    "lastDurationUsec", ran ? json_integer(s->duration_us) : json_null(), "lastReason",
+	o = json_pack("{so ss so so ss ss si sI sI so so ss so so so}", "name",
+	    varlink_string(conf->name), "kind", check_kind_str(conf->kind), "target",
+	    varlink_string(text_str(&target)), "usedBy", used_by(checks_conf(checks), conf),
+	    "state", check_state_str(s->verdict.state), "administrative", "auto", "weight",
+	    conf->weight, "consecutiveSuccesses", (json_int_t)s->verdict.successes,
+	    "consecutiveFailures", (json_int_t)s->verdict.failures, "lastCheckedUsec",
+	    stamp_or_null(s->checked), "validUntilUsec", stamp_or_null(s->valid_until),
+	    "lastChangeAt", s->changed_at, "lastDurationUsec",
+	    ran ? json_integer(s->duration_us) : json_null(), "lastReason",
 	    ran ? json_string(check_reason_str(s->verdict.reason)) : json_null(), "lastDetail",
-	    ran ? json_string(s->detail) : json_null());
+	    ran ? varlink_string(s->detail) : json_null());
 	text_done(&target);
 	return o;
 }

@@ -186,13 +186,14 @@ get_strings(struct reader *r, const char **words, size_t n)
 int
 runner_ask_decode(const char *bytes, size_t size, struct runner_ask *ret)
 {
-	struct reader r = { bytes + sizeof(struct ask_head), size - sizeof(struct ask_head) };
+	struct reader r;
 	struct runner_ask ask = { 0 };
 	struct ask_head head;
 
 	if (size < sizeof(head) || size > RUNNER_MESSAGE_MAX)
 		return -EBADMSG;
 	memcpy(&head, bytes, sizeof(head));
+	r = (struct reader){ bytes + sizeof(head), size - sizeof(head) };
 	if (head.magic != ASK_MAGIC || head.digest[RUNNER_DIGEST_SIZE - 1] != '\0' ||
 	    head.n_args > RUNNER_ARGS_MAX || head.n_env > RUNNER_ENV_MAX)
 		return -EBADMSG;
@@ -212,13 +213,14 @@ runner_ask_decode(const char *bytes, size_t size, struct runner_ask *ret)
 int
 runner_answer_decode(const char *bytes, size_t size, struct runner_answer *ret)
 {
-	struct reader r = { bytes + sizeof(struct answer_head), size - sizeof(struct answer_head) };
+	struct reader r;
 	const char *words[3 + 1];
 	struct answer_head head;
 
 	if (size < sizeof(head) || size > RUNNER_MESSAGE_MAX)
 		return -EBADMSG;
 	memcpy(&head, bytes, sizeof(head));
+	r = (struct reader){ bytes + sizeof(head), size - sizeof(head) };
 	if (head.magic != ANSWER_MAGIC || head.outcome > RUNNER_NOT_RUN ||
 	    get_strings(&r, words, 3) < 0 || r.left != 0)
 		return -EBADMSG;

@@ -487,6 +487,22 @@ def test_list_and_monitor(make):
     assert seen["name"] == "two"
 
 
+def test_bytes_that_are_not_text(make):
+    """JSON has no place for them: they must not make a check vanish."""
+    c = make()
+    path = c.node.write("trivet.conf", "")
+    path.write_bytes(b'check odd {\n\tprocess "web\xff"\n}\n' + check("p", "port 8080").encode())
+    try:
+        c.start()
+    except LabError:
+        c.proc = c.node.procs[-1]
+        assert c.proc.wait() == 78  # refused whole is an answer too
+        return
+    c.wait("p", "down")
+    seen = c.wait("odd", "down")
+    assert seen["target"] == "web?" and seen["lastDetail"] == "no process named web?"
+
+
 def test_validity_moves_on_while_nothing_changes(make):
     """A consumer has to know how old a verdict is when checkd falls silent."""
     c = make(check("p", "port 8080", interval="100ms", timeout="50ms"))
