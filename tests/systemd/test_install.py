@@ -19,9 +19,9 @@ def tree(tmp_path_factory):
     root = tmp_path_factory.mktemp("install")
     argv = ["make", "-C", str(CHECKOUT), "install", f"B={BUILD}", f"DESTDIR={root}",
             "prefix=/opt/trivet"]
-    subprocess.run(argv, check=True, capture_output=True, timeout=600)
+    subprocess.run(argv, check=True, timeout=600)
     (root / "etc/trivet/trivet.conf").write_text("# mine\n")
-    subprocess.run(argv, check=True, capture_output=True, timeout=600)
+    subprocess.run(argv, check=True, timeout=600)
     return root
 
 
