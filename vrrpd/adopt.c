@@ -76,8 +76,10 @@ too_often(const struct record *rec, mono_t now, int64_t span_us)
 static mono_t
 last_proof(const struct record_instance *in, const struct adopt_kernel *kernel, mono_t now)
 {
-	mono_t proof = mono_is_never(in->advert_at) ? (mono_t){ 0 } : in->advert_at;
+	mono_t proof = { 0 };
 
+	if (!mono_is_never(in->advert_at))
+		proof = in->advert_at;
 	if (kernel->n_leased > 0 && !mono_is_never(kernel->youngest))
 		proof = mono_max(proof, kernel->youngest);
 	return mono_min(proof, now);

@@ -110,6 +110,17 @@ seconds(int64_t us, char buf[static SECONDS_STRLEN])
 	return buf;
 }
 
+/* Reasons that need nothing told. */
+static const char *const fixed[VRRP_WHY_MAX] = {
+	[VRRP_WHY_START] = "init",
+	[VRRP_WHY_LISTEN] = "found our addresses in place, listening first",
+	[VRRP_WHY_FAULT_CLEARED] = "fault cleared",
+	[VRRP_WHY_OWNER] = "owner of the addresses (priority 255)",
+	[VRRP_WHY_RESUMED] = "resumed from the last process",
+	[VRRP_WHY_STOP] = "stopped",
+	[VRRP_WHY_VIP_LOST] = "an address was removed by somebody else, putting it back",
+};
+
 const char *
 vrrp_reason_format(const struct vrrp_reason *r, char buf[static VRRP_REASON_STRLEN])
 {
@@ -118,18 +129,8 @@ vrrp_reason_format(const struct vrrp_reason *r, char buf[static VRRP_REASON_STRL
 	char peer[ADDR_STRLEN], time[SECONDS_STRLEN];
 
 	addr_format(&r->peer, peer);
-	seconds(r->us < 0 ? 0 : r->us, time);
-	buf[0] = '\0';
+	seconds(MAX(r->us, 0), time);
 	switch (r->why) {
-	case VRRP_WHY_NONE:
-	case VRRP_WHY_MAX:
-		break;
-	case VRRP_WHY_START:
-		snprintf(buf, size, "init");
-		break;
-	case VRRP_WHY_LISTEN:
-		snprintf(buf, size, "found our addresses in place, listening first");
-		break;
 	case VRRP_WHY_HIGHER:
 		snprintf(buf, size, "received advert from %s with higher priority %u, ours %u",
 		    peer, r->priority, r->ours);
@@ -142,20 +143,9 @@ vrrp_reason_format(const struct vrrp_reason *r, char buf[static VRRP_REASON_STRL
 	case VRRP_WHY_LATE:
 		snprintf(buf, size, "a timer expired %s late, listening first", time);
 		break;
-	case VRRP_WHY_FAULT_CLEARED:
-		snprintf(buf, size, "fault cleared");
-		break;
-	case VRRP_WHY_OWNER:
-		snprintf(buf, size, "owner of the addresses (priority 255)");
-		break;
-	case VRRP_WHY_RESUMED:
-		snprintf(buf, size, "resumed from the last process");
-		break;
 	case VRRP_WHY_NO_ADVERT:
-		if (r->peer.family != AF_UNSPEC)
-			snprintf(buf, size, "no advert from %s for %s", peer, time);
-		else
-			snprintf(buf, size, "no advert for %s", time);
+		snprintf(
+		    buf, size, "no advert%s%s for %s", peer[0] != '\0' ? " from " : "", peer, time);
 		break;
 	case VRRP_WHY_RESIGNED:
 		snprintf(buf, size, "%s resigned (priority 0)", peer);
@@ -171,9 +161,6 @@ vrrp_reason_format(const struct vrrp_reason *r, char buf[static VRRP_REASON_STRL
 	case VRRP_WHY_FAULT:
 		snprintf(buf, size, "%s", cause);
 		break;
-	case VRRP_WHY_STOP:
-		snprintf(buf, size, "stopped");
-		break;
 	case VRRP_WHY_PRIORITY:
 		snprintf(buf, size, "from %u to %u%s%s", r->was, r->priority,
 		    cause[0] != '\0' ? ": " : "", cause);
@@ -186,8 +173,10 @@ vrrp_reason_format(const struct vrrp_reason *r, char buf[static VRRP_REASON_STRL
 	case VRRP_WHY_LEAVE_HEARD:
 		snprintf(buf, size, "received priority 0 advert from %s", peer);
 		break;
-	case VRRP_WHY_VIP_LOST:
-		snprintf(buf, size, "an address was removed by somebody else, putting it back");
+	default:
+		snprintf(buf, size, "%s",
+		    (size_t)r->why < ARRAY_LEN(fixed) && fixed[r->why] != NULL ? fixed[r->why]
+									       : "");
 		break;
 	}
 	return buf;

@@ -82,7 +82,7 @@ static void
 add_text(struct text *out, const char *s, size_t size)
 {
 	text_add(out, " =");
-	for (size_t i = 0; s[i] != '\0' && i < size - 1; i++) {
+	for (size_t i = 0; i < size - 1 && s[i] != '\0'; i++) {
 		unsigned char c = (unsigned char)s[i];
 
 		if (ends_word(c))
