@@ -25,7 +25,7 @@ override LDFLAGS  += -fsanitize=$(SANITIZE)
 endif
 override LDFLAGS  += -pthread
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 override CPPFLAGS += $(PKG_CFLAGS)
 
 ifeq ($(V),)
