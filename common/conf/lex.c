@@ -195,6 +195,15 @@ split_semicolon(struct parser *p, const struct line *l, size_t end, struct lex_t
 	}
 }
 
+/* Does a quote begin or end where no blank stands?  Whether that joins is anybody's guess. */
+static bool
+quote_inside(const struct line *l, size_t at, bool quoted)
+{
+	char c = l->chars[at].c;
+
+	return quoted ? !is_blank(c) && c != '{' && c != '}' && c != ';' : c == '"';
+}
+
 struct lex_token
 lex_keepalived(struct parser *p, const struct line *l, size_t *at, bool plain)
 {
@@ -231,6 +240,9 @@ lex_keepalived(struct parser *p, const struct line *l, size_t *at, bool plain)
 	}
 	t.word.text = text_take(&text);
 	t.word.pos = t.pos = span(p, l, from, *at);
+	if (t.kind == LEX_WORD && *at < l->n && quote_inside(l, *at, t.word.quoted))
+		conf_say(p->src, CONF_ERROR, CONF_GLOBAL, t.pos,
+		    "a quote in the middle of a word: put quotes around all of it");
 	if (t.word.quoted && *at < l->n && l->chars[*at].c == ';') {
 		t.semicolon = true; /* "..."; */
 		t.semicolon_pos = span(p, l, *at, *at + 1);

@@ -55,13 +55,29 @@ parse_prefix(struct binder *b, const struct word *w, struct addr *ret, uint8_t *
 static bool
 skips_address(struct binder *b, struct stmt *s, const char *what)
 {
-	if (s->semicolon.line == 0 || s->n_words > 2)
+	if (s->semicolon.line == 0 || s->n_words == 0 || s->n_words > 2)
 		return false;
 	bind_say(b, CONF_WARNING, s->semicolon,
 	    "keepalived does not know '%.64s;' and goes on without this %s, and so does trivet: "
 	    "remove the ';'",
 	    s->words[s->n_words - 1].text, what);
 	s->left_out = true;
+	return true;
+}
+
+/* One line of a list of names.  False, and said if it is no such thing. */
+static bool
+list_line(struct binder *b, const struct stmt *s)
+{
+	if (s->n_words == 0)
+		return false;
+	if (s->has_block) {
+		bind_say(b, CONF_ERROR, stmt_pos(s), "'%.64s' takes no block", stmt_name(s));
+		return false;
+	}
+	if (s->semicolon.line > 0)
+		bind_say(b, CONF_WARNING, s->semicolon,
+		    "';' is not part of keepalived's language; read as '%s'", stmt_name(s));
 	return true;
 }
 
@@ -310,11 +326,9 @@ bind_vips(struct binder *b, struct stmt *block, const struct directive *d, void 
 			.preferred_us = -1, .excluded = d->low, .pos = stmt_pos(s)
 		};
 
-		if (s->n_words == 0 || skips_address(b, s, "address"))
+		if (skips_address(b, s, "address") || !list_line(b, s))
 			continue;
-		if (s->has_block)
-			bind_say(b, CONF_ERROR, stmt_pos(s), "an address takes no block");
-		else if (!vip_line(b, s, &vip))
+		if (!vip_line(b, s, &vip))
 			;
 		else if (has_vip(v, &vip.addr))
 			bind_say(b, CONF_ERROR, stmt_pos(s),
@@ -399,7 +413,7 @@ bind_peers(struct binder *b, struct stmt *block, const struct directive *d, void
 		struct addr a;
 		bool twice = false;
 
-		if (s->n_words == 0 || skips_address(b, s, "peer") || !peer_line(b, s, &a))
+		if (skips_address(b, s, "peer") || !list_line(b, s) || !peer_line(b, s, &a))
 			continue;
 		for (size_t i = 0; i < v->n_peers; i++)
 			twice = twice || addr_equal(&v->peers[i], &a);
@@ -642,11 +656,8 @@ bind_track_script(struct binder *b, struct stmt *block, const struct directive *
 {
 	(void)d, (void)object;
 	for (struct stmt *s = block->first; s != NULL; s = s->next) {
-		if (s->n_words == 0)
+		if (!list_line(b, s))
 			continue;
-		if (s->semicolon.line > 0)
-			bind_say(b, CONF_WARNING, s->semicolon,
-			    "';' is not part of keepalived's language; read as '%s'", stmt_name(s));
 		b->tracks = xreallocarray(b->tracks, b->n_tracks + 1, sizeof(*b->tracks));
 		b->tracks[b->n_tracks++] = (struct reference){ s, b->conf->n_instances };
 	}
@@ -661,9 +672,8 @@ bind_track_interface(struct binder *b, struct stmt *block, const struct directiv
 	for (const struct stmt *s = block->first; s != NULL; s = s->next) {
 		int64_t weight = 0;
 
-		if (s->n_words == 0)
+		if (!list_line(b, s))
 			continue;
-		check_interface(b, &s->words[0]);
 		if (s->n_words > 1 && strcmp(s->words[1].text, "weight") != 0) {
 			bind_say(b, CONF_ERROR, s->words[1].pos,
 			    "'%.64s' is not 'weight'; one interface in a line", s->words[1].text);
@@ -680,6 +690,7 @@ bind_track_interface(struct binder *b, struct stmt *block, const struct directiv
 			    "an interface with a weight is accepted, not in effect yet");
 			continue;
 		}
+		check_interface(b, &s->words[0]);
 		v->track_interfaces = xreallocarray(
 		    v->track_interfaces, v->n_track_interfaces + 1, sizeof(*v->track_interfaces));
 		v->track_interfaces[v->n_track_interfaces++] = xstrdup(stmt_name(s));
