@@ -101,7 +101,7 @@ vip_object(const struct vip *vip, mono_t now)
 
 	return json_pack("{s:s, s:i, s:s, s:b, s:o}", "address",
 	    addr_format(&vip->request.local, buf), "prefixLength", vip->request.prefix_length,
-	    "device", vip->device, "present", (int)vip->present, "leaseMs",
+	    "device", vip->device, "present", (int)(vip->present || vip->native), "leaseMs",
 	    leased ? json_integer(MAX(mono_until(now, end), 0) / USEC_PER_MSEC) : json_null());
 }
 

@@ -216,6 +216,7 @@ follow_link(struct instance *in)
 		trackers_primary(link, in->conf->family, &primary);
 	in->params.primary = primary;
 	in->advert.wire.primary = primary;
+	in->vips.own = primary;
 	if (link != NULL && in->advert.sock != NULL &&
 	    vrrp_sock_index(in->advert.sock) == link->index)
 		return;

@@ -256,7 +256,12 @@ request_add(struct vip_group *g, struct vip *vip, mono_t now, struct vip_result 
 		    format(vip, buf), vip->device);
 		return;
 	}
-	if ((there = in_the_way(g, vip)) != NULL)
+	there = in_the_way(g, vip);
+	vip->native = there != NULL && addr_equal(&there->local, &g->own);
+	if (vip->native)
+		return; /* the owner's (RFC 9568, 1.5): nobody took it from the node, nobody gives
+			   it back */
+	if (there != NULL)
 		netlink_batch_del_addr(b, there, NULL);
 	set_lifetimes(g, vip);
 	vip->renewed = now;
@@ -292,7 +297,7 @@ vip_group_n_missing(const struct vip_group *g)
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->n; i++)
-		n += !g->vips[i].present && !g->vips[i].no_track;
+		n += !g->vips[i].present && !g->vips[i].no_track && !g->vips[i].native;
 	return n;
 }
 

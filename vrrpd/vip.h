@@ -36,6 +36,7 @@ struct vip {
 	bool no_track;		     /* its loss is nobody's business */
 	bool present;		     /* in the kernel, by our hand, as far as we know */
 	bool kept;		     /* by the configuration being applied */
+	bool native;		     /* the node's own, before us and after us: left alone */
 	int32_t lease_s;	     /* as last given to the kernel; 0: permanent */
 	mono_t renewed;
 	mono_t lost_since; /* the owner's: a window, and how often it was lost in it */
@@ -56,6 +57,7 @@ struct vip_group {
 	struct vip *vips; /* advertised ones first */
 	size_t n, n_advertised;
 	int32_t lease_s; /* 0: permanent */
+	struct addr own; /* the node's address we send from, never taken over */
 	bool held;	 /* wanted here: renewed, and missed when lost */
 	void (*on_lost)(void *aux, struct vip *, enum vip_loss);
 	void *aux;

@@ -268,3 +268,19 @@ def test_events_that_were_lost(lab):
     # ... and goes on hearing them.
     node.ip("addr", "del", f"{VIP}/24", "dev", "eth0")
     wait_for(lambda: node.holds(VIP), "it is back again", timeout=1)
+
+
+def test_the_owner_keeps_its_own_address(lab):
+    """Priority 255 and a VIP that is the node's own address: it is neither leased nor removed."""
+    lab.switch("lan")
+    node = lab.node("r1", "10.4.7.11/24")
+    proc = node.daemon("vrrpd", globals_of("r1") + instance(
+        priority=255, vips=["10.4.7.11/24", f"{VIP}/24"]))
+    proc.wait_log(r"\(VI_1\) Entering MASTER STATE: owner of the addresses", timeout=2)
+    wait_for(lambda: node.holds(VIP), "the other one is added")
+    holds_for(lambda: vip_of(node, "10.4.7.11")["valid_life_time"] == 2**32 - 1, "not leased", 1.5)
+    shown = node.instance("VI_1")
+    assert [v["present"] for v in shown["virtualAddresses"]] == [True, True]
+    assert node.status("vrrpd")["health"] == "ok"
+    proc.stop()
+    assert node.holds("10.4.7.11") and not node.holds(VIP)
