@@ -204,8 +204,10 @@ say_status(struct proxy *p)
 	}
 	line = xasprintf(
 	    "%zu listening, %zu cannot bind; %zu data threads", listening, failed, p->n_workers);
-	daemon_status(p->daemon, line);
-	free(line);
+	if (p->status == NULL || strcmp(line, p->status) != 0)
+		daemon_status(p->daemon, line);
+	free(p->status);
+	p->status = line;
 }
 
 static void
@@ -436,6 +438,7 @@ finish(struct proxy *p)
 	}
 	upstreams_done(&p->upstreams);
 	control_free(p->control);
+	free(p->status);
 	loop_timer_close(&p->second, on_second_closed);
 	loop_timer_close(&p->stopping, on_stopping_closed);
 	uv_close((uv_handle_t *)&p->news, on_news_closed);

@@ -22,6 +22,7 @@ struct proxy {
 	uv_async_t news;		  /* data threads wake us */
 	struct loop_timer second;	  /* bind again, free what is no longer used */
 	struct loop_timer stopping;
+	char *status;	   /* as the service manager shows it */
 	mono_t stop_by;	   /* end what is still open then */
 	bool detached;	   /* stopping: no more accepts */
 	unsigned n_closed; /* handles, at the end */

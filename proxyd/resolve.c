@@ -98,7 +98,7 @@ static void
 on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
 {
 	struct resolve *r = req->data;
-	struct addr addrs[RESOLVE_ADDRS_MAX];
+	struct addr addrs[RESOLVE_ADDRS_MAX] = { 0 };
 	size_t n = status == 0 ? collect(list, addrs) : 0;
 
 	uv_freeaddrinfo(list);

@@ -423,7 +423,7 @@ open_fds(struct worker *w)
 
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->epoll_fd < 0 || w->event_fd < 0 ||
+	if (w->epoll_fd < 0 || w->event_fd < 0 || !have_spare(w) ||
 	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->event_fd, &ev) < 0)
 		return -errno;
 	return 0;

@@ -1,15 +1,21 @@
 """What proxyd does to a connection: nothing.  FIN leaves as FIN, RST as RST, both
 ways; every byte arrives; memory is bounded whatever the peers do."""
 
+import contextlib
+import itertools
+import os
+import random
 import socket
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from lab import proc_status, wait_for
 from peers import (Drain, Server, Stream, digest, echo, ending, read_all, read_exactly,
                    reset)
-from test_proxyd import ONE, PORT, VIP, Front
+from test_proxyd import ONE, TWO, VIP, Front
 
 BULK = 50_000_000
 
@@ -181,6 +187,42 @@ def test_slow_reader_costs_one_buffer(front):
         assert drains[0].hash.hexdigest() == digest("slow", size)
 
 
+def cpu_seconds(front):
+    fields = Path(f"/proc/{front.proxy.daemon_pid('proxyd')}/stat").read_text().rpartition(")")[2]
+    return sum(int(ticks) for ticks in fields.split()[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
+def test_sessions_at_rest_cost_no_cpu(front):
+    """Idle, half-closed either way, stalled either way, connecting: nobody spins."""
+    front.start(f"server {ONE}:8081;", more=f"""
+        server {{ listen {VIP}:7444; proxy_connect_timeout 60s; proxy_pass 10.4.7.99:1; }}""")
+    with Server(front.servers, ONE, 8081) as server:
+        pairs = [(front.connect(rcvbuf=8192), server.accept()) for _ in range(5)]
+        connecting = front.connect(port=7444)
+        pairs[1][0].shutdown(socket.SHUT_WR)
+        pairs[2][1].shutdown(socket.SHUT_WR)
+        assert ending(pairs[1][1]) == ending(pairs[2][0]) == "fin"
+        for sock in (pairs[3][1], pairs[4][0]):
+            sock.setblocking(False)
+            wait_for(lambda s=sock: _is_full(s), "it is stalled")
+        before = cpu_seconds(front)
+        assert ending(pairs[0][0], 2) == "silence"
+        assert cpu_seconds(front) - before < 0.1
+        connecting.close()
+
+
+def _is_full(sock):
+    try:
+        sock.send(bytes(65536))
+    except BlockingIOError:
+        time.sleep(0.2)  # unless room appears again soon
+        try:
+            sock.send(b"x")
+        except BlockingIOError:
+            return True
+    return False
+
+
 def test_two_thousand_connections(front):
     front.start(f"server {ONE}:8081;")
     with Server(front.servers, ONE, 8081, backlog=4096) as server:
@@ -203,6 +245,65 @@ def test_two_thousand_connections(front):
             conn.close()
         warm.close()
         wait_for(lambda: front.listener()["currentSessions"] <= 1, "all are gone")
+
+
+def misbehave(dice, sock):
+    """One side of a connection at its worst, from a seeded die."""
+    for _ in range(dice.randrange(6)):
+        act = dice.randrange(5)
+        if act == 0:
+            sock.sendall(bytes(dice.randrange(1, 200_000)))
+        elif act == 1:
+            sock.settimeout(0.05)
+            try:
+                sock.recv(dice.randrange(1, 100_000))
+            except TimeoutError:
+                pass
+            sock.settimeout(2)
+        elif act == 2:
+            sock.shutdown(socket.SHUT_WR)
+        elif act == 3:
+            time.sleep(dice.random() / 50)  # not for an event: to be late
+        else:
+            sock.send(b"!", socket.MSG_OOB)
+    if dice.randrange(3) == 0:
+        reset(sock)
+    else:
+        sock.close()
+
+
+def descriptors(front):
+    return len(os.listdir(f"/proc/{front.proxy.daemon_pid('proxyd')}/fd"))
+
+
+def test_whatever_the_peers_do(front):
+    """Random ends in random order: each session ends once, and nothing is left behind."""
+    front.start(f"server {ONE}:8081 max_fails=0; server {ONE}:8082 max_fails=0;"
+                f"server {TWO}:8083 max_fails=0;")  # the last refuses
+    seeds = itertools.count()
+
+    def server(conn):
+        misbehave(random.Random(f"server {next(seeds)}"), conn)
+
+    def client(first):
+        for n in range(first, first + 30):
+            with contextlib.suppress(OSError):
+                misbehave(random.Random(f"client {n}"), front.connect())
+    with Server(front.servers, ONE, 8081).serve(server), Server(front.servers, ONE, 8082).serve(server):
+        before = descriptors(front)
+        threads = [threading.Thread(target=client, args=(n * 30,)) for n in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        wait_for(lambda: front.listener()["currentSessions"] == 0, "every session ends", 20)
+    counters = front.listener()["counters"]
+    assert counters["sessions"] == sum(counters["closeReasons"].values()) > 250
+    assert {"client fin", "client rst", "server rst"} <= set(counters["closeReasons"])
+    assert not {"idle", "resources", "no server"} & set(counters["closeReasons"])
+    servers = front.call("ListUpstreams", name="web")["servers"]
+    assert [s["currentSessions"] for s in servers] == [0, 0, 0]
+    wait_for(lambda: descriptors(front) <= before, "no descriptor is left")
 
 
 def test_idle(front):
