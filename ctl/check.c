@@ -6,9 +6,7 @@
 #include "ctl/ctl.h"
 #include "ctl/pair.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

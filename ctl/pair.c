@@ -143,8 +143,9 @@ check_priorities(struct pair_findings *f, const struct side *a, const struct sid
 {
 	if (a->vi->priority == b->vi->priority)
 		say(f, CONF_WARNING, b,
-		    xasprintf("priority %u, as in %s: the higher address wins, which is easily "
-			      "overlooked",
+		    xasprintf(
+			"priority %u, as in %s: whoever comes first holds the address, and of "
+			"two masters the higher primary address wins",
 			b->vi->priority, a->of->name));
 }
 
@@ -175,7 +176,10 @@ best_priority(const struct vrrp_conf *vi)
 	return MIN(sum, 254);
 }
 
-/* 'high' is the preferred node: may its checks ever move the address to 'low'? */
+/*
+ * 'high' is the preferred node: may its checks ever move the address to 'low'?
+ * An equal priority does not (RFC 3768, 6.4.2: a backup needs more).
+ */
 static void
 check_weights(struct pair_findings *f, const struct side *high, const struct side *low)
 {
@@ -186,18 +190,12 @@ check_weights(struct pair_findings *f, const struct side *high, const struct sid
 		const char *name = t->check->name;
 		const struct track_conf *other = find_track(low->vi, name);
 
-		if (t->weight != 0 && loss(t) < lead)
+		if (t->weight != 0 && lead > 0 && loss(t) <= lead)
 			say(f, CONF_WARNING, high,
-			    xasprintf(
-				"weight %d of %s can never move the address: %d - %d is still "
-				"above the %d of %s",
+			    xasprintf("weight %d of %s can never move the address: %d - %d is not "
+				      "below the %d of %s",
 				t->weight, name, best_priority(high->vi), loss(t),
 				best_priority(low->vi), low->of->name));
-		else if (t->weight != 0 && loss(t) == lead && lead > 0)
-			say(f, CONF_WARNING, high,
-			    xasprintf("weight %d of %s only makes the priorities equal: who wins "
-				      "depends on the addresses",
-				t->weight, name));
 		else if (t->weight == 0 && other != NULL && other->weight == 0)
 			say(f, CONF_NOTICE, high,
 			    xasprintf("%s has no weight on either node: when it fails on both, "

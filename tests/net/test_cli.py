@@ -159,8 +159,8 @@ def test_check_nodes_against_each_other(node):
     assert "error" not in done.stderr and "warning" not in done.stderr
     path = node.write("pair.conf", text.replace("@n2 priority 90", "@n2 priority 60"))
     done = node.trivet("check", "-i", "n1", path, "-i", "n2", path)
-    assert "warning: weight -20 of chk_ingress can never move the address: 100 - 20 is still " \
-           f"above the 60 of {path}@n2" in done.stderr
+    assert "warning: weight -20 of chk_ingress can never move the address: 100 - 20 is not " \
+           f"below the 60 of {path}@n2" in done.stderr
 
 
 # ---- a running node ----
