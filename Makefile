@@ -234,4 +234,4 @@ test-systemd: deb
 clean:
 	rm -rf $(B) $(B)-san $(B)-clang $(B)-fuzz
 
--include $(shell test -d $(B) && find $(B) -name '*.d')
+-include $(shell test -d $(B)/obj && find $(B)/obj -type f -name '*.d')
