@@ -146,6 +146,11 @@ void globals_bind(struct binder *, struct stmt *); /* global_defs */
 void checks_bind(struct binder *, struct stmt *, bool is_vrrp_script);
 void checks_bind_inert(struct binder *, struct stmt *);
 void vrrp_bind(struct binder *, struct stmt *);
+/* vips.c: the lines of an address block, and what lists of an instance have in common. */
+void vrrp_bind_vips(struct binder *, struct stmt *block, struct vrrp_conf *, bool excluded);
+bool vrrp_list_line(struct binder *, const struct stmt *);
+bool vrrp_skips_address(struct binder *, struct stmt *, const char *what);
+void vrrp_check_interface(struct binder *, const struct word *);
 void stream_bind(struct binder *, struct stmt *);
 void nginx_bind(struct binder *, struct stmt *);      /* a whole nginx.conf */
 void nginx_main_bind(struct binder *, struct stmt *); /* one statement of its main level */
@@ -155,7 +160,7 @@ extern const size_t file_n_rows;
 
 /*
  * A command line: added to conf->scripts, *ret_script its index.  False and
- * said when there is no command in it.  'word' holds it whole; words from
+ * said when there is no command in it.  The first argument holds it whole; words from
  * 'user_at' on are user and group.
  */
 bool script_add(struct binder *, const struct stmt *, size_t user_at, bool is_notify, char *owner,

@@ -166,6 +166,7 @@ bind_tree(struct binder *b, struct tree *tree)
 	bind_block(b, tree->root, &in, NULL);
 	b->in = &in;
 	suite_check(b);
+	b->in = NULL;
 }
 
 static struct conf *

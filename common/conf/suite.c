@@ -116,7 +116,7 @@ resolve_tracks(struct binder *b)
 static void
 check_weights(struct binder *b, const struct vrrp_conf *v)
 {
-	int up = v->priority, down = v->priority;
+	int up = v->priority, down = up;
 
 	for (size_t i = 0; i < v->n_tracks; i++) {
 		int w = v->tracks[i].reverse ? -v->tracks[i].weight : v->tracks[i].weight;

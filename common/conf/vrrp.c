@@ -6,7 +6,6 @@
  */
 #include "common/conf/bind.h"
 
-#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,335 +20,17 @@ struct draft {
 
 #define V(field) offsetof(struct draft, vrrp.field)
 
-/* ---- addresses ---- */
-
-/* "a.b.c.d/24"; without a length the whole address.  Said if it is none. */
-static bool
-parse_prefix(struct binder *b, const struct word *w, struct addr *ret, uint8_t *ret_length)
-{
-	const char *slash = strchr(w->text, '/');
-	char *host = slash != NULL ? xstrndup(w->text, (size_t)(slash - w->text))
-				   : xstrdup(w->text);
-	struct addr a;
-	int64_t length, max;
-	bool ok = addr_parse(host, &a) == 0;
-
-	free(host);
-	if (!ok) {
-		bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not an IP address", w->text);
-		return false;
-	}
-	max = (int64_t)addr_size(&a) * 8;
-	length = max;
-	if (slash != NULL && (!parse_integer(slash + 1, &length) || length < 0 || length > max)) {
-		bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not a prefix length: 0 to %lld",
-		    slash + 1, (long long)max);
-		return false;
-	}
-	*ret = a;
-	*ret_length = (uint8_t)length;
-	return true;
-}
-
-/* keepalived does not know "10.0.0.1;" and goes on without the address (seen). */
-static bool
-skips_address(struct binder *b, struct stmt *s, const char *what)
-{
-	if (s->semicolon.line == 0 || s->n_words == 0 || s->n_words > 2)
-		return false;
-	bind_say(b, CONF_WARNING, s->semicolon,
-	    "keepalived does not know '%.64s;' and goes on without this %s, and so does trivet: "
-	    "remove the ';'",
-	    s->words[s->n_words - 1].text, what);
-	s->left_out = true;
-	return true;
-}
-
-/* One line of a list of names.  False, and said if it is no such thing. */
-static bool
-list_line(struct binder *b, const struct stmt *s)
-{
-	if (s->n_words == 0)
-		return false;
-	if (s->has_block) {
-		bind_say(b, CONF_ERROR, stmt_pos(s), "'%.64s' takes no block", stmt_name(s));
-		return false;
-	}
-	if (s->semicolon.line > 0)
-		bind_say(b, CONF_WARNING, s->semicolon,
-		    "';' is not part of keepalived's language; read as '%s'", stmt_name(s));
-	return true;
-}
-
-struct scope {
-	const char *name;
-	uint8_t scope;
-};
-
-static const struct scope scopes[] = {
-	{ "global", RT_SCOPE_UNIVERSE },
-	{ "site", RT_SCOPE_SITE },
-	{ "link", RT_SCOPE_LINK },
-	{ "host", RT_SCOPE_HOST },
-	{ "nowhere", RT_SCOPE_NOWHERE },
-};
-
-static bool
-vip_scope(struct binder *b, const struct word *w, struct vip_conf *vip)
-{
-	int64_t v;
-
-	for (size_t i = 0; i < ARRAY_LEN(scopes); i++)
-		if (strcmp(w->text, scopes[i].name) == 0) {
-			vip->scope = scopes[i].scope;
-			return true;
-		}
-	if (!parse_integer(w->text, &v) || v < 0 || v > 255) {
-		bind_say(b, CONF_ERROR, w->pos,
-		    "'%.64s' is not a scope: global, site, link, host, nowhere", w->text);
-		return false;
-	}
-	vip->scope = (uint8_t)v;
-	return true;
-}
-
-static bool
-vip_broadcast(struct binder *b, const struct word *w, struct vip_conf *vip)
-{
-	if (strcmp(w->text, "+") == 0)
-		vip->broadcast_auto = true;
-	else if (strcmp(w->text, "-") != 0 && !value_addr(b, w, &vip->broadcast))
-		return false;
-	return true;
-}
-
-static void
-check_interface(struct binder *b, const struct word *w)
-{
-	const struct conf_host *host = b->src->host;
-
-	if (strlen(w->text) > 15 || w->text[0] == '\0' || strchr(w->text, '/') != NULL)
-		bind_say(b, CONF_ERROR, w->pos,
-		    "'%.64s' cannot be an interface: a name has 1 to 15 characters", w->text);
-	else if (host != NULL && host->has_interface != NULL &&
-		 !host->has_interface(host->aux, w->text))
-		bind_say(b, CONF_WARNING, w->pos,
-		    "this host has no interface '%s' now; FAULT until it has", w->text);
-}
-
-static bool
-vip_device(struct binder *b, const struct word *w, struct vip_conf *vip)
-{
-	check_interface(b, w);
-	free(vip->device);
-	vip->device = xstrdup(w->text);
-	return true;
-}
-
-static bool
-vip_label(struct binder *b, const struct word *w, struct vip_conf *vip)
-{
-	if (strlen(w->text) > 15 || w->text[0] == '\0') {
-		bind_say(
-		    b, CONF_ERROR, w->pos, "the label '%.64s' has not 1 to 15 characters", w->text);
-		return false;
-	}
-	free(vip->label);
-	vip->label = xstrdup(w->text);
-	return true;
-}
-
-static bool
-vip_peer(struct binder *b, const struct word *w, struct vip_conf *vip)
-{
-	uint8_t length;
-
-	if (!parse_prefix(b, w, &vip->peer, &length))
-		return false;
-	if (vip->peer.family != vip->addr.family) {
-		bind_say(b, CONF_ERROR, w->pos, "the peer is of the other family");
-		return false;
-	}
-	vip->prefix_length = length;
-	return true;
-}
-
-static bool
-vip_preferred(struct binder *b, const struct word *w, struct vip_conf *vip)
-{
-	if (strcmp(w->text, "forever") == 0 || strcmp(w->text, "infinite") == 0) {
-		vip->preferred_us = INT64_MAX;
-		return true;
-	}
-	return value_seconds(b, w, 0, UINT32_MAX * US_PER_S, &vip->preferred_us);
-}
-
-static bool
-vip_no_prefix_route(struct binder *b, const struct word *w, struct vip_conf *vip)
-{
-	(void)b, (void)w;
-	vip->no_prefix_route = true;
-	return true;
-}
-
-static bool
-vip_no_track(struct binder *b, const struct word *w, struct vip_conf *vip)
-{
-	(void)b, (void)w;
-	vip->no_track = true;
-	return true;
-}
-
-/* One option of an address line: with a value or without. */
-static const struct vip_option {
-	const char *name;
-	bool has_value;
-	bool (*set)(
-	    struct binder *, const struct word *, struct vip_conf *); /* NULL: not in effect */
-} vip_options[] = {
-	{ "dev", true, vip_device },
-	{ "label", true, vip_label },
-	{ "scope", true, vip_scope },
-	{ "brd", true, vip_broadcast },
-	{ "broadcast", true, vip_broadcast },
-	{ "peer", true, vip_peer },
-	{ "preferred_lft", true, vip_preferred },
-	{ "noprefixroute", false, vip_no_prefix_route },
-	{ "no_track", false, vip_no_track },
-	{ "home", false, NULL },
-	{ "-nodad", false, NULL },
-	{ "nodad", false, NULL },
-	{ "mngtmpaddr", false, NULL },
-	{ "autojoin", false, NULL },
-	{ "use_vmac", false, NULL },
-	{ "track_group", true, NULL },
-};
-
-static const struct vip_option *
-find_option(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(vip_options); i++)
-		if (strcmp(vip_options[i].name, name) == 0)
-			return &vip_options[i];
-	return NULL;
-}
-
-static bool
-vip_unknown(struct binder *b, const struct word *w)
-{
-	char *hint = bind_did_you_mean(
-	    b, w->text, vip_options, ARRAY_LEN(vip_options), sizeof(*vip_options));
-	struct addr a;
-	char *host = xstrndup(w->text, strcspn(w->text, "/"));
-	bool second = addr_parse(host, &a) == 0;
-
-	free(host);
-	if (second)
-		bind_say(b, CONF_ERROR, w->pos, "a second address in one line: one line each");
-	else
-		bind_say(
-		    b, CONF_ERROR, w->pos, "unknown option '%.64s' of an address%s", w->text, hint);
-	free(hint);
-	return false;
-}
-
-static bool
-vip_line(struct binder *b, const struct stmt *s, struct vip_conf *vip)
-{
-	if (!parse_prefix(b, &s->words[0], &vip->addr, &vip->prefix_length))
-		return false;
-	if (addr_is_multicast(&vip->addr) || addr_is_any(&vip->addr)) {
-		bind_say(b, CONF_ERROR, s->words[0].pos, "'%s' cannot be a virtual address",
-		    s->words[0].text);
-		return false;
-	}
-	for (size_t i = 1; i < s->n_words; i++) {
-		const struct vip_option *o = find_option(s->words[i].text);
-
-		if (o == NULL)
-			return vip_unknown(b, &s->words[i]);
-		if (o->has_value && i + 1 == s->n_words) {
-			bind_say(b, CONF_ERROR, s->words[i].pos, "'%s' needs a value", o->name);
-			return false;
-		}
-		if (o->set == NULL)
-			bind_say(b, CONF_NOTICE, s->words[i].pos,
-			    "'%s' is accepted, not in effect yet", o->name);
-		else if (!o->set(b, &s->words[i + (o->has_value ? 1 : 0)], vip))
-			return false;
-		i += o->has_value;
-	}
-	return true;
-}
-
-static bool
-has_vip(const struct vrrp_conf *v, const struct addr *a)
-{
-	for (size_t i = 0; i < v->n_vips; i++)
-		if (addr_equal(&v->vips[i].addr, a))
-			return true;
-	return false;
-}
-
-static void
-vip_done(struct vip_conf *vip)
-{
-	free(vip->device);
-	free(vip->label);
-}
-
-/* Advertised ones stand before excluded ones, each in the order of the file. */
-static void
-add_vip(struct vrrp_conf *v, const struct vip_conf *vip)
-{
-	size_t at = vip->excluded ? v->n_vips : v->n_advertised;
-
-	v->vips = xreallocarray(v->vips, v->n_vips + 1, sizeof(*v->vips));
-	memmove(&v->vips[at + 1], &v->vips[at], (v->n_vips - at) * sizeof(*v->vips));
-	v->vips[at] = *vip;
-	v->n_vips++;
-	v->n_advertised += !vip->excluded;
-}
-
-#define VIPS_MAX 2048 /* of one instance; 255 of them fit into an advert */
+/* ---- the addresses ---- */
 
 static void
 bind_vips(struct binder *b, struct stmt *block, const struct directive *d, void *object)
 {
 	struct draft *draft = object;
-	struct vrrp_conf *v = &draft->vrrp;
+	bool excluded = d->low;
 
-	if (!d->low)
+	if (!excluded)
 		draft->vip_block = block;
-	for (struct stmt *s = block->first; s != NULL; s = s->next) {
-		struct vip_conf vip = {
-			.preferred_us = -1, .excluded = d->low, .pos = stmt_pos(s)
-		};
-
-		if (skips_address(b, s, "address") || !list_line(b, s))
-			continue;
-		if (!vip_line(b, s, &vip))
-			;
-		else if (has_vip(v, &vip.addr))
-			bind_say(b, CONF_ERROR, stmt_pos(s),
-			    "the address is here twice, and keepalived would send it twice: remove one, on "
-			    "every node");
-		else if (v->n_vips >= VIPS_MAX || (!vip.excluded && v->n_advertised >= 255))
-			bind_say(b, CONF_ERROR, stmt_pos(s),
-			    "an advert holds 255 addresses: the others belong into "
-			    "virtual_ipaddress_excluded (all together %d)",
-			    VIPS_MAX);
-		else if (!vip.excluded && v->n_advertised > 0 &&
-			 v->vips[0].addr.family != vip.addr.family)
-			bind_say(b, CONF_ERROR, stmt_pos(s),
-			    "both families in one virtual_ipaddress are not in effect yet: use a "
-			    "second instance, or virtual_ipaddress_excluded");
-		else {
-			add_vip(v, &vip);
-			continue;
-		}
-		vip_done(&vip);
-	}
+	vrrp_bind_vips(b, block, &draft->vrrp, excluded);
 }
 
 /* ---- the peers ---- */
@@ -360,7 +41,7 @@ bind_source(struct binder *b, struct stmt *s, const struct directive *d, void *o
 	struct draft *draft = object;
 
 	(void)d;
-	if (skips_address(b, s, "source address"))
+	if (vrrp_skips_address(b, s, "source address"))
 		return;
 	if (value_addr(b, &s->words[1], &draft->vrrp.source) &&
 	    (addr_is_multicast(&draft->vrrp.source) || addr_is_any(&draft->vrrp.source)))
@@ -413,7 +94,8 @@ bind_peers(struct binder *b, struct stmt *block, const struct directive *d, void
 		struct addr a;
 		bool twice = false;
 
-		if (skips_address(b, s, "peer") || !list_line(b, s) || !peer_line(b, s, &a))
+		if (vrrp_skips_address(b, s, "peer") || !vrrp_list_line(b, s) ||
+		    !peer_line(b, s, &a))
 			continue;
 		for (size_t i = 0; i < v->n_peers; i++)
 			twice = twice || addr_equal(&v->peers[i], &a);
@@ -565,7 +247,7 @@ bind_state(struct binder *b, struct stmt *s, const struct directive *d, void *ob
 static void
 bind_interface(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
-	check_interface(b, &s->words[1]);
+	vrrp_check_interface(b, &s->words[1]);
 	bind_string(b, s, d, object);
 }
 
@@ -642,7 +324,7 @@ bind_destination(struct binder *b, struct stmt *s, const struct directive *d, vo
 	struct draft *draft = object;
 
 	(void)d;
-	if (skips_address(b, s, "group"))
+	if (vrrp_skips_address(b, s, "group"))
 		return;
 	if (value_addr(b, &s->words[1], &draft->vrrp.mcast_group) &&
 	    !addr_is_multicast(&draft->vrrp.mcast_group))
@@ -656,7 +338,7 @@ bind_track_script(struct binder *b, struct stmt *block, const struct directive *
 {
 	(void)d, (void)object;
 	for (struct stmt *s = block->first; s != NULL; s = s->next) {
-		if (!list_line(b, s))
+		if (!vrrp_list_line(b, s))
 			continue;
 		b->tracks = xreallocarray(b->tracks, b->n_tracks + 1, sizeof(*b->tracks));
 		b->tracks[b->n_tracks++] = (struct reference){ s, b->conf->n_instances };
@@ -672,7 +354,7 @@ bind_track_interface(struct binder *b, struct stmt *block, const struct directiv
 	for (const struct stmt *s = block->first; s != NULL; s = s->next) {
 		int64_t weight = 0;
 
-		if (!list_line(b, s))
+		if (!vrrp_list_line(b, s))
 			continue;
 		if (s->n_words > 1 && strcmp(s->words[1].text, "weight") != 0) {
 			bind_say(b, CONF_ERROR, s->words[1].pos,
@@ -690,7 +372,7 @@ bind_track_interface(struct binder *b, struct stmt *block, const struct directiv
 			    "an interface with a weight is accepted, not in effect yet");
 			continue;
 		}
-		check_interface(b, &s->words[0]);
+		vrrp_check_interface(b, &s->words[0]);
 		v->track_interfaces = xreallocarray(
 		    v->track_interfaces, v->n_track_interfaces + 1, sizeof(*v->track_interfaces));
 		v->track_interfaces[v->n_track_interfaces++] = xstrdup(stmt_name(s));
