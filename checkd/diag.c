@@ -192,22 +192,31 @@ ask_all(struct diag *d, struct question *q, uint8_t family)
 	return transact(d, buf, q, true);
 }
 
-/* A family the kernel does not have has no listeners. */
+/* A family the kernel does not have has no listeners; but without any, it cannot be asked at all.
+ */
+static int
+ask_families(struct diag *d, struct question *q)
+{
+	int err = ask_all(d, q, AF_INET), err6 = 0;
+
+	if (err < 0 && err != -ENOENT && err != -EAFNOSUPPORT)
+		return err;
+	if (!q->found)
+		err6 = ask_all(d, q, AF_INET6);
+	if (err6 == -ENOENT || err6 == -EAFNOSUPPORT)
+		return err;
+	return err6;
+}
+
 static int
 ask(struct diag *d, struct question *q)
 {
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	int err = 0;
 
 	/* For UDP the exact form means something else (source and destination swapped). */
 	if (q->at->addr.family != AF_UNSPEC && !q->udp)
 		err = ask_exact(d, q);
-	for (size_t i = 0; err == 0 && !q->found && i < ARRAY_LEN(families); i++) {
-		err = ask_all(d, q, families[i]);
-		if (err == -ENOENT || err == -EAFNOSUPPORT)
-			err = 0;
-	}
-	return err;
+	return err == 0 && !q->found ? ask_families(d, q) : err;
 }
 
 int

@@ -13,7 +13,10 @@
 
 /* The bus is told at least this often that a verdict is still young: consumers go by it when we
  * fall silent. */
-#define REFRESH_US USEC_PER_SEC
+#define REFRESH_US  USEC_PER_SEC
+
+/* Processes may die hundreds of times a second: more looks than this are not worth their cost. */
+#define WAKE_GAP_US (10 * USEC_PER_MSEC)
 
 struct target {
 	const struct check_conf *conf;
@@ -22,7 +25,8 @@ struct target {
 	struct loop_timer timer;
 	bool running;
 	struct target_status status;
-	mono_t told; /* on_change last */
+	mono_t began; /* the last run */
+	mono_t told;  /* on_change last */
 	struct target_events events;
 };
 
@@ -130,6 +134,7 @@ static void
 run(struct target *t)
 {
 	t->running = true;
+	t->began = loop_now();
 	t->plan = plan_began(t->plan);
 	loop_timer_stop(&t->timer);
 	probe_start(t->probe);
@@ -146,8 +151,13 @@ static void
 on_wake(void *aux)
 {
 	struct target *t = aux;
+	mono_t now = loop_now(), at = mono_add(t->began, WAKE_GAP_US);
 
-	if (!t->running)
+	if (t->running)
+		return;
+	if (mono_before(now, at))
+		loop_timer_at(&t->timer, mono_min(at, t->plan.due));
+	else
 		run(t);
 }
 

@@ -373,6 +373,26 @@ def test_a_zombie_is_no_process(make):
     holds_for(lambda: c.state("proc") == "down", "it stays down", 0.6)
 
 
+def test_a_crash_loop_does_not_keep_checkd_busy(make):
+    """Every death is an event, but not each of them is a reason to look."""
+    c = make()
+    service = c.node.service("web")
+    for i in range(12):
+        c.node.spawn(["/bin/sh", "-c",
+                      f"while :; do {c.node.dir}/{service.comm} 0.005; done"], f"loop{i}")
+    c.start(check("proc", f"process {service.comm} quorum 20", interval="100ms"))
+
+    def runs():
+        [metric] = c.call("org.trivet.daemon.ListMetrics",
+                          prefix="checkd_check_runs_total")["metrics"]
+        return metric["value"]
+    wait_for(lambda: runs() > 30, "deaths are noticed")
+    was, began = runs(), time.monotonic()
+    wait_for(lambda: time.monotonic() - began > 1, "a second passes")
+    # At most one look in 10 ms, and one each interval.
+    assert runs() - was <= 110 * (time.monotonic() - began) + 2
+
+
 def test_by_the_first_argument(make):
     """Names longer than the kernel keeps, and scripts."""
     c = make()
