@@ -152,3 +152,34 @@ def test_peer_differs(lab):
     wait_for(lambda: pair.r2.instance("VI_1")["peerDiffers"] == ["addresses"], "shown on r2")
     holds_for(lambda: pair.holders() == ["r1"], "one holder all the same", 2)
     assert pair.procs[1].log().count("another list of virtual addresses") == 1
+
+
+@pytest.mark.parametrize("kinds", KINDS.values(), ids=KINDS.keys())
+def test_ipv6(lab, kinds):
+    """Version 3 over IPv6: the VIP is no source of ordinary traffic, the subnet route stays."""
+    vip = "fd00:4:7::10"
+
+    def conf(name, priority, own, peer):
+        return globals_of(name) + instance(priority=priority, vips=["fe80::10/64", f"{vip}/64"],
+                                           extra="version 3")
+    pair = Pair(lab, conf, kinds, start=False)
+    for node, address in ((pair.r1, "fd00:4:7::11/64"), (pair.r2, "fd00:4:7::12/64")):
+        node.ip("addr", "add", address, "dev", "eth0", "nodad")
+        wait_for(lambda: "tentative" not in node.ip("-6", "addr"), "its link-local address is firm")
+    capture = pair.r2.capture()
+    pair.start(0), pair.start(1)
+    wait_for(lambda: pair.holders(vip) == ["r1"], "r1 alone holds the VIP", timeout=10)
+    holds_for(lambda: pair.holders(vip) == ["r1"], "exactly one holder at rest", 2)
+    pair.procs[0].kill(signal.SIGTERM)
+    wait_for(lambda: pair.holders(vip) == ["r2"], "r2 alone holds the VIP", timeout=5)
+    if kinds[1] == "trivet":
+        held = next(a for a in pair.r2.addresses() if a["local"] == vip)
+        assert held["noprefixroute"] and held["nodad"] and held["preferred_life_time"] == 0
+    pair.procs[1].stop()
+    wait_for(lambda: pair.holders(vip) == [], "nobody holds it")
+    for node in pair.nodes:
+        assert "fd00:4:7::/64" in node.ip("-6", "route")
+    capture.stop()
+    assert capture.malformed() == []
+    assert {row[0] for row in capture.tshark("vrrp", "ipv6.hlim")} == {"255"}
+    assert capture.tshark(f"icmpv6.nd.na.target_address == {vip}")
