@@ -87,6 +87,22 @@ read_last_good(struct book *b)
 
 /* ---- the file ---- */
 
+/* Whoever can write it can have anything run as root: that is for the administrator to know. */
+static void
+warn_if_others_write(const char *path)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(path, &st) < 0)
+		return;
+	if (st.st_uid != 0)
+		log_warn("%s: is owned by user %u, who can have scripts run as root", path,
+		    (unsigned)st.st_uid);
+	else if ((st.st_mode & S_IWOTH) != 0 || ((st.st_mode & S_IWGRP) != 0 && st.st_gid != 0))
+		log_warn(
+		    "%s: is writable by others than root, who can have scripts run as root", path);
+}
+
 static void
 read_file(struct book *b)
 {
@@ -100,6 +116,8 @@ read_file(struct book *b)
 		log_warn("%s: unreadable: its scripts are not known", b->conf_path);
 		return;
 	}
+	for (size_t i = 0; i < conf->n_files; i++)
+		warn_if_others_write(conf->files[i]);
 	remember(b, conf);
 	if (errors > 0) {
 		/* A daemon may run what is right in it; most refuse it, and say why. */

@@ -543,6 +543,26 @@ def test_a_broken_file_at_a_restart(runner):
     assert runner.run(AS_ROOT).outcome == EXITED
 
 
+@pytest.mark.parametrize("what, spoil, says", [
+    ("as shipped", lambda path: os.chmod(path, 0o640), None),
+    ("a group", lambda path: os.chmod(path, 0o660), "is writable by others than root"),
+    ("everybody", lambda path: os.chmod(path, 0o646), "is writable by others than root"),
+    ("an owner", lambda path: os.chown(path, 65534, 0), "is owned by user 65534"),
+])
+def test_who_else_can_write_the_configuration(runner, what, spoil, says):
+    read = len(runner.digests())
+    runner.node.write("included.conf", "# nothing\n")
+    spoil(runner.node.dir / "included.conf")
+    conf = runner.node.dir / "trivet.conf"
+    runner.node.write("trivet.conf", conf.read_text() + "include included.conf\n")
+    runner.proc.hup()
+    wait_for(lambda: len(runner.digests()) > read, "it is read again")
+    if says is None:
+        assert "who can have scripts run as root" not in runner.proc.log()
+    else:
+        assert f"included.conf: {says}" in runner.proc.log()
+
+
 def test_no_file_at_all(lab):
     lab.switch()
     node = lab.node("r1")
