@@ -207,6 +207,19 @@ pool_probe_end(struct pool_server *s, const char *what, mono_t now)
 	return set_state(s, POOL_DOWN, POOL_PASSIVE, reason, now);
 }
 
+void
+pool_hurry(struct pool *pool, mono_t now)
+{
+	if (pool_available(pool) > 0)
+		return;
+	for (size_t i = 0; i < pool->n; i++) {
+		struct pool_server *s = pool->servers[i];
+
+		if (!mono_is_never(s->probe_at))
+			s->probe_at = mono_min(s->probe_at, mono_add(now, POOL_HURRY_US));
+	}
+}
+
 mono_t
 pool_next_probe(const struct pool *pool)
 {

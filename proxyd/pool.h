@@ -13,7 +13,9 @@
  * the server reset before its first byte.  max_fails of them inside any span of
  * fail_timeout (a true sliding window; success forgets nothing) make the server
  * down.  After fail_timeout the owner tries one connect of its own (a probe),
- * never a client's, and again each fail_timeout until one succeeds.
+ * never a client's, and again each fail_timeout until one succeeds; while the
+ * pool has no server that is up, sooner (pool_hurry): an outage of all must not
+ * outlast its cause by a long fail_timeout.
  * max_fails 0: never down.
  *
  * The only server of a pool (one that is not marked down; backups count) is
@@ -89,6 +91,10 @@ bool pool_server_connected(struct pool_server *, mono_t now);
  */
 void pool_probe_begin(struct pool_server *);
 bool pool_probe_end(struct pool_server *, const char *what, mono_t now);
+
+/* With no server up: probe each POOL_HURRY_US at the latest.  After any change. */
+#define POOL_HURRY_US USEC_PER_SEC
+void pool_hurry(struct pool *, mono_t now);
 
 /* When the next probe of the pool is due; MONO_NEVER. */
 mono_t pool_next_probe(const struct pool *);

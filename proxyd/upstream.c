@@ -98,6 +98,7 @@ arm_probes(struct upstream *up)
 	mono_t next;
 
 	pthread_mutex_lock(&up->lock);
+	pool_hurry(&up->pool, loop_now());
 	next = pool_next_probe(&up->pool);
 	pthread_mutex_unlock(&up->lock);
 	loop_timer_at(&up->probe_timer, next);

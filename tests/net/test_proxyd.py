@@ -181,6 +181,19 @@ def test_all_down_refuses_at_once(front):
     assert "upstream web: no server is up" in front.proxy.status("proxyd")["healthReasons"]
 
 
+def test_a_dead_pool_comes_back_soon(front):
+    """The outage of all ends with its cause, not a fail_timeout later."""
+    front.start(f"server {ONE}:8081 max_fails=1 fail_timeout=60s;"
+                f"server {TWO}:8082 max_fails=1 fail_timeout=60s;")
+    assert front.ending() == "reset"
+    front.wait_state(f"{ONE}:8081", "down")
+    front.wait_state(f"{TWO}:8082", "down")
+    with Server(front.servers, TWO, 8082).serve(greeter(b"two")):
+        front.wait_state(f"{TWO}:8082", "up", timeout=4)
+        assert read_all(front.connect()) == b"two"
+        assert front.server(f"{ONE}:8081")["state"] == "down"
+
+
 def test_the_only_server_is_always_tried(front):
     front.start(f"server {ONE}:8081 max_fails=1 fail_timeout=60s;")
     assert front.ending() == "reset"

@@ -187,6 +187,34 @@ reload_keeps_health(void **unused)
 	pool_server_done(&s);
 }
 
+static void
+a_dead_pool_is_probed_soon(void **unused)
+{
+	struct pool_params params = PARAMS(1, 30);
+	struct pool_server a, b;
+	struct pool_server *both[] = { &a, &b };
+	struct pool pool = { both, 2 };
+
+	(void)unused;
+	pool_server_init(&a, &params, true, S(0));
+	pool_server_init(&b, &params, true, S(0));
+	pool_server_failed(&a, REFUSED, S(1));
+	pool_hurry(&pool, S(1));
+	assert_int_equal(pool_next_probe(&pool).us, S(31).us); /* b serves: no hurry */
+	pool_server_failed(&b, REFUSED, S(2));
+	pool_hurry(&pool, S(2));
+	assert_int_equal(a.probe_at.us, S(3).us);
+	assert_int_equal(b.probe_at.us, S(3).us);
+	pool_probe_begin(&a);
+	pool_hurry(&pool, S(3)); /* under way: not begun twice */
+	assert_true(mono_is_never(a.probe_at));
+	pool_probe_end(&a, REFUSED, S(3.5));
+	pool_hurry(&pool, S(3.5));
+	assert_int_equal(a.probe_at.us, S(4.5).us);
+	pool_server_done(&a);
+	pool_server_done(&b);
+}
+
 int
 main(void)
 {
@@ -195,6 +223,7 @@ main(void)
 		cmocka_unit_test(the_lone_server_is_never_withheld),
 		cmocka_unit_test(names_that_do_not_resolve),
 		cmocka_unit_test(reload_keeps_health),
+		cmocka_unit_test(a_dead_pool_is_probed_soon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
