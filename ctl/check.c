@@ -5,13 +5,15 @@
 #include "common/conf_host.h"
 #include "ctl/ctl.h"
 #include "ctl/pair.h"
+#include "ctl/table.h"
+#include "ctl/whatif.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FILES_MAX 16
+#define FILES_MAX WHATIF_SIDES_MAX
 
 struct file {
 	const char *path;    /* NULL: 'text' */
@@ -169,6 +171,78 @@ check_against(struct check *c, size_t counts[static CONF_ERROR + 1])
 	pair_findings_done(&findings);
 }
 
+/* ---- what if ---- */
+
+static const char *
+side_name(const struct whatif_side *sides, size_t i)
+{
+	return i == SIZE_MAX ? "nobody" : sides[i].name;
+}
+
+static void
+add_row(struct table *t, const struct whatif_side *sides, const struct whatif_row *row)
+{
+	bool moves = row->after != row->before;
+
+	table_row(t);
+	table_cell(t, TABLE_PLAIN, row->what);
+	table_cell(t, TABLE_PLAIN, side_name(sides, row->before));
+	table_cell(
+	    t, row->after == SIZE_MAX ? TABLE_BAD : TABLE_PLAIN, side_name(sides, row->after));
+	if (moves && row->after != SIZE_MAX && row->notice_us > 0)
+		table_cellf(t, TABLE_PLAIN, "%.2f s, and up to %.2f s to notice",
+		    (double)row->move_us / USEC_PER_SEC, (double)row->notice_us / USEC_PER_SEC);
+	else if (moves && row->after != SIZE_MAX)
+		table_cellf(t, TABLE_PLAIN, "%.2f s", (double)row->move_us / USEC_PER_SEC);
+}
+
+static void
+print_whatif(const struct check *c, const struct whatif_side *sides, size_t n)
+{
+	struct whatif_rows rows;
+	struct text out = { 0 };
+	struct table t = { 0 };
+
+	whatif_run(sides, n, &rows);
+	table_row(&t);
+	table_cell(&t, TABLE_BOLD, sides[0].vi->name);
+	table_cell(&t, TABLE_BOLD, "master");
+	table_cell(&t, TABLE_BOLD, "then");
+	table_cell(&t, TABLE_BOLD, "within");
+	for (size_t i = 0; i < rows.n; i++)
+		add_row(&t, sides, &rows.items[i]);
+	table_print(&t, "", c->ctl->colour, &out);
+	fputs(text_str(&out), stdout);
+	text_done(&out);
+	whatif_rows_done(&rows);
+}
+
+/* The first file says which routers there are; the others, who takes part. */
+static void
+print_whatifs(const struct check *c)
+{
+	const struct conf *first = c->files[0].conf;
+
+	for (size_t i = 0; i < first->n_instances; i++) {
+		struct whatif_side sides[FILES_MAX];
+		size_t n = 0;
+
+		for (size_t k = 0; k < c->n; k++) {
+			const struct vrrp_conf *vi = k == 0 ? &first->instances[i]
+							    : pair_partner(&first->instances[i],
+								  c->files[k].conf);
+			const char *id = c->files[k].node_id;
+
+			if (vi != NULL)
+				sides[n++] = (struct whatif_side){
+					id != NULL ? id : c->files[k].name, vi
+				};
+		}
+		if (n > 1)
+			print_whatif(c, sides, n);
+	}
+}
+
 static void
 print_normal(const struct check *c)
 {
@@ -196,6 +270,8 @@ run(struct check *c)
 		for (size_t i = 0; i < c->n && counts[CONF_ERROR] == 0; i++)
 			print_contents(&c->files[i]);
 		print_summary(c, counts);
+		if (counts[CONF_ERROR] == 0 && c->n > 1 && !c->prints)
+			print_whatifs(c);
 	}
 	return counts[CONF_ERROR] == 0 ? EXIT_OK : EXIT_CONFIG;
 }

@@ -240,8 +240,8 @@ check_sides(struct pair_findings *f, const struct side *a, const struct side *b)
 	check_nopreempt(f, high, low);
 }
 
-static const struct vrrp_conf *
-find_partner(const struct vrrp_conf *vi, const struct conf *other)
+const struct vrrp_conf *
+pair_partner(const struct vrrp_conf *vi, const struct conf *other)
 {
 	for (size_t i = 0; i < other->n_instances; i++)
 		if (belong(vi, &other->instances[i]))
@@ -273,7 +273,7 @@ check_two(struct pair_findings *f, const struct pair_node *nodes, size_t first, 
 
 	for (size_t i = 0; i < conf->n_instances; i++) {
 		struct side a = { first, &nodes[first], &conf->instances[i] };
-		struct side b = { second, &nodes[second], find_partner(a.vi, nodes[second].conf) };
+		struct side b = { second, &nodes[second], pair_partner(a.vi, nodes[second].conf) };
 
 		if (b.vi != NULL)
 			check_sides(f, &a, &b);

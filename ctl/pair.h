@@ -27,6 +27,8 @@ struct pair_findings {
 };
 
 void pair_check(const struct pair_node *, size_t n, struct pair_findings *ret);
+/* The instance of the other node that is one router with this one, or NULL. */
+const struct vrrp_conf *pair_partner(const struct vrrp_conf *, const struct conf *other);
 void pair_findings_done(struct pair_findings *);
 
 #endif
