@@ -1,10 +1,10 @@
 /*
  * client.c - see client.h.
  *
- * A request is in one of two states: asked (sent on the present connection) or
- * not yet.  Each has two times: 'give_up', until when it may wait for a runner,
- * and once asked 'overdue', after which the runner itself is not believed to
- * live any more.  One timer serves all of them.
+ * A request is asked (sent on the present connection) or waits to be.  Its
+ * deadline is that of the state it is in: while it waits, how long it may wait
+ * for a runner; once asked, when the runner is no longer believed to live.  One
+ * timer serves all of them.
  */
 #include "common/runner/client.h"
 

@@ -598,13 +598,6 @@ def test_its_own_runner(make):
 # ---- restart, reload ----
 
 
-def start_runner(node):
-    proc = node.spawn([node.binary("trivet-runner"), "-c", node.dir / "trivet.conf", "--run-dir",
-                       node.run_dir, "--state-dir", node.state_dir], "runner")
-    wait_for(lambda: (node.run_dir / "runner.sock").exists() or not proc.alive(), "it serves")
-    return proc
-
-
 def connects(path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
         try:
@@ -612,6 +605,29 @@ def connects(path):
         except OSError:
             return False
     return True
+
+
+def start_runner(node):
+    proc = node.spawn([node.binary("trivet-runner"), "-c", node.dir / "trivet.conf", "--run-dir",
+                       node.run_dir, "--state-dir", node.state_dir], "runner")
+    wait_for(lambda: connects(node.run_dir / "runner.sock") or not proc.alive(), "it serves")
+    return proc
+
+
+def test_a_hanging_runner(make):
+    """It holds its socket and says nothing: that must not keep a verdict up for ever."""
+    c = make()
+    c.node.script("check_port.sh", "#!/bin/sh\nexit 0\n")
+    c.node.write("trivet.conf", vrrp_script(c.node, interval=0.5, timeout=0.5))
+    c.node.run_dir.mkdir()
+    runner = start_runner(c.node)
+    c.start()
+    c.wait("chk_nginx", "up")
+    runner.kill(signal.SIGSTOP)
+    seen = c.wait("chk_nginx", "down", timeout=15)
+    assert (seen["lastReason"], seen["lastDetail"]) == ("exec", "the runner did not answer")
+    runner.kill(signal.SIGCONT)
+    c.wait("chk_nginx", "up")
 
 
 @pytest.mark.parametrize("how", ["stop", "kill9"])
