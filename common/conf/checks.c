@@ -570,8 +570,8 @@ checks_bind(struct binder *b, struct stmt *s, bool is_vrrp_script)
 	bind_block(b, s, &in, &draft);
 	set_defaults(&draft.check);
 	b->in = &in;
-	if (complete(b, s, &draft) &&
-	    bind_room(b, draft.check.pos, conf->n_checks, CONF_NAMES_MAX, "checks")) {
+	if (bind_room(b, draft.check.pos, conf->n_checks, CONF_NAMES_MAX, "checks") &&
+	    complete(b, s, &draft)) {
 		conf->checks = xreallocarray(
 		    conf->checks, conf->n_checks + 1, sizeof(*conf->checks));
 		conf->checks[conf->n_checks++] = draft.check;

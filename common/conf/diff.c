@@ -121,15 +121,16 @@ describe_check(const struct conf *conf, const void *object, struct description *
 }
 
 static void
-add_vips(struct description *d, const char *name, const struct vip_conf *vips, size_t n)
+add_vips(
+    struct description *d, const char *name, const struct vrrp_conf *in, size_t from, size_t to)
 {
 	struct text t = { 0 };
 	char text[ADDR_STRLEN];
 
-	for (size_t i = 0; i < n; i++) {
-		const struct vip_conf *v = &vips[i];
+	for (size_t i = from; i < to; i++) {
+		const struct vip_conf *v = &in->vips[i];
 
-		text_addf(&t, "%s%s/%u", i > 0 ? ", " : "", addr_format(&v->addr, text),
+		text_addf(&t, "%s%s/%u", i > from ? ", " : "", addr_format(&v->addr, text),
 		    v->prefix_length);
 		if (v->device != NULL)
 			text_addf(&t, " dev %s", v->device);
@@ -213,9 +214,8 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 	add_flag(d, "unicast", v->unicast);
 	add_peers(d, v);
 	add_addr(d, "multicast group", &v->mcast_group);
-	add_vips(d, "virtual_ipaddress", v->vips, v->n_advertised);
-	add_vips(d, "virtual_ipaddress_excluded", v->vips + v->n_advertised,
-	    v->n_vips - v->n_advertised);
+	add_vips(d, "virtual_ipaddress", v, 0, v->n_advertised);
+	add_vips(d, "virtual_ipaddress_excluded", v, v->n_advertised, v->n_vips);
 	add_tracks(d, v);
 	add_words(d, "track_interface", v->track_interfaces, v->n_track_interfaces);
 	add_flag(d, "dont_track_primary", v->dont_track_primary);

@@ -22,9 +22,10 @@
 #define CONF_NESTING_MAX    32	   /* blocks in blocks */
 #define CONF_STATEMENTS_MAX 100000 /* in all files */
 #define CONF_WORDS_MAX	    4096   /* in one statement */
-#define CONF_OBJECTS_MAX    4096   /* instances, listeners; each is compared with each */
-#define CONF_NAMES_MAX	    16384  /* checks, upstreams */
-#define CONF_LINE_MAX	    65536  /* bytes of one line after expansion */
+#define CONF_VARIABLES_MAX  4096
+#define CONF_OBJECTS_MAX    4096  /* instances, listeners; each is compared with each */
+#define CONF_NAMES_MAX	    16384 /* checks, upstreams */
+#define CONF_LINE_MAX	    65536 /* bytes of one line after expansion */
 
 struct source_file {
 	char *path;

@@ -167,17 +167,6 @@ same_router(const struct vrrp_conf *a, const struct vrrp_conf *c)
 }
 
 static void
-check_shared_vips(struct binder *b, const struct vrrp_conf *v, const struct vrrp_conf *other)
-{
-	for (size_t i = 0; i < v->n_vips; i++)
-		for (size_t k = 0; k < other->n_vips; k++)
-			if (addr_equal(&v->vips[i].addr, &other->vips[k].addr))
-				bind_say(b, CONF_WARNING, v->vips[i].pos,
-				    "%s has this address too: the two will take it from each other",
-				    other->name);
-}
-
-static void
 check_pairs(struct binder *b)
 {
 	const struct conf *conf = b->conf;
@@ -192,9 +181,49 @@ check_pairs(struct binder *b)
 				bind_say(b, CONF_ERROR, v->pos,
 				    "%s and %s are both router %u of IPv%d on %s", other->name,
 				    v->name, v->vrid, v->family == AF_INET ? 4 : 6, v->interface);
-			check_shared_vips(b, v, other);
 		}
 	}
+}
+
+/* An address, and whose. */
+struct holder {
+	const struct vip_conf *vip;
+	const struct vrrp_conf *instance;
+	size_t order;
+};
+
+static int
+by_address(const void *a, const void *b)
+{
+	const struct holder *x = a, *y = b;
+	int d = addr_cmp(&x->vip->addr, &y->vip->addr);
+
+	return d != 0 ? d : (x->order > y->order) - (x->order < y->order);
+}
+
+/* No address belongs to two instances.  Sorted, because there may be many. */
+static void
+check_shared_vips(struct binder *b)
+{
+	const struct conf *conf = b->conf;
+	struct holder *all;
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->n_instances; i++)
+		n += conf->instances[i].n_vips;
+	all = xcalloc(n, sizeof(*all));
+	n = 0;
+	for (size_t i = 0; i < conf->n_instances; i++)
+		for (size_t k = 0; k < conf->instances[i].n_vips; k++, n++)
+			all[n] = (struct holder){ &conf->instances[i].vips[k], &conf->instances[i],
+				n };
+	qsort(all, n, sizeof(*all), by_address);
+	for (size_t i = 1; i < n; i++)
+		if (addr_equal(&all[i].vip->addr, &all[i - 1].vip->addr))
+			bind_say(b, CONF_WARNING, all[i].vip->pos,
+			    "%s has this address too: the two will take it from each other",
+			    all[i - 1].instance->name);
+	free(all);
 }
 
 /* ---- checks ---- */
@@ -304,6 +333,7 @@ suite_check(struct binder *b)
 	for (size_t i = 0; i < b->conf->n_instances; i++)
 		check_weights(b, &b->conf->instances[i]);
 	check_pairs(b);
+	check_shared_vips(b);
 	stream_resolve(b);
 	b->in = &check_context;
 	check_checks(b);

@@ -109,6 +109,9 @@ vars_define(struct parser *p, const struct line *l, size_t from)
 	if (l->chars[from + 1].c == '_')
 		conf_say(p->src, CONF_ERROR, CONF_GLOBAL, pos,
 		    "names of variables that begin with '_' are reserved");
+	else if (p->n_vars >= CONF_VARIABLES_MAX)
+		conf_say(p->src, CONF_ERROR, CONF_GLOBAL, pos, "more than %d variables",
+		    CONF_VARIABLES_MAX);
 	else if (i - from > NAME_SIZE)
 		conf_say(p->src, CONF_ERROR, CONF_GLOBAL, pos,
 		    "the name of a variable has at most %d characters", NAME_SIZE);

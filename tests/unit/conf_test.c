@@ -454,6 +454,42 @@ bounds(void **unused)
 }
 
 static void
+too_many(void **unused)
+{
+	static const struct {
+		const char *format, *says;
+		unsigned n;
+	} rows[] = {
+		{ "$V%u=1\n", "more than 4096 variables", 5000 },
+		{ "check c%u { port 80 }\n", "more than 16384 checks", 17000 },
+		{ "vrrp_instance i%u {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress { fe80::1 }\n}\n",
+		    "more than 4096 instances", 5000 },
+		{ "stream { server { listen 127.0.0.1:%u; proxy_pass 10.0.0.1:80; } }\n",
+		    "more than 4096 listeners", 5000 },
+		{ "stream { upstream u%u { server 10.0.0.1:80; } }\n", "more than 16384 upstreams",
+		    17000 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct conf_diags diags = { 0 };
+		struct text t = { 0 };
+		struct conf *conf;
+
+		for (unsigned k = 1; k <= rows[i].n; k++) {
+			text_add_n(&t, rows[i].format, strcspn(rows[i].format, "%"));
+			text_addf(&t, "%u%s", k, strchr(rows[i].format, '%') + 2);
+		}
+		conf = load(text_str(&t), &diags);
+		if (!says(&diags, rows[i].says))
+			fail_msg("\"%s\" is not said", rows[i].says);
+		conf_free(conf);
+		conf_diags_done(&diags);
+		text_done(&t);
+	}
+}
+
+static void
 file_too_large(void **unused)
 {
 	struct conf_diags diags = { 0 };
@@ -561,6 +597,9 @@ diff(void **unused)
 		{ INSTANCE(" priority 100"), INSTANCE(" priority 90"), CONF_ALL,
 		    "vrrp_instance VI_1: priority 100 -> 90\n" },
 		{ INSTANCE(" priority 100"), INSTANCE(" priority 90"), CONF_CHECK, "" },
+		{ "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n}\n",
+		    "vrrp_instance A {\n interface eth0\n virtual_router_id 2\n}\n", CONF_ALL,
+		    "vrrp_instance A: virtual_router_id 1 -> 2\n" },
 		{ INSTANCE(" authentication {\n auth_type PASS\n auth_pass a\n }"),
 		    INSTANCE(" authentication {\n auth_type PASS\n auth_pass b\n }"), CONF_VRRP,
 		    "vrrp_instance VI_1: auth_pass changes\n" },
@@ -599,6 +638,7 @@ main(void)
 		cmocka_unit_test(secrets_are_blanked),
 		cmocka_unit_test(redacted_normal_form),
 		cmocka_unit_test(bounds),
+		cmocka_unit_test(too_many),
 		cmocka_unit_test(file_too_large),
 		cmocka_unit_test(nul_byte),
 		cmocka_unit_test(full_list_keeps_errors),
