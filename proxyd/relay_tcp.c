@@ -214,18 +214,22 @@ connect_next(struct worker *w, struct session *s, struct flow_event *ret)
 	return rc == 1;
 }
 
-/* In words, for the log and the server's reason. */
+/*
+ * In words, for the log and the server's reason.  A server that accepts and
+ * resets may have done both before we look: that is no failed connect.
+ */
 static void
 say_failure(struct worker *w, const struct session *s, char *buf, size_t size)
 {
 	const struct flow *f = &s->flow;
+	bool timed_out = f->failure == FLOW_CONNECT_TIMEOUT;
 
-	if (f->phase == FLOW_DONE || f->failure == FLOW_SERVER_RST)
+	if (f->phase == FLOW_DONE || f->failure == FLOW_SERVER_RST ||
+	    (!timed_out && w->error == ECONNRESET))
 		snprintf(buf, size, "reset before its first byte");
-	else if (f->failure == FLOW_CONNECT_TIMEOUT)
-		snprintf(buf, size, "connect: %s", strerrordesc_np(ETIMEDOUT));
 	else
-		snprintf(buf, size, "connect: %s", strerrordesc_np(w->error));
+		snprintf(
+		    buf, size, "connect: %s", strerrordesc_np(timed_out ? ETIMEDOUT : w->error));
 }
 
 static void
