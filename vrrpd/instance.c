@@ -108,6 +108,8 @@ feed(struct instance *in, const struct vrrp_event *ev)
 	enum vrrp_role was = in->state.role;
 
 	in->state = out.next; /* the only assignment of a role */
+	if (mono_is_never(in->state.preempt_at))
+		in->asked = MONO_NEVER; /* no takeover waits for verdicts */
 	perform(in, out.actions, now);
 	if (in->state.role != was)
 		voice_role(in, was, &out.reason, now);
@@ -293,6 +295,12 @@ check_freshness(struct instance *in)
 		return;
 	in->asked = MONO_NEVER;
 	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_VERDICTS });
+}
+
+bool
+instance_waits(const struct instance *in)
+{
+	return !mono_is_never(in->asked);
 }
 
 void

@@ -62,6 +62,9 @@ bool instance_is_same(const struct instance *, const struct vrrp_conf *);
 /* Something it depends on may have changed: link, address, verdict. */
 void instance_update(struct instance *);
 
+/* It wants to hear of every run of its checks, also of one that brings nothing new. */
+bool instance_waits(const struct instance *);
+
 /* A packet for its VRID on its interface. */
 void instance_on_packet(struct instance *, const struct vrrp_pkt *);
 /* ... that cannot be read: counted, and a line now and then. */

@@ -17,10 +17,16 @@
 
 static struct vrrpd vrrpd; /* one a process; the daemon's aux */
 
+/* A fast check runs many times a second and mostly says the same: few wait for that. */
 static void
-on_verdicts(void *aux)
+on_verdicts(void *aux, bool news)
 {
-	roster_update(aux);
+	struct vrrpd *v = aux;
+	struct instance *in;
+
+	TAILQ_FOREACH (in, &v->instances, entry)
+		if (news || instance_waits(in))
+			instance_update(in);
 }
 
 /* Connections that only some configurations need, made when one first does. */

@@ -26,7 +26,7 @@ struct verdicts {
 	struct ipc_view *view;
 	bool away;
 	TAILQ_HEAD(, entry) entries;
-	void (*on_change)(void *aux);
+	void (*on_heard)(void *aux, bool news);
 	void *aux;
 };
 
@@ -111,24 +111,37 @@ verdict_of(const json_t *check)
 	return PRIO_UNKNOWN; /* and whatever a newer checkd may say */
 }
 
-static void
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* True: it says something else than before. */
+static bool
 take(struct verdict *v, const json_t *check)
 {
 	enum prio_verdict verdict = verdict_of(check);
 	const json_t *until = json_object_get(check, "validUntilUsec");
+	bool away = verdict == PRIO_UNKNOWN;
+	bool news = away != v->away;
+	char *evidence;
 
 	/* A fresh checkd does not know yet: what the last one knew stands. */
-	v->away = verdict == PRIO_UNKNOWN;
-	if (v->away)
-		return;
+	v->away = away;
+	if (away)
+		return news;
+	evidence = evidence_of(check);
+	news |= verdict != v->verdict || !same_text(evidence, v->evidence);
+	free(v->evidence);
+	v->evidence = evidence;
 	v->verdict = verdict;
 	v->valid_until = json_is_integer(until) ? (mono_t){ json_integer_value(until) }
 						: MONO_NEVER;
 	v->checked.us = json_integer_value(json_object_get(check, "lastCheckedUsec"));
 	v->took_us = json_integer_value(json_object_get(check, "lastDurationUsec"));
 	v->since = mono_from_stamp(json_string_value(json_object_get(check, "lastChangeAt")));
-	free(v->evidence);
-	v->evidence = evidence_of(check);
+	return news;
 }
 
 static void
@@ -136,14 +149,15 @@ on_check(void *aux, const char *name, const json_t *check)
 {
 	struct verdicts *v = aux;
 	struct entry *e = check != NULL ? find_or_add(v, name) : find(v, name);
+	bool news = true;
 
 	if (e == NULL)
 		return;
 	if (check != NULL)
-		take(&e->verdict, check);
+		news = take(&e->verdict, check);
 	else
 		e->verdict.away = true;
-	v->on_change(v->aux);
+	v->on_heard(v->aux, news);
 }
 
 static void
@@ -160,7 +174,7 @@ on_state(void *aux, enum ipc_view_state state, const char *why)
 		    "checkd is silent (%s): its last verdicts are held", why);
 	else
 		event_emit(LOG_INFO, "", NULL, "checkd answers");
-	v->on_change(v->aux);
+	v->on_heard(v->aux, true);
 }
 
 static const char *
@@ -171,7 +185,7 @@ name_of(const json_t *object, char *buf, size_t size)
 }
 
 struct verdicts *
-verdicts_new(uv_loop_t *loop, const char *run_dir, void (*on_change)(void *), void *aux)
+verdicts_new(uv_loop_t *loop, const char *run_dir, void (*on_heard)(void *, bool), void *aux)
 {
 	static const struct ipc_view_array arrays[] = {
 		{ .array = "checks", .key = name_of, .prefix = "", .on_object = on_check },
@@ -189,7 +203,7 @@ verdicts_new(uv_loop_t *loop, const char *run_dir, void (*on_change)(void *), vo
 	};
 
 	v->away = true;
-	v->on_change = on_change;
+	v->on_heard = on_heard;
 	v->aux = aux;
 	TAILQ_INIT(&v->entries);
 	v->view = ipc_view_new(loop, &config);

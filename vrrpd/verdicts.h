@@ -24,12 +24,15 @@ struct verdict {
 
 struct verdicts;
 
-/* 'on_change': one came, changed or went, or checkd itself did. */
+/*
+ * 'on_heard': one came, changed or went, or checkd itself did ('news'); or a
+ * check ran again and says what it said before.
+ */
 struct verdicts *verdicts_new(
-    uv_loop_t *, const char *run_dir, void (*on_change)(void *aux), void *aux);
+    uv_loop_t *, const char *run_dir, void (*on_heard)(void *aux, bool news), void *aux);
 void verdicts_free(struct verdicts *); /* accepts NULL */
 
-/* NULL: never heard of.  Valid until on_change. */
+/* NULL: never heard of.  Valid until on_heard. */
 const struct verdict *verdicts_find(const struct verdicts *, const char *check);
 
 /* checkd is silent or gone. */
