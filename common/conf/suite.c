@@ -172,16 +172,14 @@ check_pairs(struct binder *b)
 	const struct conf *conf = b->conf;
 
 	for (size_t i = 0; i < conf->n_instances; i++) {
-		const struct vrrp_conf *v = &conf->instances[i];
+		const struct vrrp_conf *v = &conf->instances[i], *other = conf->instances;
 
-		for (size_t k = 0; k < i; k++) {
-			const struct vrrp_conf *other = &conf->instances[k];
-
-			if (same_router(v, other))
-				bind_say(b, CONF_ERROR, v->pos,
-				    "%s and %s are both router %u of IPv%d on %s", other->name,
-				    v->name, v->vrid, v->family == AF_INET ? 4 : 6, v->interface);
-		}
+		while (other != v && !same_router(v, other))
+			other++;
+		if (other != v)
+			bind_say(b, CONF_ERROR, v->pos,
+			    "%s and %s are both router %u of IPv%d on %s", other->name, v->name,
+			    v->vrid, v->family == AF_INET ? 4 : 6, v->interface);
 	}
 }
 
