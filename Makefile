@@ -189,7 +189,8 @@ lint:
 	$(MAKE) all CC=clang B=$(B)-clang
 	mandoc -Tlint -Wwarning $(wildcard */*.[1578])
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
-		--suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -I. $(filter-out tests/%,$(filter %.c,$(C_FILES)))
+		--suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -I. -I/usr/include/$(shell gcc -print-multiarch) \
+		$(filter-out tests/%,$(filter %.c,$(C_FILES)))
 
 format:
 	clang-format -i $(C_FILES)
