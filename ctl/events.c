@@ -83,10 +83,11 @@ collect(const char *run_dir, struct stream *s, json_t *all)
 		text_done(&why);
 		return false;
 	}
-	json_array_foreach (json_object_get(reply, "events"), i, event)
+	json_array_foreach (json_object_get(reply, "events"), i, event) {
 		if (is_new(s, reply, event))
 			json_array_append_new(
 			    all, json_pack("{s:s, s:O}", "daemon", s->daemon, "event", event));
+	}
 	json_decref(reply);
 	return true;
 }
@@ -129,9 +130,10 @@ follow(const struct ctl *ctl, struct stream *streams, size_t n)
 
 	streams_open(ctl->run_dir, streams, n);
 	while (streams_next(ctl->run_dir, streams, n, -1, &reply, &from) > 0) {
-		json_array_foreach (json_object_get(reply, "events"), i, event)
+		json_array_foreach (json_object_get(reply, "events"), i, event) {
 			if (is_new(from, reply, event))
 				print_event(ctl, from->daemon, event);
+		}
 		json_decref(reply);
 		fflush(stdout);
 		if (ferror(stdout))

@@ -33,9 +33,10 @@ node_find(const json_t *array, const char *key, const char *value)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach (array, i, item)
+	json_array_foreach (array, i, item) {
 		if (strcmp(node_str(item, key), value) == 0)
 			return item;
+	}
 	return NULL;
 }
 
@@ -73,10 +74,12 @@ node_make_printable(json_t *value)
 
 	if (json_is_string(value))
 		blank_controls(value);
-	json_array_foreach (value, i, item)
+	json_array_foreach (value, i, item) {
 		node_make_printable(item);
-	json_object_foreach (value, key, item)
+	}
+	json_object_foreach (value, key, item) {
 		node_make_printable(item);
+	}
 }
 
 void
@@ -112,9 +115,10 @@ node_silent(const json_t *node)
 	const char *name;
 	json_t *daemon;
 
-	json_object_foreach (json_object_get(node, "daemons"), name, daemon)
+	json_object_foreach (json_object_get(node, "daemons"), name, daemon) {
 		if (node_true(daemon, "running"))
 			return false;
+	}
 	return true;
 }
 
@@ -130,11 +134,12 @@ problem(json_t *problems, bool critical, const char *subject, char *message)
 	json_t *other;
 
 	if (critical)
-		json_array_foreach (problems, i, other)
+		json_array_foreach (problems, i, other) {
 			if (strcmp(node_str(other, "severity"), "critical") != 0) {
 				at = i;
 				break;
 			}
+		}
 	json_array_insert_new(problems, at, one);
 	free(message);
 }
@@ -256,9 +261,10 @@ instance_problems(json_t *problems, const json_t *node)
 			problem(problems, true, name,
 			    xasprintf("FAULT: %s", node_str(instance, "reason")));
 		address_problems(problems, instance);
-		json_array_foreach (json_object_get(instance, "peerDiffers"), k, words)
+		json_array_foreach (json_object_get(instance, "peerDiffers"), k, words) {
 			problem(problems, false, name,
 			    xasprintf("peer differs: %s", json_string_value(words)));
+		}
 		term_problems(problems, node, instance);
 	}
 }
@@ -290,20 +296,23 @@ proxy_problems(json_t *problems, const json_t *node)
 	json_t *listener, *upstream, *server;
 	size_t i;
 
-	json_array_foreach (json_object_get(node, "listeners"), i, listener)
+	json_array_foreach (json_object_get(node, "listeners"), i, listener) {
 		if (strcmp(node_str(listener, "state"), "failed") == 0)
 			problem(problems, true, node_str(listener, "name"),
 			    xasprintf("does not listen: %s", node_str(listener, "error")));
-	json_array_foreach (json_object_get(node, "upstreams"), i, upstream)
+	}
+	json_array_foreach (json_object_get(node, "upstreams"), i, upstream) {
 		if (node_int(upstream, "availableServers") == 0)
 			problem(problems, true, node_str(upstream, "name"),
 			    xasprintf("none of %d servers is available",
 				(int)node_int(upstream, "totalServers")));
-	json_array_foreach (json_object_get(node, "servers"), i, server)
+	}
+	json_array_foreach (json_object_get(node, "servers"), i, server) {
 		if (strcmp(node_str(server, "state"), "down") == 0)
 			problem(problems, false, node_str(server, "upstream"),
 			    xasprintf("server %s is down: %s", node_str(server, "name"),
 				node_str(server, "reason")));
+	}
 }
 
 json_t *
@@ -327,8 +336,9 @@ count(const json_t *array, const char *key, const char *value)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach (array, i, item)
+	json_array_foreach (array, i, item) {
 		n += strcmp(node_str(item, key), value) == 0;
+	}
 	return n;
 }
 
@@ -350,8 +360,9 @@ add_perfdata(const json_t *node, struct text *out)
 	int64_t sessions = 0;
 	size_t i;
 
-	json_array_foreach (json_object_get(node, "listeners"), i, listener)
+	json_array_foreach (json_object_get(node, "listeners"), i, listener) {
 		sessions += node_int(listener, "currentSessions");
+	}
 	for (i = 0; i < ARRAY_LEN(rows); i++)
 		text_addf(out, "%s=%u ", rows[i].label,
 		    count(json_object_get(node, rows[i].array), "state", rows[i].state));

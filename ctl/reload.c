@@ -73,9 +73,10 @@ print_changes(const struct reload *r, const char *daemon, bool dry_run, const js
 	if (!dry_run)
 		printf("%s: reloaded (generation %lld)\n", daemon,
 		    (long long)node_int(reply, "configGeneration"));
-	json_array_foreach (changes, i, line)
+	json_array_foreach (changes, i, line) {
 		printf("%s: %s%s\n", daemon, dry_run ? "would change: " : "  ",
 		    json_string_value(line));
+	}
 	if (dry_run && json_array_size(changes) == 0)
 		printf("%s: nothing would change\n", daemon);
 }

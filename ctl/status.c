@@ -113,9 +113,10 @@ select_instances(const json_t *node, int argc, char **argv, int *code)
 	for (int arg = 1; arg < argc; arg++) {
 		size_t before = json_array_size(chosen);
 
-		json_array_foreach (all, i, instance)
+		json_array_foreach (all, i, instance) {
 			if (named(instance, argv[arg]))
 				json_array_append(chosen, instance);
+		}
 		if (json_array_size(chosen) == before)
 			*code = ctl_fail("why", "there is no instance '%s'", argv[arg]);
 	}

@@ -191,8 +191,9 @@ add_peer(const json_t *instance, struct text *out)
 		    (long long)node_int(instance, "masterPriority"));
 	else if (!is(instance, "state", "master"))
 		text_add(out, INDENT "No master is heard.\n");
-	json_array_foreach (json_object_get(instance, "peerDiffers"), i, words)
+	json_array_foreach (json_object_get(instance, "peerDiffers"), i, words) {
 		text_addf(out, INDENT "The peer differs: %s\n", json_string_value(words));
+	}
 }
 
 void
