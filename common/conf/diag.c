@@ -73,7 +73,7 @@ conf_diags_take(struct conf_diags *diags, struct conf_diag *d)
 		    (diags->n - out - 1) * sizeof(*diags->items));
 		diags->n--;
 	}
-	diags->items = xreallocarray(diags->items, diags->n + 1, sizeof(*diags->items));
+	diags->items = conf_grow(diags->items, diags->n, sizeof(*diags->items));
 	diags->items[diags->n++] = *d;
 }
 

@@ -39,7 +39,7 @@ take(struct conf_source *s, const char *path, char *text, size_t size, size_t *r
 		free(text);
 		return -EFBIG;
 	}
-	s->files = xreallocarray(s->files, s->n_files + 1, sizeof(*s->files));
+	s->files = conf_grow(s->files, s->n_files, sizeof(*s->files));
 	f = &s->files[s->n_files];
 	*f = (struct source_file){ .path = xstrdup(path), .text = text, .size = size };
 	index_lines(f);
@@ -149,7 +149,7 @@ source_mark_secret(struct conf_source *s, struct conf_pos pos)
 {
 	if (pos.line == 0 || pos.length == 0)
 		return;
-	s->secrets = xreallocarray(s->secrets, s->n_secrets + 1, sizeof(*s->secrets));
+	s->secrets = conf_grow(s->secrets, s->n_secrets, sizeof(*s->secrets));
 	s->secrets[s->n_secrets++].pos = pos;
 }
 

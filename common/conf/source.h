@@ -35,6 +35,18 @@ struct source_file {
 	size_t n_lines;
 };
 
+/*
+ * Room for one more behind the 'n' items of an array that began as NULL and
+ * grows one by one: its room doubles at each power of two.
+ */
+static inline void *
+conf_grow(void *array, size_t n, size_t size)
+{
+	if ((n & (n - 1)) != 0)
+		return array;
+	return xreallocarray(array, n > 0 ? 2 * n : 1, size);
+}
+
 /* What must not be shown when its line is. */
 struct source_secret {
 	struct conf_pos pos;

@@ -137,7 +137,7 @@ server_option(struct binder *b, const struct word *w, struct server_conf *s)
 static void
 add_server(struct upstream_conf *u, const struct server_conf *s)
 {
-	u->servers = xreallocarray(u->servers, u->n_servers + 1, sizeof(*u->servers));
+	u->servers = conf_grow(u->servers, u->n_servers, sizeof(*u->servers));
 	u->servers[u->n_servers++] = *s;
 }
 
@@ -204,8 +204,7 @@ bind_upstream(struct binder *b, struct stmt *s, const struct directive *d, void 
 		    u.name, other->pos.line);
 	else if (u.n_servers == 0 && s->first == NULL)
 		bind_say(b, CONF_ERROR, u.pos, "upstream '%s' has no server", u.name);
-	conf->upstreams = xreallocarray(
-	    conf->upstreams, conf->n_upstreams + 1, sizeof(*conf->upstreams));
+	conf->upstreams = conf_grow(conf->upstreams, conf->n_upstreams, sizeof(*conf->upstreams));
 	conf->upstreams[conf->n_upstreams++] = u;
 }
 
@@ -342,8 +341,7 @@ bind_listen(struct binder *b, struct stmt *s, const struct directive *d, void *o
 		free(l.name);
 		return;
 	}
-	conf->listeners = xreallocarray(
-	    conf->listeners, conf->n_listeners + 1, sizeof(*conf->listeners));
+	conf->listeners = conf_grow(conf->listeners, conf->n_listeners, sizeof(*conf->listeners));
 	conf->listeners[conf->n_listeners++] = l;
 }
 
@@ -495,7 +493,7 @@ settle_server(struct binder *b, const struct stmt *s, struct server_draft *draft
 		conf->listeners[i] = l;
 		if (draft->pass == NULL)
 			continue;
-		b->passes = xreallocarray(b->passes, b->n_passes + 1, sizeof(*b->passes));
+		b->passes = conf_grow(b->passes, b->n_passes, sizeof(*b->passes));
 		b->passes[b->n_passes++] = (struct reference){ draft->pass, i };
 	}
 }
@@ -659,8 +657,7 @@ add_implicit(struct binder *b, const struct word *w)
 	server.text = xstrdup(w->text);
 	add_server(&u, &server);
 	u.name = xstrdup(w->text);
-	conf->upstreams = xreallocarray(
-	    conf->upstreams, conf->n_upstreams + 1, sizeof(*conf->upstreams));
+	conf->upstreams = conf_grow(conf->upstreams, conf->n_upstreams, sizeof(*conf->upstreams));
 	conf->upstreams[conf->n_upstreams++] = u;
 }
 

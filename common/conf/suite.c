@@ -86,7 +86,7 @@ add_track(struct binder *b, struct vrrp_conf *v, const struct track_conf *t)
 		v->tracks[i] = *t;
 		return;
 	}
-	v->tracks = xreallocarray(v->tracks, v->n_tracks + 1, sizeof(*v->tracks));
+	v->tracks = conf_grow(v->tracks, v->n_tracks, sizeof(*v->tracks));
 	v->tracks[v->n_tracks++] = *t;
 }
 

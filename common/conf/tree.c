@@ -70,9 +70,7 @@ parser_word(struct parser *p, struct stmt *s, const struct word *w)
 		free(w->text);
 		return;
 	}
-	if ((s->n_words & (s->n_words - 1)) == 0) /* doubles at 0, 1, 2, 4, 8 ... */
-		s->words = xreallocarray(
-		    s->words, MAX(2 * s->n_words, (size_t)1), sizeof(*s->words));
+	s->words = conf_grow(s->words, s->n_words, sizeof(*s->words));
 	s->words[s->n_words++] = *w;
 }
 

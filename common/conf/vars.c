@@ -68,7 +68,7 @@ store(struct parser *p, const struct line *l, size_t name, size_t value)
 		key[i] = l->chars[name + i].c;
 	v = find(p, key, size);
 	if (v == NULL) {
-		p->vars = xreallocarray(p->vars, p->n_vars + 1, sizeof(*p->vars));
+		p->vars = conf_grow(p->vars, p->n_vars, sizeof(*p->vars));
 		v = &p->vars[p->n_vars++];
 		*v = (struct variable){ .name = key };
 	} else {

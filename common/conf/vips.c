@@ -289,7 +289,7 @@ add_vip(struct vrrp_conf *v, const struct vip_conf *vip)
 {
 	size_t at = vip->excluded ? v->n_vips : v->n_advertised;
 
-	v->vips = xreallocarray(v->vips, v->n_vips + 1, sizeof(*v->vips));
+	v->vips = conf_grow(v->vips, v->n_vips, sizeof(*v->vips));
 	memmove(&v->vips[at + 1], &v->vips[at], (v->n_vips - at) * sizeof(*v->vips));
 	v->vips[at] = *vip;
 	v->n_vips++;

@@ -104,7 +104,7 @@ bind_peers(struct binder *b, struct stmt *block, const struct directive *d, void
 		} else if (v->n_peers >= PEERS_MAX) {
 			bind_say(b, CONF_ERROR, stmt_pos(s), "more than %d peers", PEERS_MAX);
 		} else {
-			v->peers = xreallocarray(v->peers, v->n_peers + 1, sizeof(*v->peers));
+			v->peers = conf_grow(v->peers, v->n_peers, sizeof(*v->peers));
 			v->peers[v->n_peers++] = a;
 		}
 	}
@@ -340,7 +340,7 @@ bind_track_script(struct binder *b, struct stmt *block, const struct directive *
 	for (struct stmt *s = block->first; s != NULL; s = s->next) {
 		if (!vrrp_list_line(b, s))
 			continue;
-		b->tracks = xreallocarray(b->tracks, b->n_tracks + 1, sizeof(*b->tracks));
+		b->tracks = conf_grow(b->tracks, b->n_tracks, sizeof(*b->tracks));
 		b->tracks[b->n_tracks++] = (struct reference){ s, b->conf->n_instances };
 	}
 }
@@ -373,8 +373,8 @@ bind_track_interface(struct binder *b, struct stmt *block, const struct directiv
 			continue;
 		}
 		vrrp_check_interface(b, &s->words[0]);
-		v->track_interfaces = xreallocarray(
-		    v->track_interfaces, v->n_track_interfaces + 1, sizeof(*v->track_interfaces));
+		v->track_interfaces = conf_grow(
+		    v->track_interfaces, v->n_track_interfaces, sizeof(*v->track_interfaces));
 		v->track_interfaces[v->n_track_interfaces++] = xstrdup(stmt_name(s));
 	}
 }
@@ -621,7 +621,6 @@ vrrp_bind(struct binder *b, struct stmt *s)
 	same_name(b, v);
 	b->in = outer;
 	/* kept even with errors, so that references by index hold; conf_finish drops it */
-	conf->instances = xreallocarray(
-	    conf->instances, conf->n_instances + 1, sizeof(*conf->instances));
+	conf->instances = conf_grow(conf->instances, conf->n_instances, sizeof(*conf->instances));
 	conf->instances[conf->n_instances++] = *v;
 }
