@@ -40,8 +40,8 @@ CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix common/,addr.c cksum.c text.c rng.c)) \
 	$(wildcard $(addprefix common/runner/,protocol.c secure.c output.c)) \
 	$(wildcard $(addprefix ipc/,varlink.c idl.c idl_check.c mirror.c)) \
-	$(wildcard $(addprefix vrrpd/,event.c fsm.c packet.c announce.c priority.c group.c adopt.c record.c)) \
-	$(wildcard $(addprefix checkd/,verdict.c plan.c http.c expect.c)) \
+	$(wildcard $(addprefix vrrpd/,event.c fsm.c deaf.c packet.c announce.c priority.c group.c adopt.c record.c)) \
+	$(wildcard $(addprefix checkd/,verdict.c plan.c http.c expect.c dns.c smtp.c value.c)) \
 	$(wildcard $(addprefix proxyd/,pool.c pick.c flow.c wheel.c proxyproto.c)) \
 	$(wildcard $(addprefix ctl/,supervise.c table.c node.c page.c why.c pair.c whatif.c))
 
@@ -207,15 +207,15 @@ EXAMPLES := $(shell test -d packaging/examples && find packaging/examples -type 
 MAN      := $(wildcard */*.[1578] */*/*.[158])
 put = install -D -m $(1) $(2) $(DESTDIR)$(3)
 install: all
-	$(foreach p,$(SBIN),$(call put,755,$(B)/$(p),$(prefix)/sbin/$(p)) &&) \
+	$(Q)$(foreach p,$(SBIN),$(call put,755,$(B)/$(p),$(prefix)/sbin/$(p)) &&) \
 	$(call put,755,$(B)/trivet,$(prefix)/bin/trivet)
-	$(foreach u,$(UNITS),$(call put,644,$(u),$(UNITDIR)/$(notdir $(u))) &&) \
+	$(Q)$(foreach u,$(UNITS),$(call put,644,$(u),$(UNITDIR)/$(notdir $(u))) &&) \
 	sed -i 's|^ExecStart=/usr/sbin/|ExecStart=$(prefix)/sbin/|' $(DESTDIR)$(UNITDIR)/trivet-*.service
-	$(call put,644,packaging/tmpfiles.conf,$(TMPFILESDIR)/trivet.conf)
-	$(call put,644,packaging/sysusers.conf,$(SYSUSERSDIR)/trivet.conf)
-	$(foreach m,$(MAN),$(call put,644,$(m),$(prefix)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) &&) :
-	$(foreach e,$(EXAMPLES),$(call put,$(if $(findstring .sh,$(e)),755,644),$(e),$(EXAMPLESDIR)/$(e:packaging/examples/%=%)) &&) :
-	test -e $(DESTDIR)/etc/trivet/trivet.conf || $(call put,640,packaging/trivet.conf,/etc/trivet/trivet.conf)
+	$(Q)$(call put,644,packaging/tmpfiles.conf,$(TMPFILESDIR)/trivet.conf)
+	$(Q)$(call put,644,packaging/sysusers.conf,$(SYSUSERSDIR)/trivet.conf)
+	$(Q)$(foreach m,$(MAN),$(call put,644,$(m),$(prefix)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) &&) :
+	$(Q)$(foreach e,$(EXAMPLES),$(call put,$(if $(findstring .sh,$(e)),755,644),$(e),$(EXAMPLESDIR)/$(e:packaging/examples/%=%)) &&) :
+	$(Q)test -e $(DESTDIR)/etc/trivet/trivet.conf || $(call put,640,packaging/trivet.conf,/etc/trivet/trivet.conf)
 
 # From what git tracks, in build/deb: the checkout is not written to.
 DEB := $(B)/deb

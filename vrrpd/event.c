@@ -41,6 +41,11 @@ vrrp_event_str(enum vrrp_event_kind kind)
 		[VRRP_EV_FAULT] = "fault",
 		[VRRP_EV_FAULT_CLEARED] = "fault-cleared",
 		[VRRP_EV_VIP_LOST] = "vip-lost",
+		[VRRP_EV_RELEASE] = "release",
+		[VRRP_EV_RESUME] = "resume",
+		[VRRP_EV_PATH_CHANGED] = "path-changed",
+		[VRRP_EV_GROUP_MASTER] = "group-master",
+		[VRRP_EV_GROUP_BACKUP] = "group-backup",
 	};
 
 	return NAME(names, kind);
@@ -81,18 +86,25 @@ vrrp_why_str(enum vrrp_why why)
 		[VRRP_WHY_TIE] = "tie",
 		[VRRP_WHY_LATE] = "late",
 		[VRRP_WHY_FAULT_CLEARED] = "fault-cleared",
+		[VRRP_WHY_DEAF] = "deaf",
+		[VRRP_WHY_RELEASED] = "released",
+		[VRRP_WHY_GROUP] = "group",
 		[VRRP_WHY_OWNER] = "owner",
 		[VRRP_WHY_RESUMED] = "resumed",
 		[VRRP_WHY_NO_ADVERT] = "no-advert",
 		[VRRP_WHY_RESIGNED] = "resigned",
 		[VRRP_WHY_PREEMPT] = "preempt",
 		[VRRP_WHY_DEGRADED] = "degraded",
+		[VRRP_WHY_HEARD] = "heard",
+		[VRRP_WHY_NOBODY] = "nobody",
 		[VRRP_WHY_FAULT] = "fault",
 		[VRRP_WHY_STOP] = "stop",
 		[VRRP_WHY_PRIORITY] = "priority",
 		[VRRP_WHY_LOWER_ADVERT] = "lower-advert",
 		[VRRP_WHY_LEAVE_HEARD] = "leave-heard",
 		[VRRP_WHY_VIP_LOST] = "vip-lost",
+		[VRRP_WHY_PROBE] = "probe",
+		[VRRP_WHY_UNBARRED] = "unbarred",
 	};
 
 	return NAME(names, why);
@@ -118,6 +130,7 @@ static const char *const fixed[VRRP_WHY_MAX] = {
 	[VRRP_WHY_OWNER] = "owner of the addresses (priority 255)",
 	[VRRP_WHY_RESUMED] = "resumed from the last process",
 	[VRRP_WHY_STOP] = "stopped",
+	[VRRP_WHY_UNBARRED] = "free to take over again",
 	[VRRP_WHY_VIP_LOST] = "an address was removed by somebody else, putting it back",
 };
 
@@ -160,6 +173,28 @@ vrrp_reason_format(const struct vrrp_reason *r, char buf[static VRRP_REASON_STRL
 		break;
 	case VRRP_WHY_FAULT:
 		snprintf(buf, size, "%s", cause);
+		break;
+	case VRRP_WHY_DEAF:
+		snprintf(buf, size,
+		    "%s, of priority %u, does not hear us (ours %u): giving way to it, deaf", peer,
+		    r->priority, r->ours);
+		break;
+	case VRRP_WHY_RELEASED:
+		snprintf(
+		    buf, size, "released by the operator%s%s", cause[0] != '\0' ? ": " : "", cause);
+		break;
+	case VRRP_WHY_GROUP:
+		snprintf(buf, size, "sync group%s%s", cause[0] != '\0' ? ": " : "", cause);
+		break;
+	case VRRP_WHY_HEARD:
+		snprintf(buf, size, "%s hears us again (priority %u, ours %u)", peer, r->priority,
+		    r->ours);
+		break;
+	case VRRP_WHY_NOBODY:
+		snprintf(buf, size, "nobody took over for %s", time);
+		break;
+	case VRRP_WHY_PROBE:
+		snprintf(buf, size, "asking whether %s hears us again", peer);
 		break;
 	case VRRP_WHY_PRIORITY:
 		snprintf(buf, size, "from %u to %u%s%s", r->was, r->priority,

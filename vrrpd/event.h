@@ -31,6 +31,7 @@ struct vrrp_advert {
 	uint8_t vrid;
 	uint8_t priority;
 	int64_t interval_us; /* as the sender said; never 0 */
+	bool other_addrs;    /* for other addresses than ours: a VRID collision */
 };
 
 enum vrrp_event_kind {
@@ -47,7 +48,12 @@ enum vrrp_event_kind {
 	VRRP_EV_VERDICTS,      /* every weighted tracker ran since VRRP_ASK_VERDICTS */
 	VRRP_EV_FAULT,	       /* may not take part: cause.  Again, with another cause: noted */
 	VRRP_EV_FAULT_CLEARED,
-	VRRP_EV_VIP_LOST, /* a VIP of ours is gone and we did not remove it */
+	VRRP_EV_VIP_LOST,     /* a VIP of ours is gone and we did not remove it */
+	VRRP_EV_RELEASE,      /* the operator's word: let go and stay off (force, hold_us; cause) */
+	VRRP_EV_RESUME,	      /* ... and its end; also of being deaf */
+	VRRP_EV_PATH_CHANGED, /* link or set of peers: who did not hear us may do so now */
+	VRRP_EV_GROUP_MASTER, /* every member of the sync group wants to: go (group.h) */
+	VRRP_EV_GROUP_BACKUP, /* another member let go: so do we; cause */
 	VRRP_EV_MAX,
 };
 const char *vrrp_event_str(enum vrrp_event_kind);
@@ -61,7 +67,9 @@ struct vrrp_event {
 	 * become master yet (a running master goes on).
 	 */
 	bool pending;
-	const char *cause; /* FAULT, PRIORITY: in words, for the log; or NULL */
+	bool force;	   /* RELEASE: whatever happens, until hold_us is over or RESUME */
+	int64_t hold_us;   /* RELEASE: for so long at most; 0: until RESUME */
+	const char *cause; /* FAULT, PRIORITY, RELEASE, GROUP_*: in words, for the log; or NULL */
 };
 
 /*
@@ -92,6 +100,9 @@ enum vrrp_why {
 	VRRP_WHY_TIE,	 /* equal priority, and the peer's address is the higher one */
 	VRRP_WHY_LATE,	 /* our timer expired us late: others may have taken over */
 	VRRP_WHY_FAULT_CLEARED,
+	VRRP_WHY_DEAF,	   /* peer, of lower priority, goes on although we answered; ours */
+	VRRP_WHY_RELEASED, /* by the operator: cause */
+	VRRP_WHY_GROUP,	   /* another member of the sync group let go: cause */
 	/* to MASTER */
 	VRRP_WHY_OWNER,
 	VRRP_WHY_RESUMED,
@@ -99,6 +110,8 @@ enum vrrp_why {
 	VRRP_WHY_RESIGNED,  /* peer sent priority 0 */
 	VRRP_WHY_PREEMPT,   /* peer advertises the lower priority; ours */
 	VRRP_WHY_DEGRADED,  /* peer lowered its priority from 'was'; ours */
+	VRRP_WHY_HEARD,	    /* peer, which did not hear us, does again: it fell silent */
+	VRRP_WHY_NOBODY,    /* released, and nobody took over for us */
 	/* to FAULT, INIT */
 	VRRP_WHY_FAULT, /* cause */
 	VRRP_WHY_STOP,
@@ -107,6 +120,8 @@ enum vrrp_why {
 	VRRP_WHY_LOWER_ADVERT, /* a master hears one of lower priority: new election */
 	VRRP_WHY_LEAVE_HEARD,  /* priority 0 heard from peer */
 	VRRP_WHY_VIP_LOST,     /* put back */
+	VRRP_WHY_PROBE,	       /* deaf: asked peer whether it hears us */
+	VRRP_WHY_UNBARRED,     /* the operator's release, or being deaf, is over */
 	VRRP_WHY_MAX,
 };
 

@@ -1,5 +1,5 @@
 /*
- * fsm.c - the election; see fsm.h.  One function per role; everything that
+ * fsm.c - the election; see fsm.h.  One function per role and kind of event; everything that
  * makes up BACKUP's deadline is in the state, so that rearm() can make it
  * again whenever one part of it changes.
  */
@@ -59,6 +59,15 @@ is_fast(const struct vrrp_params *p, const struct vrrp_state *s)
 	return p->fast_preempt && !mono_is_never(s->preempt_at) && (s->fresh || !p->fresh_verdicts);
 }
 
+/* When the ordinary rules let us take over. */
+static mono_t
+takeover_at(const struct vrrp_params *p, const struct vrrp_state *s)
+{
+	mono_t at = mono_add(s->wait_from, wait_us(p, s));
+
+	return is_fast(p, s) ? mono_min(at, s->preempt_at) : at;
+}
+
 /*
  * BACKUP's deadline from its parts; never in the past, so that how late the
  * timer comes is told from the deadline alone.
@@ -66,10 +75,17 @@ is_fast(const struct vrrp_params *p, const struct vrrp_state *s)
 static void
 rearm(const struct vrrp_params *p, struct vrrp_state *s, mono_t now)
 {
-	mono_t at = mono_add(s->wait_from, wait_us(p, s));
+	const struct vrrp_release *r = &s->release;
+	mono_t at = s->wants ? MONO_NEVER : takeover_at(p, s);
 
-	if (is_fast(p, s))
-		at = mono_min(at, s->preempt_at);
+	if (s->deaf.on)
+		at = mono_min(at, s->deaf.fire_at);
+	if (r->on && r->force)
+		at = r->until;
+	else if (r->on && !r->heard)
+		at = s->wants ? MONO_NEVER : r->give_up_at;
+	else if (r->on)
+		at = mono_min(at, r->until);
 	s->deadline = mono_max(at, now);
 }
 
@@ -79,7 +95,8 @@ wait_anew(struct vrrp_state *s, enum vrrp_wait wait, mono_t now)
 	s->wait = wait;
 	s->wait_from = now;
 	s->preempt_at = MONO_NEVER;
-	s->fresh = false;
+	s->fresh = s->wants = false;
+	deaf_calm(&s->deaf);
 }
 
 /* ---- answers ---- */
@@ -112,8 +129,10 @@ enter_master(const struct vrrp_params *p, struct vrrp_state s, mono_t now, enum 
 	struct vrrp_outcome out;
 
 	s.role = VRRP_MASTER;
-	s.holding = s.late = s.fresh = false;
+	s.holding = s.late = s.fresh = s.wants = false;
 	s.heard = (struct vrrp_heard){ 0 };
+	s.release = (struct vrrp_release){ 0 };
+	deaf_return(&s.deaf, now);
 	s.interval_us = p->interval_us;
 	s.preempt_at = s.lower_at = MONO_NEVER;
 	s.answers = 0;
@@ -146,8 +165,11 @@ enter_fault(struct vrrp_state s, const struct vrrp_event *ev, unsigned actions)
 	struct vrrp_outcome out;
 
 	s.role = VRRP_FAULT;
-	s.holding = false;
+	s.holding = s.wants = false;
 	s.heard = (struct vrrp_heard){ 0 };
+	deaf_calm(&s.deaf);
+	if (!s.release.force) /* others take over because of the fault, too */
+		s.release = (struct vrrp_release){ 0 };
 	s.deadline = s.preempt_at = s.lower_at = MONO_NEVER;
 	out = act(s, actions);
 	out.reason = (struct vrrp_reason){ .why = VRRP_WHY_FAULT, .cause = ev->cause };
@@ -164,15 +186,40 @@ enter_init(unsigned actions)
 	return out;
 }
 
+/* It is time to take over; a sync group's members do so together (group.h). */
+static struct vrrp_outcome
+take_over(
+    const struct vrrp_params *p, struct vrrp_state s, mono_t now, const struct vrrp_reason *reason)
+{
+	struct vrrp_outcome out;
+
+	if (p->grouped) {
+		s.wants = true;
+		s.deadline = MONO_NEVER;
+		return stay(s);
+	}
+	out = enter_master(p, s, now, reason->why);
+	out.reason = *reason;
+	return out;
+}
+
 /* Taking part: the Startup event of 6.4.1. */
 static struct vrrp_outcome
 take_part(const struct vrrp_params *p, struct vrrp_state s, mono_t now, enum vrrp_why why)
 {
+	bool owner = s.priority == VRRP_PRIORITY_OWNER && !s.pending && !s.release.on;
+	struct vrrp_outcome out;
+
 	s.interval_us = p->interval_us;
 	s.heard = (struct vrrp_heard){ 0 };
-	if (s.priority == VRRP_PRIORITY_OWNER && !s.pending)
+	if (owner && !p->grouped)
 		return enter_master(p, s, now, VRRP_WHY_OWNER);
-	return enter_backup(p, s, VRRP_WAIT_DOWN, now, (struct vrrp_reason){ .why = why });
+	out = enter_backup(p, s, VRRP_WAIT_DOWN, now, (struct vrrp_reason){ .why = why });
+	if (owner) {
+		out.next.wants = true;
+		out.next.deadline = MONO_NEVER;
+	}
+	return out;
 }
 
 /* A priority of 0 would be a resignation on the wire: a caller's slip must not become one. */
@@ -181,6 +228,16 @@ take_priority(struct vrrp_state *s, const struct vrrp_event *ev)
 {
 	s->priority = MAX(ev->priority, 1);
 	s->pending = ev->pending;
+}
+
+/* Being deaf is over, and with the operator's word his release. */
+static struct vrrp_state
+unbarred(struct vrrp_state s, bool by_operator)
+{
+	s.deaf = (struct vrrp_deaf){ 0 };
+	if (by_operator)
+		s.release = (struct vrrp_release){ 0 };
+	return s;
 }
 
 /* ---- INIT and FAULT ---- */
@@ -223,6 +280,14 @@ on_fault(const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_eve
 		if (s.priority == 0)
 			return enter_init(0); /* not started yet */
 		return take_part(p, s, now, VRRP_WHY_FAULT_CLEARED);
+	case VRRP_EV_RELEASE:
+		s.release = (struct vrrp_release){ .on = ev->force,
+			.force = ev->force,
+			.until = ev->hold_us > 0 ? mono_add(now, ev->hold_us) : MONO_NEVER };
+		return stay(s);
+	case VRRP_EV_RESUME:
+	case VRRP_EV_PATH_CHANGED:
+		return stay(unbarred(s, ev->kind == VRRP_EV_RESUME));
 	case VRRP_EV_STOP:
 		return enter_init(0);
 	default:
@@ -243,18 +308,31 @@ note_heard(struct vrrp_heard *h, const struct vrrp_advert *a, mono_t now)
 	h->at = now;
 }
 
+/* The named departure: nopreempt does not protect a master that has lowered itself. */
+static bool
+is_degraded(const struct vrrp_params *p, const struct vrrp_state *s)
+{
+	return p->take_degraded && s->heard.priority < s->heard.best;
+}
+
 /*
- * Is the master we hear one to take over from?  Preempt_Mode (6.1), an owner
- * in any case, and the named departure: nopreempt leaves a healthy master of
- * lower priority alone, but not one that has lowered itself.
+ * Does the master we hear lose against us?  Preempt_Mode (6.1), an owner in any
+ * case; nopreempt leaves a healthy master of lower priority alone.
  */
+static bool
+loses(const struct vrrp_params *p, const struct vrrp_state *s)
+{
+	return s->priority > s->heard.priority &&
+	       (p->preempt || s->priority == VRRP_PRIORITY_OWNER || is_degraded(p, s));
+}
+
+/* ... and is it one to take over from, now? */
 static bool
 may_take(const struct vrrp_params *p, const struct vrrp_state *s)
 {
-	if (s->priority <= s->heard.priority)
+	if (s->deaf.on || (s->release.on && s->release.force))
 		return false;
-	return p->preempt || s->priority == VRRP_PRIORITY_OWNER ||
-	       (p->take_degraded && s->heard.priority < s->heard.best);
+	return loses(p, s) && (!s->release.on || is_degraded(p, s));
 }
 
 /* 6.4.2, an advert that we go by: wait a whole interval from now. */
@@ -262,11 +340,18 @@ static struct vrrp_outcome
 follow(const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_advert *a, mono_t now)
 {
 	unsigned actions = s.holding ? VRRP_DEL_VIPS : 0;
+	struct vrrp_deaf deaf;
 
 	if (p->version == 3)
 		s.interval_us = a->interval_us;
+	if (a->priority > s.priority)
+		s.deaf.on = false; /* backup of this one in any case */
+	deaf = s.deaf;
+	if (deaf.on)
+		deaf_hear(&deaf, s.interval_us, loses(p, &s) && !s.pending, now);
 	s.holding = s.late = false;
 	wait_anew(&s, VRRP_WAIT_DOWN, now);
+	s.deaf = deaf;
 	rearm(p, &s, now);
 	return act(s, actions);
 }
@@ -293,6 +378,7 @@ challenge(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 	if (p->preempt_delay_us > 0 && mono_before(now, s.preempt_at)) {
 		s.wait = VRRP_WAIT_DOWN;
 		s.wait_from = now;
+		s.wants = false;
 	}
 	rearm(p, &s, now);
 	return act(s, actions);
@@ -305,8 +391,10 @@ backup_on_advert(
 	struct vrrp_outcome out;
 
 	note_heard(&s.heard, a, now);
-	if (a->priority != VRRP_PRIORITY_LEAVE)
+	if (a->priority != VRRP_PRIORITY_LEAVE) {
+		s.release.heard = s.release.on;
 		return may_take(p, &s) ? challenge(p, s, now) : follow(p, s, a, now);
+	}
 
 	wait_anew(&s, VRRP_WAIT_SKEW, now);
 	rearm(p, &s, now);
@@ -328,7 +416,13 @@ takeover_reason(const struct vrrp_params *p, const struct vrrp_state *s, mono_t 
 		.was = h->best,
 		.us = mono_until(heard ? h->at : s->wait_from, now) };
 
-	if (heard && h->priority == VRRP_PRIORITY_LEAVE)
+	if (s->release.on && !s->release.heard)
+		r.why = VRRP_WHY_NOBODY, r.us = mono_until(s->wait_from, now);
+	else if (s->deaf.probing)
+		r.why = VRRP_WHY_HEARD;
+	else if (s->priority == VRRP_PRIORITY_OWNER && !heard)
+		r.why = VRRP_WHY_OWNER;
+	else if (heard && h->priority == VRRP_PRIORITY_LEAVE)
 		r.why = VRRP_WHY_RESIGNED;
 	else if (!mono_is_never(s->preempt_at) && r.us < p->down_adverts * s->interval_us)
 		r.why = p->preempt || s->priority == VRRP_PRIORITY_OWNER ? VRRP_WHY_PREEMPT
@@ -336,14 +430,58 @@ takeover_reason(const struct vrrp_params *p, const struct vrrp_state *s, mono_t 
 	return r;
 }
 
+/*
+ * Deaf: an advert, but no addresses.  Whoever hears it falls silent; one
+ * interval and a skew time after its last advert we know.
+ */
+static struct vrrp_outcome
+probe(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
+{
+	struct vrrp_outcome out;
+
+	s.wait = VRRP_WAIT_LISTEN;
+	s.wait_from = s.heard.at;
+	deaf_calm(&s.deaf);
+	s.deaf.probing = true;
+	rearm(p, &s, now);
+	out = act(s, VRRP_SEND_ADVERT);
+	out.reason = (struct vrrp_reason){ .why = VRRP_WHY_PROBE, .peer = s.heard.source };
+	return out;
+}
+
+/* The operator's word, or its time is over: the ordinary rules, as if it had never been. */
+static struct vrrp_outcome
+unbar(const struct vrrp_params *p, struct vrrp_state s, bool by_operator, mono_t now)
+{
+	bool barred = s.deaf.on || (by_operator && s.release.on);
+	struct vrrp_outcome out;
+
+	s = unbarred(s, by_operator);
+	rearm(p, &s, now);
+	out = stay(s);
+	if (barred)
+		out.reason.why = VRRP_WHY_UNBARRED;
+	return out;
+}
+
 static struct vrrp_outcome
 backup_on_timer(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 {
-	struct vrrp_outcome out;
+	struct vrrp_outcome out = stay(s);
 	struct vrrp_reason reason;
 
 	if (mono_before(now, s.deadline))
-		return stay(s); /* woken early: not an error */
+		return out; /* woken early: not an error */
+	if (s.release.on && !mono_before(now, s.release.until)) {
+		s.release = (struct vrrp_release){ 0 };
+		rearm(p, &s, now);
+		out = stay(s);
+		out.reason.why = VRRP_WHY_UNBARRED;
+		if (mono_before(now, s.deadline))
+			return out;
+	}
+	if (s.deaf.on && !mono_before(now, s.deaf.fire_at) && mono_before(now, takeover_at(p, &s)))
+		return probe(p, s, now);
 	if (s.pending) {
 		s.deadline = MONO_NEVER; /* due as soon as VRRP_EV_PRIORITY ends that */
 		return stay(s);
@@ -362,9 +500,7 @@ backup_on_timer(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 		return stay(s);
 	}
 	reason = takeover_reason(p, &s, now);
-	out = enter_master(p, s, now, reason.why);
-	out.reason = reason;
-	return out;
+	return take_over(p, s, now, &reason);
 }
 
 /* The sum changed: the running wait is measured anew, and a claim may have lost its ground. */
@@ -378,6 +514,7 @@ backup_on_priority(
 	take_priority(&s, ev);
 	if (!mono_is_never(s.preempt_at) && !may_take(p, &s))
 		wait_anew(&s, VRRP_WAIT_DOWN, s.heard.at);
+	s.wants &= !s.pending;
 	rearm(p, &s, now);
 	out = stay(s);
 	if (was != s.priority)
@@ -386,6 +523,48 @@ backup_on_priority(
 			.priority = s.priority,
 			.ours = s.priority,
 			.cause = ev->cause };
+	return out;
+}
+
+static struct vrrp_release
+released(const struct vrrp_params *p, const struct vrrp_state *s, const struct vrrp_event *ev,
+    mono_t now)
+{
+	return (struct vrrp_release){ .on = true,
+		.force = ev->force,
+		.until = ev->hold_us > 0 ? mono_add(now, ev->hold_us) : MONO_NEVER,
+		.give_up_at = mono_add(now, 2 * vrrp_down_us(p, s->priority, p->interval_us)) };
+}
+
+/* Not master, and not to become it: what runs towards it begins anew. */
+static struct vrrp_outcome
+backup_on_release(
+    const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_event *ev, mono_t now)
+{
+	unsigned actions = s.holding ? VRRP_DEL_VIPS : 0;
+	struct vrrp_outcome out;
+
+	s.release = released(p, &s, ev, now);
+	s.release.heard = s.heard.source.family != AF_UNSPEC && s.heard.priority > 0;
+	s.holding = s.late = false;
+	wait_anew(&s, VRRP_WAIT_DOWN, s.release.heard ? s.heard.at : now);
+	rearm(p, &s, now);
+	out = act(s, actions);
+	out.reason = (struct vrrp_reason){ .why = VRRP_WHY_RELEASED, .cause = ev->cause };
+	return out;
+}
+
+/* All members want to take over: the reason is that of the one time it was ours alone to do so. */
+static struct vrrp_outcome
+backup_on_group(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
+{
+	struct vrrp_reason reason = takeover_reason(p, &s, now);
+	struct vrrp_outcome out;
+
+	if (!s.wants)
+		return stay(s);
+	out = enter_master(p, s, now, reason.why);
+	out.reason = reason;
 	return out;
 }
 
@@ -405,6 +584,13 @@ on_backup(const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_ev
 		return stay(s);
 	case VRRP_EV_FAULT:
 		return enter_fault(s, ev, s.holding ? VRRP_DEL_VIPS : 0);
+	case VRRP_EV_RELEASE:
+		return backup_on_release(p, s, ev, now);
+	case VRRP_EV_RESUME:
+	case VRRP_EV_PATH_CHANGED:
+		return unbar(p, s, ev->kind == VRRP_EV_RESUME, now);
+	case VRRP_EV_GROUP_MASTER:
+		return backup_on_group(p, s, now);
 	case VRRP_EV_STOP:
 		return enter_init(s.holding ? VRRP_DEL_VIPS : 0);
 	default:
@@ -453,6 +639,7 @@ speak(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 {
 	s.deadline = mono_add(now, p->interval_us);
 	s.answers = 0;
+	deaf_told(&s.deaf, now);
 	return act(s, VRRP_SEND_ADVERT | VRRP_RENEW_LEASE);
 }
 
@@ -468,6 +655,7 @@ master_on_timer(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 	if (!mono_before(now, s.deadline))
 		s.deadline = mono_add(now, p->interval_us);
 	s.answers = 0;
+	deaf_told(&s.deaf, now);
 	/* The other one has fallen silent: what it told the segment is to be corrected. */
 	if (!mono_is_never(s.lower_at) &&
 	    mono_until(s.lower_at, now) > p->interval_us + p->interval_us / 2) {
@@ -475,6 +663,22 @@ master_on_timer(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 		actions |= VRRP_ANNOUNCE;
 	}
 	return act(s, actions);
+}
+
+/* Another one is master from here on. */
+static struct vrrp_outcome
+yield_to(const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_advert *a,
+    enum vrrp_why why, unsigned actions, mono_t now)
+{
+	struct vrrp_outcome out;
+
+	if (p->version == 3)
+		s.interval_us = a->interval_us;
+	s.heard = (struct vrrp_heard){ 0 };
+	note_heard(&s.heard, a, now);
+	out = enter_backup(p, s, VRRP_WAIT_DOWN, now, about_peer(why, a, &s));
+	out.actions |= actions;
+	return out;
 }
 
 /*
@@ -486,14 +690,21 @@ static struct vrrp_outcome
 answer_lower(
     const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_advert *a, mono_t now)
 {
+	bool may_yield = p->yield_when_deaf && !a->other_addrs && s.priority != VRRP_PRIORITY_OWNER;
 	struct vrrp_outcome out;
 	unsigned actions = 0;
+
+	if (may_yield && deaf_contest(&s.deaf, a, a->priority == s.priority, now)) {
+		deaf_give_way(&s.deaf, p->preempt_delay_us, now);
+		return yield_to(p, s, a, VRRP_WHY_DEAF, VRRP_DEL_VIPS | VRRP_SEND_RESIGN, now);
+	}
 
 	if (mono_is_never(s.lower_at))
 		actions |= VRRP_ANNOUNCE;
 	s.lower_at = now;
 	if ((p->version == 3 || p->answer_lower) && s.answers < ANSWERS_MAX) {
 		s.answers++;
+		deaf_told(&s.deaf, now);
 		actions |= VRRP_SEND_ADVERT;
 	}
 	out = act(s, actions);
@@ -516,15 +727,7 @@ master_on_advert(
 	}
 	if (!higher && !tie)
 		return answer_lower(p, s, a, now);
-
-	if (p->version == 3)
-		s.interval_us = a->interval_us;
-	s.heard = (struct vrrp_heard){ 0 };
-	note_heard(&s.heard, a, now);
-	out = enter_backup(
-	    p, s, VRRP_WAIT_DOWN, now, about_peer(higher ? VRRP_WHY_HIGHER : VRRP_WHY_TIE, a, &s));
-	out.actions |= VRRP_DEL_VIPS;
-	return out;
+	return yield_to(p, s, a, higher ? VRRP_WHY_HIGHER : VRRP_WHY_TIE, VRRP_DEL_VIPS, now);
 }
 
 /* The peers learn of a new priority at once, not with the next advert in turn. */
@@ -547,6 +750,18 @@ master_on_priority(
 	return out;
 }
 
+/* The operator's word, or another member's: addresses and right are let go. */
+static struct vrrp_outcome
+let_go(const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_event *ev,
+    enum vrrp_why why, mono_t now)
+{
+	struct vrrp_outcome out = enter_backup(
+	    p, s, VRRP_WAIT_DOWN, now, (struct vrrp_reason){ .why = why, .cause = ev->cause });
+
+	out.actions |= VRRP_DEL_VIPS | VRRP_SEND_RESIGN;
+	return out;
+}
+
 static struct vrrp_outcome
 on_master(const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_event *ev, mono_t now)
 {
@@ -559,6 +774,9 @@ on_master(const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_ev
 		return enter_fault(s, ev, VRRP_DEL_VIPS | VRRP_SEND_RESIGN);
 	case VRRP_EV_HANDOVER:
 		return act(s, VRRP_SEND_HANDOVER | VRRP_RENEW_LEASE);
+	case VRRP_EV_RELEASE:
+		s.release = released(p, &s, ev, now);
+		return let_go(p, s, ev, VRRP_WHY_RELEASED, now);
 	default:
 		break;
 	}
@@ -576,6 +794,11 @@ on_master(const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_ev
 		out = act(s, VRRP_ADD_VIPS | VRRP_ANNOUNCE);
 		out.reason = (struct vrrp_reason){ .why = VRRP_WHY_VIP_LOST };
 		return out;
+	case VRRP_EV_RESUME:
+	case VRRP_EV_PATH_CHANGED:
+		return stay(unbarred(s, false));
+	case VRRP_EV_GROUP_BACKUP:
+		return let_go(p, s, ev, VRRP_WHY_GROUP, now);
 	default:
 		return stay(s);
 	}
@@ -612,6 +835,9 @@ vrrp_adjust(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 	case VRRP_BACKUP:
 		if (!learned)
 			s.interval_us = p->interval_us;
+		s.wants &= p->grouped;
+		if (!p->yield_when_deaf)
+			s.deaf = (struct vrrp_deaf){ 0 };
 		rearm(p, &s, now);
 		break;
 	case VRRP_MASTER:

@@ -12,6 +12,7 @@
 #define VRRPD_FSM_H
 
 #include "common/mono.h"
+#include "vrrpd/deaf.h"
 #include "vrrpd/event.h"
 
 struct vrrp_params {		  /* fixed between two reloads */
@@ -26,9 +27,12 @@ struct vrrp_params {		  /* fixed between two reloads */
 	bool answer_lower; /* v2: a master answers a losing advert at once, as v3 says */
 	bool fast_preempt; /* outranking the master we hear, wait one skew time, not a down interval
 			    */
-	bool fresh_verdicts; /* ... and for VRRP_EV_VERDICTS, because weighted trackers exist */
-	bool take_degraded;  /* nopreempt does not protect a master that lowered its priority */
-	bool listen_late;    /* waking too late as master: listen before going on */
+	bool fresh_verdicts;  /* ... and for VRRP_EV_VERDICTS, because weighted trackers exist */
+	bool take_degraded;   /* nopreempt does not protect a master that lowered its priority */
+	bool listen_late;     /* waking too late as master: listen before going on */
+	bool yield_when_deaf; /* give way to a lower master that does not hear us (deaf.h) */
+
+	bool grouped; /* of a sync group: takes over with VRRP_EV_GROUP_MASTER only (group.h) */
 };
 
 /* Who was last heard as master, and what it said. */
@@ -37,6 +41,20 @@ struct vrrp_heard {
 	uint8_t priority;   /* 0: it has let go */
 	uint8_t best;	    /* the highest since it is the one we hear */
 	mono_t at;
+};
+
+/*
+ * The operator's release (VRRP_EV_RELEASE).  Until another master was heard we
+ * do not take over; if none is for two master-down intervals we do: nobody took
+ * over.  After that the master heard is not preempted either, or a release would
+ * last one skew time; it ends with that master, with 'until' or with
+ * VRRP_EV_RESUME.  Forced: we do not take over, whatever happens.
+ */
+struct vrrp_release {
+	bool on, force;
+	bool heard;	   /* another master, since */
+	mono_t until;	   /* MONO_NEVER: until VRRP_EV_RESUME */
+	mono_t give_up_at; /* not forced, not heard: take over */
 };
 
 struct vrrp_state { /* a value: copy it freely.  Zeroed means INIT */
@@ -59,9 +77,12 @@ struct vrrp_state { /* a value: copy it freely.  Zeroed means INIT */
 	bool late;	   /* the present wait already is the second look after waking late */
 	mono_t preempt_at; /* not before; MONO_NEVER: the master heard is not to be preempted */
 	bool fresh;	   /* verdicts are in for the present takeover */
+	bool wants;	   /* grouped: it is time to take over, the others are waited for */
+	struct vrrp_release release; /* BACKUP; forced: FAULT too */
 
 	mono_t lower_at; /* MASTER: the last losing advert; MONO_NEVER: uncontested */
 	uint8_t answers; /* to such, since our last advert in turn */
+	struct vrrp_deaf deaf;
 };
 
 struct vrrp_outcome {
