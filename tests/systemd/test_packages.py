@@ -200,8 +200,7 @@ def test_a_real_configuration_by_reload(machine):
                "chmod 755 /usr/local/bin/asked")
     before = pids(machine)
     configure(machine, CONF)
-    for name in DAEMONS:
-        machine.run("systemctl", "reload", UNITS[name])
+    machine.run("trivet", "reload")
     until(lambda: has_vip(machine), "the address is there")
     until(lambda: machine.sh("ss -Hltn 'sport = :80'").stdout, "proxyd listens on a low port")
     # The script's user is root: it ran in the runner's unit, not in a sandbox.
