@@ -95,8 +95,9 @@ same_question(const struct conf *a_conf, const struct check_conf *a, const struc
 		       same_bytes(a->expect, a->expect_size, b->expect, b->expect_size);
 	case CHECK_PROCESS:
 		return strcmp(a->process, b->process) == 0 && a->quorum == b->quorum;
+	default:
+		return false; /* a kind we do not make: nothing is lost by beginning anew */
 	}
-	return false;
 }
 
 /* ---- from one configuration to the next ---- */

@@ -3,7 +3,25 @@
  */
 #include "checkd/probe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+/* A kind that the configuration knows and this checkd does not make: failed, not skipped. */
+static void
+start_unknown(struct probe *p)
+{
+	char detail[PROBE_DETAIL_MAX];
+	const struct probe_result result = { .reason = REASON_SYSTEM, .detail = detail };
+
+	snprintf(detail, sizeof(detail), "this checkd makes no %s checks",
+	    check_kind_str(p->conf->kind));
+	p->events.on_result(p->events.aux, &result);
+}
+
+static const struct probe_class probe_unknown = {
+	.size = sizeof(struct probe),
+	.start = start_unknown,
+};
 
 static const struct probe_class *const classes[] = {
 	[CHECK_SCRIPT] = &probe_script,
@@ -12,10 +30,17 @@ static const struct probe_class *const classes[] = {
 	[CHECK_PROCESS] = &probe_process,
 };
 
+static const struct probe_class *
+class_of(enum check_kind kind)
+{
+	return (size_t)kind < ARRAY_LEN(classes) && classes[kind] != NULL ? classes[kind]
+									  : &probe_unknown;
+}
+
 struct probe *
 probe_new(struct probe_env *env, const struct check_conf *conf, const struct probe_events *events)
 {
-	const struct probe_class *class = classes[conf->kind];
+	const struct probe_class *class = class_of(conf->kind);
 	struct probe *p = xcalloc(1, class->size);
 
 	p->class = class;

@@ -37,6 +37,10 @@ render_target(const struct check_conf *conf, struct text *out)
 		if (conf->quorum > 1)
 			text_addf(out, " quorum %u", conf->quorum);
 		return;
+	default:
+		if (conf->endpoint.addr.family != AF_UNSPEC)
+			text_add(out, endpoint_format(&conf->endpoint, where));
+		return;
 	}
 }
 
