@@ -51,10 +51,13 @@ deaf_give_way(struct vrrp_deaf *d, int64_t delay_us, mono_t now)
 }
 
 void
-deaf_hear(struct vrrp_deaf *d, int64_t interval_us, bool wanted, mono_t now)
+deaf_hear(
+    struct vrrp_deaf *d, const struct addr *source, int64_t interval_us, bool wanted, mono_t now)
 {
 	if (d->probing)
 		probe_later(d, 2 * d->wait_us, now);
+	if (!addr_equal(source, &d->peer))
+		d->probe_at = mono_max(d->probe_at, mono_add(d->trouble_at, DEAF_PROBE_MAX_US));
 	d->fire_at = wanted && !mono_before(now, d->probe_at) ? mono_add(now, interval_us / 2)
 							      : MONO_NEVER;
 }

@@ -45,8 +45,13 @@ void deaf_told(struct vrrp_deaf *, mono_t now);
 /* Master no longer; the first probe is due in a minute, not before 'delay_us'. */
 void deaf_give_way(struct vrrp_deaf *, int64_t delay_us, mono_t now);
 
-/* Backup: the present master goes on.  'wanted': we would take over if it could hear us. */
-void deaf_hear(struct vrrp_deaf *, int64_t interval_us, bool wanted, mono_t now);
+/*
+ * Backup: the present master 'source' goes on.  'wanted': we would take over if
+ * it could hear us.  If it is another one than 'peer' its silence will say
+ * nothing about that: there is no probe before the longest time is over.
+ */
+void deaf_hear(
+    struct vrrp_deaf *, const struct addr *source, int64_t interval_us, bool wanted, mono_t now);
 
 /* Backup: no probe is under way or waiting to be sent any more. */
 void deaf_calm(struct vrrp_deaf *);

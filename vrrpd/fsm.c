@@ -348,7 +348,7 @@ follow(const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_adver
 		s.deaf.on = false; /* backup of this one in any case */
 	deaf = s.deaf;
 	if (deaf.on)
-		deaf_hear(&deaf, s.interval_us, loses(p, &s) && !s.pending, now);
+		deaf_hear(&deaf, &a->source, s.interval_us, loses(p, &s) && !s.pending, now);
 	s.holding = s.late = false;
 	wait_anew(&s, VRRP_WAIT_DOWN, now);
 	s.deaf = deaf;
@@ -384,12 +384,31 @@ challenge(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 	return act(s, actions);
 }
 
+/*
+ * Whoever gives way because it is deaf lets go while the other master goes on:
+ * who hears both has nothing to do.
+ */
+static bool
+lets_go_beside(const struct vrrp_params *p, const struct vrrp_state *s, const struct vrrp_advert *a,
+    mono_t now)
+{
+	return p->yield_when_deaf && a->priority == VRRP_PRIORITY_LEAVE &&
+	       s->heard.priority != VRRP_PRIORITY_LEAVE &&
+	       !addr_equal(&s->heard.source, &a->source) &&
+	       mono_until(s->heard.at, now) <= s->interval_us && !may_take(p, s);
+}
+
 static struct vrrp_outcome
 backup_on_advert(
     const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_advert *a, mono_t now)
 {
 	struct vrrp_outcome out;
 
+	if (lets_go_beside(p, &s, a, now)) {
+		out = stay(s);
+		out.reason = about_peer(VRRP_WHY_LEAVE_HEARD, a, &s);
+		return out;
+	}
 	note_heard(&s.heard, a, now);
 	if (a->priority != VRRP_PRIORITY_LEAVE) {
 		s.release.heard = s.release.on;
@@ -496,6 +515,7 @@ backup_on_timer(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 		s.wait_from = now;
 		if (!mono_is_never(s.preempt_at))
 			s.preempt_at = mono_add(now, skew(p, &s));
+		s.release.give_up_at = mono_add(now, skew(p, &s));
 		rearm(p, &s, now);
 		return stay(s);
 	}

@@ -3,7 +3,8 @@
  *
  * After each step of a router: its role and its addresses agree, its timer lies
  * ahead and not too far, a master is heard and keeps its lease, nobody resigns
- * and stays, nobody takes over who may not, or speaks first after a stall.
+ * and stays, nobody takes over who may not (no verdict, nopreempt, released,
+ * deaf), or speaks first after a stall.  On a good LAN nobody is deaf.
  *
  * Once nothing was done to the network for settle_us (and nothing is lost or
  * cut any more): exactly one holds the address if anybody can, no better one
@@ -85,6 +86,18 @@ judge_vip(struct world *w, const struct router *r)
 		judge_fail(w, "%s is %s and keeps the address", r->name, vrrp_role_str(s->role));
 }
 
+/* How far ahead a backup's timer may be, MONO_NEVER included. */
+static int64_t
+longest_wait(const struct router *r)
+{
+	const struct vrrp_state *s = &r->state;
+	int64_t down = vrrp_down_us(&r->params, 1, MAX(s->interval_us, r->params.interval_us));
+
+	if (s->pending || s->wants || (r->released && r->released_force))
+		return INT64_MAX;
+	return r->released ? 2 * down : vrrp_down_us(&r->params, 1, s->interval_us);
+}
+
 static void
 judge_deadline(struct world *w, const struct router *r, const struct vrrp_event *ev)
 {
@@ -98,8 +111,7 @@ judge_deadline(struct world *w, const struct router *r, const struct vrrp_event 
 			judge_fail(w, "%s is %s with a timer", r->name, vrrp_role_str(s->role));
 		break;
 	case VRRP_BACKUP:
-		if (mono_is_never(s->deadline) ? !s->pending
-					       : left > vrrp_down_us(&r->params, 1, s->interval_us))
+		if (left > longest_wait(r))
 			judge_fail(w, "%s is BACKUP and waits too long", r->name);
 		break;
 	case VRRP_MASTER:
@@ -128,14 +140,17 @@ judge_actions(struct world *w, const struct router *r, const struct vrrp_state *
     const struct vrrp_outcome *out)
 {
 	bool leaves = before->role == VRRP_MASTER && out->next.role != VRRP_MASTER;
-	bool out_of_it = out->next.role == VRRP_INIT || out->next.role == VRRP_FAULT;
+	bool out_of_it = out->next.role == VRRP_INIT || out->next.role == VRRP_FAULT ||
+			 out->reason.why == VRRP_WHY_DEAF || out->reason.why == VRRP_WHY_RELEASED ||
+			 out->reason.why == VRRP_WHY_GROUP;
+	bool probes = out->reason.why == VRRP_WHY_PROBE && out->actions == VRRP_SEND_ADVERT;
 
 	if ((out->actions & VRRP_SEND_RESIGN) != 0 && !(leaves && out_of_it))
 		judge_fail(w, "%s resigns and stays", r->name);
 	if (leaves && out_of_it && (out->actions & VRRP_SEND_RESIGN) == 0)
 		judge_fail(w, "%s leaves without a word", r->name);
 	if ((out->actions & (VRRP_SEND_ADVERT | VRRP_RENEW_LEASE)) != 0 &&
-	    out->next.role != VRRP_MASTER)
+	    out->next.role != VRRP_MASTER && !probes)
 		judge_fail(w, "%s speaks as %s", r->name, vrrp_role_str(out->next.role));
 	if ((out->actions & VRRP_SEND_ADVERT) != 0 && r->state.priority == 0)
 		judge_fail(w, "%s advertises priority 0 as its own", r->name);
@@ -159,6 +174,31 @@ judge_stall(struct world *w, const struct router *r, const struct vrrp_state *be
 		    (double)silent / (double)SECOND);
 }
 
+/* The operator's word holds, until somebody else was heard or nobody came. */
+static void
+judge_release(struct world *w, const struct router *r)
+{
+	int64_t since = mono_until(r->released_at, w->now);
+
+	if (!r->released || !mono_before(w->now, r->released_until))
+		return;
+	if (r->released_force || (!r->released_heard && mono_before(w->now, r->nobody_at)))
+		judge_fail(w, "%s takes over %.4f s after it was released", r->name,
+		    (double)since / (double)SECOND);
+}
+
+/* Whoever gave way does not come back to a master that it hears, unless that heard a probe. */
+static void
+judge_deaf(struct world *w, const struct router *r, const struct vrrp_state *before)
+{
+	int64_t silent = mono_until(r->heard_at, w->now);
+
+	if (before->deaf.on && !before->deaf.probing &&
+	    silent < r->params.down_adverts * before->interval_us)
+		judge_fail(w, "%s is deaf and takes over from a master that it heard %.4f s ago",
+		    r->name, (double)silent / (double)SECOND);
+}
+
 /*
  * Not before there is a verdict; and under nopreempt to the letter, not from a
  * master that is still heard.
@@ -172,6 +212,8 @@ judge_takeover(struct world *w, const struct router *r, const struct vrrp_state 
 
 	if (ev->kind == VRRP_EV_RESUME_MASTER)
 		return;
+	judge_release(w, r);
+	judge_deaf(w, r, before);
 	if (r->pending)
 		judge_fail(w, "%s takes over without a verdict", r->name);
 	if (!p->preempt && !p->take_degraded && r->priority != VRRP_PRIORITY_OWNER &&
@@ -187,10 +229,14 @@ judge_lease_end(struct world *w, const struct router *r)
 		judge_fail(w, "%s is MASTER and lets its lease end", r->name);
 }
 
-/* Whole for long enough, with nothing done to it. */
+/* Whole for long enough, with nothing done to it, and nobody kept off by the operator or by being
+ * deaf. */
 static bool
 is_calm(const struct world *w)
 {
+	for (unsigned i = 0; i < w->n_routers; i++)
+		if (w->routers[i].alive && (w->routers[i].released || w->routers[i].state.deaf.on))
+			return false;
 	for (unsigned i = 0; i < w->n_routers; i++)
 		for (unsigned k = 0; k < w->n_routers; k++)
 			if (w->lan.cut[i][k])
@@ -211,6 +257,8 @@ judge_step(struct world *w, const struct router *r, const struct vrrp_state *bef
 	judge_silence(w, r, before);
 	judge_actions(w, r, before, out);
 	judge_stall(w, r, before, out);
+	if (j->strict && out->reason.why == VRRP_WHY_DEAF)
+		judge_fail(w, "%s is deaf on a good LAN", r->name);
 	if (before->role != VRRP_MASTER && out->next.role == VRRP_MASTER) {
 		judge_takeover(w, r, before, ev);
 		j->moves++;

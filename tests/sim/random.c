@@ -50,6 +50,7 @@ group_params(struct run *run)
 	p.fresh_verdicts = rng_chance(g, 300);
 	p.take_degraded = rng_chance(g, 500);
 	p.listen_late = run->climate == PROCESSES || rng_chance(g, 800);
+	p.yield_when_deaf = rng_chance(g, 600);
 	if (rng_chance(g, 200))
 		p.preempt_delay_us = rng_between(g, 1, 10) * p.interval_us;
 	run->interval_us = p.interval_us;
@@ -175,6 +176,21 @@ do_lose_vip(struct run *run)
 }
 
 static void
+do_release(struct run *run)
+{
+	struct router *r = anyone(run);
+	bool force = rng_chance(&run->w->rng, 400);
+
+	router_release(run->w, r, force, rng_chance(&run->w->rng, 300) ? intervals(run, 1, 90) : 0);
+}
+
+static void
+do_resume(struct run *run)
+{
+	router_resume(run->w, anyone(run));
+}
+
+static void
 do_crash(struct run *run)
 {
 	struct router *r = anyone(run);
@@ -248,6 +264,8 @@ static const struct {
 	{ do_priority, { true, true, true, true, true } },
 	{ do_priority, { true, true, true, true, true } },
 	{ do_lose_vip, { true, true, false, true, true } },
+	{ do_release, { true, true, true, true, true } },
+	{ do_resume, { true, true, true, true, true } },
 	{ do_crash, { false, true, false, false, true } },
 	{ do_restart, { false, true, false, false, true } },
 	{ do_stall, { false, true, false, false, true } },
@@ -278,6 +296,7 @@ mend(struct run *run)
 	for (unsigned i = 0; i < w->n_routers; i++) {
 		struct router *r = &w->routers[i];
 
+		router_resume(w, r);
 		if (r->faulted && !rng_chance(&w->rng, 100))
 			router_fault(w, r, false);
 		if (!r->alive && mono_is_never(r->start_at) && !rng_chance(&w->rng, 100))

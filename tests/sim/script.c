@@ -4,7 +4,7 @@
  *	version 3			2 or 3; 3 unless said.  These five go before
  *	interval 100ms			  the routers they are for; 1s
  *	preempt off			on unless said
- *	option fast degraded ...	fast fresh degraded answer late: these and no others
+ *	option fast degraded ...	fast fresh degraded answer late deaf: these and no others
  *	delay 10s			preempt_delay; 0
  *	router A 100			a router of that priority; addresses 10.0.0.1, .2 ...
  *	lan 1ms..5ms loss 10% twice 5%	delay; loss and doubled packets if any; 1ms..1ms
@@ -20,6 +20,9 @@
  *	fault A | clear A
  *	priority A 80
  *	unaddress A			somebody deletes the VIP
+ *	release A [force] [10s]		the operator's word, for so long at most
+ *	resume A
+ *	path A				its link or its peers changed
  *	cut A -> B | cut A - B		one way, both ways
  *	join				nothing is cut any more
  *
@@ -30,7 +33,7 @@
  *	role A BACKUP
  *	holders A B | none		who has the address just now
  *	count				start counting anew
- *	moves 1				so many takeovers since then
+ *	moves 1 | moves at most 9	so many takeovers since then
  *	overlap 5ms | outage 650ms	since then at most so long two, nobody
  *	calm				from here nothing may change (judge.c)
  *
@@ -141,7 +144,7 @@ do_option(struct script *s)
 		bool *flag;
 	} flags[] = { { "fast", &p->fast_preempt }, { "fresh", &p->fresh_verdicts },
 		{ "degraded", &p->take_degraded }, { "answer", &p->answer_lower },
-		{ "late", &p->listen_late } };
+		{ "late", &p->listen_late }, { "deaf", &p->yield_when_deaf } };
 
 	for (size_t k = 0; k < ARRAY_LEN(flags); k++)
 		*flags[k].flag = false;
@@ -283,6 +286,27 @@ do_unaddress(struct script *s)
 }
 
 static void
+do_release(struct script *s)
+{
+	bool force = is(s, 2, "force");
+	unsigned hold = 2 + force;
+
+	router_release(s->w, router(s, 1), force, hold < s->n_words ? duration(s, hold) : 0);
+}
+
+static void
+do_resume(struct script *s)
+{
+	router_resume(s->w, router(s, 1));
+}
+
+static void
+do_path(struct script *s)
+{
+	router_path(s->w, router(s, 1));
+}
+
+static void
 do_cut(struct script *s)
 {
 	long from = router(s, 1) - s->w->routers, to = router(s, 3) - s->w->routers;
@@ -404,7 +428,9 @@ do_count(struct script *s)
 static void
 do_moves(struct script *s)
 {
-	if (s->w->judge.moves != number(s, 1))
+	bool most = is(s, 1, "at") && is(s, 2, "most");
+
+	if (most ? s->w->judge.moves > number(s, 3) : s->w->judge.moves != number(s, 1))
 		judge_fail(s->w, "%u moves", s->w->judge.moves);
 }
 
@@ -459,6 +485,9 @@ static const struct {
 	{ "clear", do_clear, true },
 	{ "priority", do_priority, true },
 	{ "unaddress", do_unaddress, true },
+	{ "release", do_release, true },
+	{ "resume", do_resume, true },
+	{ "path", do_path, true },
 	{ "cut", do_cut, true },
 	{ "join", do_join, true },
 	{ "run", do_run, true },

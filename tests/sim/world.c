@@ -244,6 +244,7 @@ receive(struct world *w, struct router *r, const struct message *m)
 		return;
 	}
 	ev.advert = pkt.advert;
+	r->released_heard |= ev.advert.priority > 0;
 	feed(w, r, &ev);
 	r->heard_at = ev.advert.priority > 0 ? w->now : (mono_t){ 0 };
 }
@@ -291,7 +292,7 @@ end(struct router *r)
 	r->timer = r->verdicts_at = r->pending_until = MONO_NEVER;
 	r->asleep_until = (mono_t){ 0 };
 	r->n_inbox = 0;
-	r->lost_vip = false;
+	r->lost_vip = r->released = false;
 }
 
 void
@@ -395,6 +396,40 @@ router_lose_vip(struct world *w, struct router *r)
 		feed_kind(w, r, VRRP_EV_VIP_LOST);
 	else
 		r->lost_vip = r->alive;
+}
+
+void
+router_release(struct world *w, struct router *r, bool force, int64_t hold_us)
+{
+	judge_disturb(w);
+	if (!router_runs(w, r))
+		return;
+	r->released = true;
+	r->released_force = force;
+	r->released_heard = r->state.role == VRRP_BACKUP && r->heard_at.us > 0;
+	r->released_at = w->now;
+	r->nobody_at = mono_add(
+	    w->now, 2 * vrrp_down_us(&r->params, r->priority, r->params.interval_us));
+	r->released_until = hold_us > 0 ? mono_add(w->now, hold_us) : MONO_NEVER;
+	feed(w, r,
+	    &(struct vrrp_event){ .kind = VRRP_EV_RELEASE, .force = force, .hold_us = hold_us });
+}
+
+void
+router_resume(struct world *w, struct router *r)
+{
+	judge_disturb(w);
+	r->released = false;
+	if (router_runs(w, r))
+		feed_kind(w, r, VRRP_EV_RESUME);
+}
+
+void
+router_path(struct world *w, struct router *r)
+{
+	judge_disturb(w);
+	if (router_runs(w, r))
+		feed_kind(w, r, VRRP_EV_PATH_CHANGED);
 }
 
 /* ---- what happens next ---- */

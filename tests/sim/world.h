@@ -62,6 +62,10 @@ struct router {
 	mono_t said_at, said_before; /* the last advert, the one before */
 	mono_t heard_at; /* the last advert of a master that did not resign since; 0: none */
 	mono_t woke_at;	 /* from the last stall */
+
+	/* what the operator said, and what came of it; the judge's own book */
+	bool released, released_force, released_heard; /* ... another master, since */
+	mono_t released_at, released_until, nobody_at;
 };
 
 struct lan {
@@ -128,6 +132,9 @@ void router_fault(struct world *, struct router *, bool faulted);
 void router_priority(struct world *, struct router *, uint8_t priority);
 void router_verdict(struct world *, struct router *);  /* the pending one arrives */
 void router_lose_vip(struct world *, struct router *); /* ip address del */
+void router_release(struct world *, struct router *, bool force, int64_t hold_us);
+void router_resume(struct world *, struct router *);
+void router_path(struct world *, struct router *); /* its link or peers changed */
 
 /* Lease of the configuration: three intervals in whole seconds, at least one. */
 int64_t router_lease(const struct router *);
