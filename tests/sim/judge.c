@@ -257,6 +257,8 @@ judge_step(struct world *w, const struct router *r, const struct vrrp_state *bef
 	judge_silence(w, r, before);
 	judge_actions(w, r, before, out);
 	judge_stall(w, r, before, out);
+	if (out->reason.why == VRRP_WHY_PROBE)
+		judge_disturb(w); /* what follows has this cause */
 	if (j->strict && out->reason.why == VRRP_WHY_DEAF)
 		judge_fail(w, "%s is deaf on a good LAN", r->name);
 	if (before->role != VRRP_MASTER && out->next.role == VRRP_MASTER) {
