@@ -361,6 +361,7 @@ router_fault(struct world *w, struct router *r, bool faulted)
 	if (r->faulted == faulted || (r->alive && !router_runs(w, r)))
 		return;
 	r->faulted = faulted;
+	r->released &= r->released_force; /* a fault makes others take over as well */
 	if (r->alive)
 		feed_kind(w, r, faulted ? VRRP_EV_FAULT : VRRP_EV_FAULT_CLEARED);
 }
@@ -404,7 +405,7 @@ router_release(struct world *w, struct router *r, bool force, int64_t hold_us)
 	judge_disturb(w);
 	if (!router_runs(w, r))
 		return;
-	r->released = true;
+	r->released = force || r->state.role != VRRP_FAULT;
 	r->released_force = force;
 	r->released_heard = r->state.role == VRRP_BACKUP && r->heard_at.us > 0;
 	r->released_at = w->now;
@@ -419,9 +420,10 @@ void
 router_resume(struct world *w, struct router *r)
 {
 	judge_disturb(w);
+	if (!router_runs(w, r))
+		return;
 	r->released = false;
-	if (router_runs(w, r))
-		feed_kind(w, r, VRRP_EV_RESUME);
+	feed_kind(w, r, VRRP_EV_RESUME);
 }
 
 void
