@@ -136,13 +136,16 @@ $(B)/tests/net/busd: $(B)/obj/tests/net/busd.o $(B)/libshell.a $(B)/libcore.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+# Most of a network test is waiting for a protocol's timers, so many run side by side.
+TEST_JOBS ?= 8
 test-net: all $(B)/tests/net/busd
-	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) tests/net
+	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(TEST_JOBS) \
+		$(PYTEST_ARGS) tests/net
 
 # ---- what this tree needs from Debian 12 ----
 DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libmnl-dev libcap-dev \
 	libsystemd-dev
-DEPS_TEST  := libcmocka-dev python3 python3-pytest python3-scapy tshark tcpdump iproute2 iputils-ping \
+DEPS_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-scapy tshark tcpdump iproute2 iputils-ping \
 	nftables procps psmisc curl socat keepalived nginx-light libnginx-mod-stream haproxy frr
 DEPS_HOUSE := git clang clang-format libclang-rt-dev cppcheck mandoc debhelper dpkg-dev fakeroot \
 	lintian systemd systemd-container mmdebstrap dbus
