@@ -172,6 +172,7 @@ void suite_check(struct binder *);
 
 /* conf.c: what a struct holds, freed. */
 void check_conf_done(struct check_conf *);
+void check_http_done(struct http_conf *); /* checks_http.c */
 void vrrp_conf_done(struct vrrp_conf *);
 void script_conf_done(struct conf_script *);
 

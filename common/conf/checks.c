@@ -1,13 +1,11 @@
 /*
  * checks.c - vrrp_script and check blocks, and the command lines in them.
  */
-#include "common/conf/bind.h"
+#include "common/conf/checks.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define DAY (86400 * US_PER_S)
 
 /* ---- command lines ---- */
 
@@ -191,7 +189,7 @@ script_add(struct binder *b, const struct stmt *s, size_t user_at, bool is_notif
 		c.user = xstrdup(conf->script_user);
 		c.group = conf->script_group != NULL ? xstrdup(conf->script_group) : NULL;
 	}
-	conf->scripts = xreallocarray(conf->scripts, conf->n_scripts + 1, sizeof(*conf->scripts));
+	conf->scripts = conf_grow(conf->scripts, conf->n_scripts, sizeof(*conf->scripts));
 	conf->scripts[conf->n_scripts] = c;
 	*ret_script = conf->n_scripts++;
 	return true;
@@ -199,17 +197,9 @@ script_add(struct binder *b, const struct stmt *s, size_t user_at, bool is_notif
 
 /* ---- one check ---- */
 
-struct draft {
-	struct check_conf check;    /* first: the binders of one field reach into it */
-	const struct stmt *command; /* its script, bound when its user is known */
-	const char *user, *group;
-	const struct directive *type; /* NULL: none so far */
-	bool inert;		      /* of a type that has no effect yet */
-};
-
-/* The type of a check is its first business: one, and only one. */
-static bool
-set_type(struct binder *b, const struct stmt *s, const struct directive *d, struct draft *draft)
+bool
+check_set_type(
+    struct binder *b, const struct stmt *s, const struct directive *d, struct draft *draft)
 {
 	if (draft->type != NULL) {
 		bind_say(b, CONF_ERROR, stmt_pos(s), "'%s' beside '%s': a check has one type",
@@ -225,7 +215,7 @@ bind_script(struct binder *b, struct stmt *s, const struct directive *d, void *o
 {
 	struct draft *draft = object;
 
-	if (!set_type(b, s, d, draft))
+	if (!check_set_type(b, s, d, draft))
 		return;
 	draft->check.kind = CHECK_SCRIPT;
 	draft->command = s;
@@ -244,7 +234,7 @@ bind_port(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	const struct word *w = &s->words[1];
 	int64_t port;
 
-	if (!set_type(b, s, d, draft))
+	if (!check_set_type(b, s, d, draft))
 		return;
 	c->kind = CHECK_PORT;
 	if (strchr(w->text, ':') == NULL) {
@@ -261,43 +251,6 @@ bind_port(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 		    s->words[2].text);
 }
 
-#define EXCHANGE_MAX 4096 /* what a check may send or wait for */
-
-/* tcp addr:port [send "..."] [expect "..."] */
-static void
-bind_tcp(struct binder *b, struct stmt *s, const struct directive *d, void *object)
-{
-	struct draft *draft = object;
-	struct check_conf *c = &draft->check;
-
-	if (!set_type(b, s, d, draft))
-		return;
-	c->kind = CHECK_TCP;
-	if (endpoint_parse(s->words[1].text, &c->endpoint) < 0)
-		bind_say(b, CONF_ERROR, s->words[1].pos,
-		    "'%.64s' is not ADDRESS:PORT (names are not resolved here)", s->words[1].text);
-	for (size_t i = 2; i < s->n_words; i += 2) {
-		const struct word *w = &s->words[i];
-		bool send = strcmp(w->text, "send") == 0;
-		char **to = send ? &c->send : &c->expect;
-
-		if (!send && strcmp(w->text, "expect") != 0) {
-			bind_say(
-			    b, CONF_ERROR, w->pos, "'%.64s' is neither send nor expect", w->text);
-			return;
-		}
-		if (i + 1 == s->n_words || strlen(w[1].text) > EXCHANGE_MAX ||
-		    w[1].text[0] == '\0') {
-			bind_say(b, CONF_ERROR, w->pos, "'%s' takes 1 to %d bytes", w->text,
-			    EXCHANGE_MAX);
-			return;
-		}
-		free(*to);
-		*to = xstrdup(w[1].text);
-		*(send ? &c->send_size : &c->expect_size) = strlen(*to);
-	}
-}
-
 /* process NAME [quorum N] */
 static void
 bind_process(struct binder *b, struct stmt *s, const struct directive *d, void *object)
@@ -306,7 +259,7 @@ bind_process(struct binder *b, struct stmt *s, const struct directive *d, void *
 	struct check_conf *c = &draft->check;
 	int64_t quorum;
 
-	if (!set_type(b, s, d, draft))
+	if (!check_set_type(b, s, d, draft))
 		return;
 	c->kind = CHECK_PROCESS;
 	if (s->words[1].text[0] == '\0')
@@ -328,7 +281,7 @@ bind_inert_type(struct binder *b, struct stmt *s, const struct directive *d, voi
 {
 	struct draft *draft = object;
 
-	if (!set_type(b, s, d, draft))
+	if (!check_set_type(b, s, d, draft))
 		return;
 	draft->inert = true;
 	bind_say(
@@ -395,14 +348,14 @@ bind_time(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 
 /* clang-format off */
 #define COMMON_ROWS \
-	{ "interval", 1, 1, 0, bind_time, C(interval_us), 10 * US_PER_MS, 30 * DAY, NULL }, \
-	{ "timeout", 1, 1, 0, bind_time, C(timeout_us), 0, 30 * DAY, NULL }, \
+	{ "interval", 1, 1, 0, bind_time, C(interval_us), 10 * US_PER_MS, 30 * CHECK_DAY, NULL }, \
+	{ "timeout", 1, 1, 0, bind_time, C(timeout_us), 0, 30 * CHECK_DAY, NULL }, \
 	{ "rise", 1, 1, 0, bind_unsigned, C(rise), 1, 65535, NULL }, \
 	{ "fall", 1, 1, 0, bind_unsigned, C(fall), 1, 65535, NULL }, \
 	{ "weight", 1, 2, 0, bind_weight, 0, 0, 0, NULL }, \
 	{ "user", 1, 2, 0, bind_user, 0, 0, 0, NULL }, \
 	{ "init_fail", 0, 1, 0, bind_flag, C(init_fail), 0, 0, NULL }, \
-	{ "hold", 1, 1, 0, bind_time, C(hold_us), 0, DAY, NULL }, \
+	{ "hold", 1, 1, 0, bind_time, C(hold_us), 0, CHECK_DAY, NULL }, \
 	{ "on_lost", 1, 1, 0, bind_on_lost, 0, 0, 0, NULL }
 
 static const struct directive script_rows[] = {
@@ -414,18 +367,25 @@ static const struct directive check_rows[] = {
 	{ "script", 1, MANY, 0, bind_script, 0, 0, 0, NULL },
 	{ "port", 1, 2, 0, bind_port, 0, 0, 0, NULL },
 	{ "process", 1, 3, 0, bind_process, 0, 0, 0, NULL },
-	{ "tcp", 1, 5, 0, bind_tcp, 0, 0, 0, NULL },
-	{ "http", 1, MANY, 0, bind_inert_type, 0, 0, 0, NULL },
-	{ "https", 1, MANY, 0, bind_inert_type, 0, 0, 0, NULL },
-	{ "ping", 1, MANY, 0, bind_inert_type, 0, 0, 0, NULL },
-	{ "dns", 1, MANY, 0, bind_inert_type, 0, 0, 0, NULL },
-	{ "smtp", 1, MANY, 0, bind_inert_type, 0, 0, 0, NULL },
-	{ "udp", 1, MANY, 0, bind_inert_type, 0, 0, 0, NULL },
+	{ "tcp", 1, 5, 0, check_bind_tcp, 0, 0, 0, NULL },
+	{ "http", 1, MANY, 0, check_bind_http, 0, 0, 0, NULL },
+	{ "https", 1, MANY, 0, check_bind_http, 0, 0, 0, NULL },
+	{ "ping", 1, 1, 0, check_bind_ping, 0, 0, 0, NULL },
+	{ "dns", 2, 3, 0, check_bind_dns, 0, 0, 0, NULL },
+	{ "smtp", 1, 1, 0, check_bind_smtp, 0, 0, 0, NULL },
+	{ "udp", 1, 5, 0, check_bind_udp, 0, 0, 0, NULL },
 	{ "file", 1, MANY, 0, bind_inert_type, 0, 0, 0, NULL },
 	COMMON_ROWS,
 	{ "reverse", 0, 1, 0, bind_flag, C(reverse), 0, 0, NULL },
-	KNOWN("method"), KNOWN("status"), KNOWN("header"), KNOWN("expect"), KNOWN("verify"),
-	KNOWN("sni"), KNOWN("ca"),
+	{ "status", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
+	{ "expect", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
+	{ "method", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
+	{ "header", 1, 1, D_REPEAT, check_bind_http_option, 0, 0, 0, NULL },
+	{ "keep_alive", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
+	{ "verify", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
+	{ "sni", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
+	{ "ca", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
+	{ "expiry_warning", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
 };
 /* clang-format on */
 
@@ -463,7 +423,7 @@ name_taken(struct binder *b, const struct stmt *s)
 static void
 add_inert(struct binder *b, const struct stmt *s, bool broken)
 {
-	b->inert = xreallocarray(b->inert, b->n_inert + 1, sizeof(*b->inert));
+	b->inert = conf_grow(b->inert, b->n_inert, sizeof(*b->inert));
 	b->inert[b->n_inert++] = (struct inert){ xstrdup(s->words[1].text), stmt_name(s), broken };
 }
 
@@ -538,7 +498,7 @@ complete(struct binder *b, const struct stmt *s, struct draft *draft)
 		    c->name);
 		return false;
 	}
-	if (name_taken(b, s) || draft->inert)
+	if (name_taken(b, s) || draft->inert || !check_http_complete(b, s, draft))
 		return false;
 	if (c->kind == CHECK_SCRIPT && !take_dev_tcp(b, c, &draft->command->words[1]))
 		return add_command(b, draft);
@@ -572,8 +532,7 @@ checks_bind(struct binder *b, struct stmt *s, bool is_vrrp_script)
 	b->in = &in;
 	if (bind_room(b, draft.check.pos, conf->n_checks, CONF_NAMES_MAX, "checks") &&
 	    complete(b, s, &draft)) {
-		conf->checks = xreallocarray(
-		    conf->checks, conf->n_checks + 1, sizeof(*conf->checks));
+		conf->checks = conf_grow(conf->checks, conf->n_checks, sizeof(*conf->checks));
 		conf->checks[conf->n_checks++] = draft.check;
 	} else {
 		add_inert(b, s, !draft.inert);

@@ -18,6 +18,11 @@ static const char *const check_kind_names[] = {
 	[CHECK_PORT] = "port",
 	[CHECK_TCP] = "tcp",
 	[CHECK_PROCESS] = "process",
+	[CHECK_HTTP] = "http",
+	[CHECK_PING] = "ping",
+	[CHECK_DNS] = "dns",
+	[CHECK_SMTP] = "smtp",
+	[CHECK_UDP] = "udp",
 };
 
 const char *
@@ -71,6 +76,9 @@ check_conf_done(struct check_conf *c)
 	free(c->send);
 	free(c->expect);
 	free(c->process);
+	free(c->host);
+	free(c->dns_name);
+	check_http_done(c->http);
 }
 
 void

@@ -36,8 +36,41 @@ struct conf_host {
 
 /* ---- checks ---- */
 
-enum check_kind { CHECK_SCRIPT, CHECK_PORT, CHECK_TCP, CHECK_PROCESS };
+enum check_kind {
+	CHECK_SCRIPT,
+	CHECK_PORT,
+	CHECK_TCP,
+	CHECK_PROCESS,
+	CHECK_HTTP, /* and https */
+	CHECK_PING,
+	CHECK_DNS,
+	CHECK_SMTP,
+	CHECK_UDP,
+};
 const char *check_kind_str(enum check_kind); /* "script", "port", ... */
+
+struct status_range {
+	uint16_t low, high; /* 100..599, both in it */
+};
+
+/* What an http or https check asks, and what answer is a good one. */
+struct http_conf {
+	char *url;
+	bool tls;
+	char *method;	/* NULL: GET */
+	char **headers; /* "Name: value"; secrets */
+	size_t n_headers;
+	struct status_range *statuses; /* none: 200 to 399 */
+	size_t n_statuses;
+	char *expect;  /* in the body; NULL: whatever it is */
+	bool is_regex; /* a POSIX extended regular expression, else plain text */
+	bool keep_alive;
+	bool verify;		   /* the certificate: chain, name, dates; on */
+	char *sni;		   /* ask for this name, and verify it; NULL: the URL's */
+	char *ca;		   /* file of certificates to trust; NULL: the system's */
+	int64_t expiry_warning_us; /* warn so long before a certificate ends; 0: never */
+	bool has_tls_option;	   /* one was written */
+};
 
 struct check_conf {
 	char *name;
@@ -57,15 +90,30 @@ struct check_conf {
 	char **argv;
 	size_t argc;
 	size_t script; /* index into conf.scripts */
-	/* CHECK_PORT (addr may be AF_UNSPEC: any address), CHECK_TCP */
+	/* CHECK_PORT (addr may be AF_UNSPEC: any address), and all that ask a peer. */
 	struct endpoint endpoint;
 	bool udp;
+	char *host; /* the peer by name: its address is to be found; NULL: it is in 'endpoint' */
 	char *send, *expect; /* NULL: not given */
 	size_t send_size, expect_size;
 	/* CHECK_PROCESS */
 	char *process;
 	unsigned quorum;
+	/* CHECK_HTTP */
+	struct http_conf *http;
+	/* CHECK_DNS */
+	char *dns_name;
+	uint16_t dns_type;
 };
+
+struct text;
+
+/* The peer as written: "10.0.0.1:25", "mail.example:25", "10.0.0.1". */
+void check_peer_format(const struct check_conf *, struct text *);
+const char *dns_type_str(uint16_t); /* "AAAA"; "" for a type no check can have */
+
+/* Do both ask the same peer the same question, whatever the times? */
+bool check_same_peer(const struct check_conf *, const struct check_conf *);
 
 /*
  * Everything the runner may ever start, in the order of the file; the index is

@@ -88,10 +88,31 @@ add_words(struct description *d, const char *name, char *const *words, size_t n)
 /* ---- the objects ---- */
 
 static void
+add_http(struct description *d, const struct http_conf *h)
+{
+	struct text statuses = { 0 };
+
+	for (size_t i = 0; i < h->n_statuses; i++)
+		text_addf(&statuses, "%s%u-%u", i > 0 ? "," : "", h->statuses[i].low,
+		    h->statuses[i].high);
+	add(d, "url", "%s", h->url);
+	add(d, "method", "%s", h->method != NULL ? h->method : "GET");
+	add(d, "status", "%s", text_str(&statuses));
+	add(d, "expect", "%s%s", h->is_regex ? "regex " : "", h->expect != NULL ? h->expect : "");
+	add_words(d, "header", h->headers, h->n_headers);
+	d->fields[d->n - 1].secret = true;
+	add_flag(d, "verify", h->verify);
+	add_flag(d, "keep_alive", h->keep_alive);
+	add(d, "sni", "%s", h->sni != NULL ? h->sni : "");
+	add(d, "ca", "%s", h->ca != NULL ? h->ca : "");
+	add_time(d, "expiry_warning", h->expiry_warning_us);
+	text_done(&statuses);
+}
+
+static void
 describe_check(const struct conf *conf, const void *object, struct description *d)
 {
 	const struct check_conf *c = object;
-	char text[ENDPOINT_STRLEN];
 
 	add(d, "type", "%s", check_kind_str(c->kind));
 	if (c->kind == CHECK_SCRIPT) {
@@ -103,9 +124,16 @@ describe_check(const struct conf *conf, const void *object, struct description *
 	} else if (c->kind == CHECK_PROCESS) {
 		add(d, "process", "%s", c->process);
 		add(d, "quorum", "%u", c->quorum);
+	} else if (c->kind == CHECK_HTTP) {
+		add_http(d, c->http);
 	} else {
-		add(d, "address", "%s%s", endpoint_format(&c->endpoint, text),
-		    c->udp ? " udp" : "");
+		struct text peer = { 0 };
+
+		check_peer_format(c, &peer);
+		add(d, "address", "%s%s", text_str(&peer), c->udp ? " udp" : "");
+		text_done(&peer);
+		if (c->kind == CHECK_DNS)
+			add(d, "name", "%s %s", c->dns_name, dns_type_str(c->dns_type));
 		add(d, "send", "%s", c->send != NULL ? c->send : "");
 		add(d, "expect", "%s", c->expect != NULL ? c->expect : "");
 	}

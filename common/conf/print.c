@@ -106,9 +106,62 @@ tree_print(const struct tree *tree)
 	return text_take(&t);
 }
 
+/* The size of the word at 'p', with its quotes. */
+static size_t
+word_size(const char *p)
+{
+	size_t n = 1;
+
+	if (*p != '"')
+		return strcspn(p, " \n");
+	while (p[n] != '\0' && p[n] != '"' && p[n] != '\n')
+		n += p[n] == '\\' && p[n + 1] != '\0' ? 2 : 1;
+	return n + (p[n] == '"');
+}
+
+/* A header's name, and not what it says. */
+static void
+add_redacted_header(struct text *t, const char *word, size_t size)
+{
+	const char *colon = memchr(word, ':', size);
+
+	text_add_n(t, word, colon != NULL ? (size_t)(colon + 1 - word) : 1);
+	text_add(t, "********");
+	if (word[0] == '"')
+		text_add(t, "\"");
+}
+
+/* The line of an http check: behind each word "header" stands one. */
+static void
+add_redacted_http(struct text *t, const char *line, size_t size)
+{
+	static const char header[] = "header";
+	const char *end = line + size;
+	bool is_header = false;
+
+	while (line < end) {
+		size_t blanks = strspn(line, " \t\n"), n = word_size(line + blanks);
+
+		text_add_n(t, line, blanks);
+		line += blanks;
+		if (is_header && n > 0)
+			add_redacted_header(t, line, n);
+		else
+			text_add_n(t, line, n);
+		is_header = n == strlen(header) && strncmp(line, header, n) == 0;
+		line += n;
+	}
+}
+
+static bool
+begins_with(const char *line, const char *word)
+{
+	return strncmp(line, word, strlen(word)) == 0;
+}
+
 /*
  * The normal form is regular: a password stands alone on its line, and nothing
- * else begins one with that word.
+ * else begins one with that word; so do the lines of http checks.
  */
 char *
 text_redact(const char *normal)
@@ -118,11 +171,15 @@ text_redact(const char *normal)
 
 	while (*normal != '\0') {
 		size_t size = strcspn(normal, "\n"), tabs = strspn(normal, "\t");
+		const char *line = normal + tabs;
 
 		size += normal[size] == '\n';
-		if (strncmp(normal + tabs, word, strlen(word)) == 0) {
+		if (begins_with(line, word)) {
 			text_add_n(&t, normal, tabs + strlen(word));
 			text_add(&t, "********\n");
+		} else if (begins_with(line, "header ") || begins_with(line, "http ") ||
+			   begins_with(line, "https ")) {
+			add_redacted_http(&t, normal, size);
 		} else {
 			text_add_n(&t, normal, size);
 		}

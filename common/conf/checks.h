@@ -1,0 +1,40 @@
+/*
+ * checks.h - a check block while it is being bound.  The block and what runs a
+ * command stand in checks.c, what asks over the network in checks_net.c, http
+ * and https in checks_http.c.
+ *
+ * Internal to common/conf.
+ */
+#ifndef COMMON_CONF_CHECKS_H
+#define COMMON_CONF_CHECKS_H
+
+#include "common/conf/bind.h"
+
+#define CHECK_DAY (86400 * US_PER_S)
+
+struct draft {
+	struct check_conf check;    /* first: the binders of one field reach into it */
+	const struct stmt *command; /* its script, bound when its user is known */
+	const char *user, *group;
+	const struct directive *type; /* NULL: none so far */
+	bool inert;		      /* of a type that has no effect yet */
+};
+
+/* The type of a check is its first business: one, and only one; false: said. */
+bool check_set_type(struct binder *, const struct stmt *, const struct directive *, struct draft *);
+
+bind_fn check_bind_tcp, check_bind_udp, check_bind_ping, check_bind_dns, check_bind_smtp;
+bind_fn check_bind_http;	/* http URL ..., https URL ... */
+bind_fn check_bind_http_option; /* the same words, each a statement */
+
+/* Options of http without a URL and the like; false: said, and there is no check. */
+bool check_http_complete(struct binder *, const struct stmt *block, const struct draft *);
+
+/* Where it asks: an address or a name, with a port (0: it has none).  False: said. */
+bool check_bind_peer(
+    struct binder *, const struct word *, uint16_t default_port, struct check_conf *);
+
+/* Is it the name of a host? */
+bool check_is_host_name(const char *text);
+
+#endif

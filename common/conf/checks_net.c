@@ -1,0 +1,308 @@
+/*
+ * checks_net.c - checks that ask a peer: tcp, udp, ping, dns, smtp.
+ */
+#include "common/conf/checks.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXCHANGE_MAX	4096 /* what a check may send or wait for */
+#define NAME_LENGTH_MAX 253  /* RFC 1035, 2.3.4, as text */
+#define LABEL_MAX	63
+#define PORT_SMTP	25
+#define PORT_DNS	53
+
+/* ---- the peer ---- */
+
+bool
+check_is_host_name(const char *text)
+{
+	size_t label = 0, length = strlen(text);
+	bool digits_only = true;
+
+	if (length == 0 || length > NAME_LENGTH_MAX)
+		return false;
+	for (const char *p = text; *p != '\0'; p++) {
+		bool digit = *p >= '0' && *p <= '9';
+		bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || *p == '_';
+
+		if (*p == '.' ? label == 0 : !digit && !letter && (*p != '-' || label == 0))
+			return false;
+		label = *p == '.' ? 0 : label + 1;
+		if (label > LABEL_MAX)
+			return false;
+		digits_only = digits_only && (digit || *p == '.');
+	}
+	return !digits_only; /* 10.4.7 is an address with something missing */
+}
+
+static bool
+no_peer(struct binder *b, const struct word *w, bool with_port)
+{
+	bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not %s", w->text,
+	    with_port ? "ADDRESS:PORT or NAME:PORT" : "an address or the name of a host");
+	return false;
+}
+
+/* "name:port", or "name" where there is a default. */
+static bool
+bind_named_peer(struct binder *b, const struct word *w, uint16_t default_port, struct check_conf *c)
+{
+	const char *colon = strchr(w->text, ':');
+	int64_t port = default_port;
+	char *host;
+
+	if (colon != NULL && (!parse_integer(colon + 1, &port) || port < 1 || port > 65535))
+		return no_peer(b, w, true);
+	if (colon == NULL && default_port == 0)
+		return no_peer(b, w, true);
+	host = colon != NULL ? xstrndup(w->text, (size_t)(colon - w->text)) : xstrdup(w->text);
+	if (!check_is_host_name(host)) {
+		free(host);
+		return no_peer(b, w, true);
+	}
+	free(c->host);
+	c->host = host;
+	c->endpoint.port = (uint16_t)port;
+	return true;
+}
+
+bool
+check_bind_peer(struct binder *b, const struct word *w, uint16_t default_port, struct check_conf *c)
+{
+	struct addr a;
+
+	if (endpoint_parse(w->text, &c->endpoint) == 0)
+		return true;
+	if (default_port != 0 && addr_parse(w->text, &a) == 0) {
+		c->endpoint = (struct endpoint){ a, default_port };
+		return true;
+	}
+	return bind_named_peer(b, w, default_port, c);
+}
+
+/* ---- send and expect ---- */
+
+static bool
+bind_exchange_word(struct binder *b, struct check_conf *c, const struct word *w, bool has_value)
+{
+	bool send = strcmp(w->text, "send") == 0;
+	char **to = send ? &c->send : &c->expect;
+
+	if (!send && strcmp(w->text, "expect") != 0) {
+		bind_say(b, CONF_ERROR, w->pos, "'%.64s' is neither send nor expect", w->text);
+		return false;
+	}
+	if (!has_value || strlen(w[1].text) > EXCHANGE_MAX || w[1].text[0] == '\0') {
+		bind_say(b, CONF_ERROR, w->pos, "'%s' takes 1 to %d bytes", w->text, EXCHANGE_MAX);
+		return false;
+	}
+	free(*to);
+	*to = xstrdup(w[1].text);
+	*(send ? &c->send_size : &c->expect_size) = strlen(*to);
+	return true;
+}
+
+static void
+bind_exchange(struct binder *b, const struct stmt *s, struct check_conf *c)
+{
+	for (size_t i = 2; i < s->n_words; i += 2)
+		if (!bind_exchange_word(b, c, &s->words[i], i + 1 < s->n_words))
+			return;
+}
+
+/* tcp addr:port [send "..."] [expect "..."] */
+void
+check_bind_tcp(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+
+	if (!check_set_type(b, s, d, draft))
+		return;
+	draft->check.kind = CHECK_TCP;
+	check_bind_peer(b, &s->words[1], 0, &draft->check);
+	bind_exchange(b, s, &draft->check);
+}
+
+/* udp addr:port send "..." [expect "..."] */
+void
+check_bind_udp(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+
+	if (!check_set_type(b, s, d, draft))
+		return;
+	draft->check.kind = CHECK_UDP;
+	check_bind_peer(b, &s->words[1], 0, &draft->check);
+	bind_exchange(b, s, &draft->check);
+	if (draft->check.send == NULL)
+		bind_say(b, CONF_ERROR, stmt_pos(s),
+		    "a udp check needs something to send, and is up when an answer comes");
+}
+
+/* ping addr */
+void
+check_bind_ping(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+	struct check_conf *c = &draft->check;
+	const struct word *w = &s->words[1];
+
+	if (!check_set_type(b, s, d, draft))
+		return;
+	c->kind = CHECK_PING;
+	if (addr_parse(w->text, &c->endpoint.addr) == 0)
+		return;
+	if (!check_is_host_name(w->text)) {
+		no_peer(b, w, false);
+		return;
+	}
+	free(c->host);
+	c->host = xstrdup(w->text);
+}
+
+/* smtp addr[:port] */
+void
+check_bind_smtp(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+
+	if (!check_set_type(b, s, d, draft))
+		return;
+	draft->check.kind = CHECK_SMTP;
+	check_bind_peer(b, &s->words[1], PORT_SMTP, &draft->check);
+}
+
+/* ---- dns ---- */
+
+static const struct {
+	const char *name;
+	uint16_t type;
+} dns_types[] = {
+	{ "A", 1 },
+	{ "NS", 2 },
+	{ "CNAME", 5 },
+	{ "SOA", 6 },
+	{ "PTR", 12 },
+	{ "MX", 15 },
+	{ "TXT", 16 },
+	{ "AAAA", 28 },
+	{ "SRV", 33 },
+};
+
+const char *
+dns_type_str(uint16_t type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(dns_types); i++)
+		if (dns_types[i].type == type)
+			return dns_types[i].name;
+	return "";
+}
+
+static bool
+find_dns_type(const char *name, uint16_t *ret_type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(dns_types); i++) {
+		if (strcasecmp(dns_types[i].name, name) != 0)
+			continue;
+		*ret_type = dns_types[i].type;
+		return true;
+	}
+	return false;
+}
+
+/* A name that can be asked for: "." too, and labels of digits. */
+static bool
+is_question(const char *name)
+{
+	size_t label = 0, length = strlen(name);
+
+	if (strcmp(name, ".") == 0)
+		return true;
+	if (length == 0 || length > NAME_LENGTH_MAX + 1)
+		return false;
+	for (const char *p = name; *p != '\0'; p++) {
+		if (*p <= ' ' || *p > '~' || (*p == '.' && label == 0))
+			return false;
+		label = *p == '.' ? 0 : label + 1;
+		if (label > LABEL_MAX)
+			return false;
+	}
+	return length <= NAME_LENGTH_MAX || name[length - 1] == '.';
+}
+
+/* dns server name [type] */
+void
+check_bind_dns(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct draft *draft = object;
+	struct check_conf *c = &draft->check;
+	const char *type = stmt_arg(s, 3);
+
+	if (!check_set_type(b, s, d, draft))
+		return;
+	c->kind = CHECK_DNS;
+	c->dns_type = 1;
+	check_bind_peer(b, &s->words[1], PORT_DNS, c);
+	if (!is_question(s->words[2].text))
+		bind_say(b, CONF_ERROR, s->words[2].pos, "'%.64s' is not a domain name",
+		    s->words[2].text);
+	free(c->dns_name);
+	c->dns_name = xstrdup(s->words[2].text);
+	if (type != NULL && !find_dns_type(type, &c->dns_type))
+		bind_say(b, CONF_ERROR, s->words[3].pos,
+		    "'%.64s' is none of A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT", type);
+}
+
+/* ---- saying what is asked ---- */
+
+void
+check_peer_format(const struct check_conf *c, struct text *out)
+{
+	char where[ENDPOINT_STRLEN];
+
+	if (c->host == NULL && c->endpoint.port == 0)
+		text_add(out, addr_format(&c->endpoint.addr, where));
+	else if (c->host == NULL)
+		text_add(out, endpoint_format(&c->endpoint, where));
+	else if (c->endpoint.port == 0)
+		text_add(out, c->host);
+	else
+		text_addf(out, "%s:%u", c->host, c->endpoint.port);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_http(const struct http_conf *a, const struct http_conf *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	if (!same_text(a->url, b->url) || !same_text(a->method, b->method) ||
+	    !same_text(a->expect, b->expect) || a->is_regex != b->is_regex ||
+	    !same_text(a->sni, b->sni) || !same_text(a->ca, b->ca) || a->verify != b->verify ||
+	    a->n_statuses != b->n_statuses || a->n_headers != b->n_headers)
+		return false;
+	for (size_t i = 0; i < a->n_statuses; i++)
+		if (a->statuses[i].low != b->statuses[i].low ||
+		    a->statuses[i].high != b->statuses[i].high)
+			return false;
+	for (size_t i = 0; i < a->n_headers; i++)
+		if (strcmp(a->headers[i], b->headers[i]) != 0)
+			return false;
+	return true;
+}
+
+bool
+check_same_peer(const struct check_conf *a, const struct check_conf *b)
+{
+	return a->kind == b->kind && endpoint_equal(&a->endpoint, &b->endpoint) &&
+	       same_text(a->host, b->host) && same_text(a->send, b->send) &&
+	       same_text(a->expect, b->expect) && same_text(a->dns_name, b->dns_name) &&
+	       a->dns_type == b->dns_type && same_http(a->http, b->http);
+}
