@@ -23,6 +23,9 @@ static const char *const reason_names[REASON_MAX] = {
 	[REASON_EXEC] = "exec",
 	[REASON_NOT_LISTENING] = "notListening",
 	[REASON_NO_PROCESS] = "noProcess",
+	[REASON_RESOLVE] = "resolve",
+	[REASON_TLS] = "tls",
+	[REASON_STATUS] = "status",
 	[REASON_PROTOCOL] = "protocol",
 	[REASON_SYSTEM] = "system",
 };

@@ -27,6 +27,9 @@ enum check_reason {
 	REASON_EXEC,	      /* a script that could not be run at all */
 	REASON_NOT_LISTENING, /* nobody listens on the port */
 	REASON_NO_PROCESS,    /* fewer processes than the quorum */
+	REASON_RESOLVE,	      /* the name in its target has no address */
+	REASON_TLS,	      /* no TLS, or a certificate that is not good */
+	REASON_STATUS,	      /* an HTTP status that is not one of the good ones */
 	REASON_PROTOCOL,      /* connected, but the answer was not the expected one */
 	REASON_SYSTEM,	      /* we could not look: no descriptors, no netlink ... */
 	REASON_MAX
