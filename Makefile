@@ -17,7 +17,8 @@ DESTDIR  ?=
 PKGS   := libuv jansson libmnl libcap libsystemd
 CFLAGS ?= -O2 -g
 WARN   := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
-override CPPFLAGS += -D_GNU_SOURCE -DTRIVET_VERSION='"$(VERSION)"' -I.
+LIBDIR   ?= $(prefix)/lib/trivet
+override CPPFLAGS += -D_GNU_SOURCE -DTRIVET_VERSION='"$(VERSION)"' -DTRIVET_LIBDIR='"$(LIBDIR)"' -I.
 override CFLAGS   += -std=gnu11 $(WARN) -fno-strict-aliasing -pthread
 ifneq ($(SANITIZE),)
 override CFLAGS   += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -28,6 +29,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 override CPPFLAGS += $(PKG_CFLAGS)
 
+comma := ,
 ifeq ($(V),)
 Q := @
 say = @printf '  %-7s %s\n' $(1) $(2)
@@ -41,16 +43,19 @@ CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix common/runner/,protocol.c secure.c output.c)) \
 	$(wildcard $(addprefix ipc/,varlink.c idl.c idl_check.c mirror.c)) \
 	$(wildcard $(addprefix vrrpd/,event.c fsm.c deaf.c packet.c announce.c priority.c group.c adopt.c record.c)) \
-	$(wildcard $(addprefix checkd/,verdict.c plan.c http.c expect.c dns.c smtp.c value.c)) \
+	$(wildcard $(addprefix checkd/,verdict.c plan.c http.c expect.c dns.c smtp.c)) \
 	$(wildcard $(addprefix proxyd/,pool.c pick.c flow.c wheel.c proxyproto.c)) \
 	$(wildcard $(addprefix ctl/,supervise.c table.c node.c page.c why.c pair.c whatif.c))
 
 # ---- the rest of common and ipc are shells that daemons share ----
 RUNNER_MAIN := $(wildcard $(addprefix common/runner/,main.c serve.c job.c run.c exec.c book.c cred.c host.c))
 SHELL_SRC   := $(filter-out $(CORE_SRC) $(RUNNER_MAIN),$(wildcard common/*.c common/runner/*.c ipc/*.c))
+# What only some need and is loaded when they do: libcurl and the 30 libraries behind it.
+MODULE_SRC  := checkd/probe_http_curl.c
+MODULES     := probe_http.so
 PROGRAMS    := vrrpd checkd proxyd trivet trivet-runner
 SRC_vrrpd   := $(filter-out $(CORE_SRC),$(wildcard vrrpd/*.c))
-SRC_checkd  := $(filter-out $(CORE_SRC),$(wildcard checkd/*.c))
+SRC_checkd  := $(filter-out $(CORE_SRC) $(MODULE_SRC),$(wildcard checkd/*.c))
 SRC_proxyd  := $(filter-out $(CORE_SRC),$(wildcard proxyd/*.c))
 SRC_trivet  := $(filter-out $(CORE_SRC),$(wildcard ctl/*.c))
 SRC_trivet-runner := $(wildcard $(RUNNER_MAIN))
@@ -69,7 +74,7 @@ C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] che
 	install deb test-systemd demo clean
 .DEFAULT_GOAL := all
 
-all: $(PROGRAMS:%=$(B)/%)
+all: $(PROGRAMS:%=$(B)/%) $(MODULES:%=$(B)/%)
 
 $(B)/obj/%.o: %.c
 	$(call say,CC,$<)
@@ -98,6 +103,14 @@ $(B)/$(1): $$(SRC_$(1):%.c=$(B)/obj/%.o) $(B)/libshell.a $(B)/libcore.a
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+# No undefined symbol, so that nothing of the program's is taken for granted: loading fails whole
+# or not at all.  (The sanitizers' own stay open until the program that loads it brings them.)
+$(MODULE_SRC:%.c=$(B)/obj/%.o): override CFLAGS += -fPIC
+$(B)/probe_http.so: $(B)/obj/checkd/probe_http_curl.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared $(if $(SANITIZE),,-Wl$(comma)-z$(comma)defs) -o $@ $^ \
+		$(shell pkg-config --libs libuv libcurl 2>/dev/null)
 
 # ---- tests without root or network ----
 check: check-unit check-sim check-config purity
@@ -144,9 +157,9 @@ test-net: all $(B)/tests/net/busd
 
 # ---- what this tree needs from Debian 12 ----
 DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libmnl-dev libcap-dev \
-	libsystemd-dev
+	libsystemd-dev libcurl4-openssl-dev
 DEPS_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-scapy tshark tcpdump iproute2 iputils-ping \
-	nftables procps psmisc curl socat keepalived nginx-light libnginx-mod-stream haproxy frr
+	nftables procps psmisc curl socat keepalived nginx-light libnginx-mod-stream haproxy frr openssl dnsmasq-base
 DEPS_HOUSE := git clang clang-format libclang-rt-dev cppcheck mandoc debhelper dpkg-dev fakeroot \
 	lintian systemd systemd-container mmdebstrap dbus
 deps:
@@ -212,6 +225,7 @@ put = install -D -m $(1) $(2) $(DESTDIR)$(3)
 install: all
 	$(Q)$(foreach p,$(SBIN),$(call put,755,$(B)/$(p),$(prefix)/sbin/$(p)) &&) \
 	$(call put,755,$(B)/trivet,$(prefix)/bin/trivet)
+	$(Q)$(foreach m,$(MODULES),$(call put,644,$(B)/$(m),$(LIBDIR)/$(m)) &&) :
 	$(Q)$(foreach u,$(UNITS),$(call put,644,$(u),$(UNITDIR)/$(notdir $(u))) &&) \
 	sed -i 's|^ExecStart=/usr/sbin/|ExecStart=$(prefix)/sbin/|' $(DESTDIR)$(UNITDIR)/trivet-*.service
 	$(Q)$(call put,644,packaging/tmpfiles.conf,$(TMPFILESDIR)/trivet.conf)

@@ -90,13 +90,13 @@ same_question(const struct conf *a_conf, const struct check_conf *a, const struc
 	case CHECK_PORT:
 		return endpoint_equal(&a->endpoint, &b->endpoint) && a->udp == b->udp;
 	case CHECK_TCP:
-		return endpoint_equal(&a->endpoint, &b->endpoint) &&
+		return check_same_peer(a, b) &&
 		       same_bytes(a->send, a->send_size, b->send, b->send_size) &&
 		       same_bytes(a->expect, a->expect_size, b->expect, b->expect_size);
 	case CHECK_PROCESS:
 		return strcmp(a->process, b->process) == 0 && a->quorum == b->quorum;
 	default:
-		return false; /* a kind we do not make: nothing is lost by beginning anew */
+		return check_same_peer(a, b);
 	}
 }
 

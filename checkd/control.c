@@ -3,6 +3,7 @@
  */
 #include "checkd/control.h"
 
+#include "checkd/now.h"
 #include "checkd/render.h"
 #include "ipc/publish.h"
 #include "ipc/service.h"
@@ -13,7 +14,7 @@ struct control {
 	struct service *service;
 	struct ipc_publisher *publisher;
 	struct ipc_collection collection;
-	struct ipc_method methods[2];
+	struct ipc_method methods[3];
 	const struct checks *checks; /* NULL until shown */
 };
 
@@ -60,6 +61,21 @@ monitor(struct ipc_call *call, json_t *parameters, void *aux)
 
 	ipc_publish_monitor(c->publisher, call, json_is_array(names) ? names : NULL,
 	    json_object_get(parameters, "heartbeatMs"));
+}
+
+static void
+check_now(struct ipc_call *call, json_t *parameters, void *aux)
+{
+	struct control *c = aux;
+	const char *name = json_string_value(json_object_get(parameters, "name"));
+	struct target *t = c->checks != NULL ? checks_find(c->checks, name) : NULL;
+
+	if (!ipc_call_peer(call)->is_ours)
+		ipc_error(call, "org.varlink.service.PermissionDenied", NULL);
+	else if (t == NULL)
+		ipc_error(call, "org.trivet.check.NoSuchCheck", json_pack("{ss}", "name", name));
+	else
+		now_serve(call, t, c->publisher);
 }
 
 /* ---- metrics ---- */
@@ -120,6 +136,7 @@ control_start(struct daemon *d, struct control **ret)
 	};
 	c->methods[0] = (struct ipc_method){ "org.trivet.check.ListChecks", list_checks, c };
 	c->methods[1] = (struct ipc_method){ "org.trivet.check.Monitor", monitor, c };
+	c->methods[2] = (struct ipc_method){ "org.trivet.check.CheckNow", check_now, c };
 	c->publisher = ipc_publisher_new(d->loop, d->epoch, &c->collection, 1);
 	ipc_server_add(service_server(c->service), c->methods, ARRAY_LEN(c->methods));
 	*ret = c;

@@ -5,6 +5,7 @@
 #include "checkd/checks.h"
 #include "checkd/control.h"
 #include "checkd/diag.h"
+#include "checkd/fetch.h"
 #include "checkd/record.h"
 #include "common/daemon.h"
 #include "common/log.h"
@@ -128,6 +129,7 @@ stop(struct daemon *d, enum daemon_stop how)
 	checks_free(c->checks);
 	runner_client_free(c->env.runner);
 	diag_free(c->env.diag);
+	fetch_module_free(c->env.fetch);
 	free(c->state_path);
 	daemon_exit(d, EXIT_OK);
 }

@@ -17,13 +17,16 @@
 #define PROBE_DETAIL_MAX 640 /* a line of output and some words */
 
 struct diag;
+struct fetch_module;
+struct probe_name;
 
 /* What probes share; one a daemon. */
 struct probe_env {
 	uv_loop_t *loop;
 	struct runner_client *runner;
-	const char *digest; /* of the configuration in force: what script numbers mean */
-	struct diag *diag;  /* the kernel's list of sockets */
+	const char *digest;	    /* of the configuration in force: what script numbers mean */
+	struct diag *diag;	    /* the kernel's list of sockets */
+	struct fetch_module *fetch; /* made by the first http check */
 };
 
 struct probe_result {
@@ -45,6 +48,9 @@ struct probe {
 	const struct check_conf *conf;
 	struct probe_env *env;
 	struct probe_events events;
+	/* Whom a run asks: what the configuration says, or the address found for its name. */
+	struct endpoint peer;
+	struct probe_name *name; /* the search for that address; NULL: nothing to find */
 };
 
 struct probe_class {
@@ -56,7 +62,8 @@ struct probe_class {
 	void (*done)(struct probe *); /* may be NULL */
 };
 
-extern const struct probe_class probe_script, probe_port, probe_tcp, probe_process;
+extern const struct probe_class probe_script, probe_port, probe_tcp, probe_process, probe_http,
+    probe_ping, probe_dns, probe_smtp, probe_udp;
 
 /* By the kind of 'conf'. */
 struct probe *probe_new(

@@ -297,7 +297,7 @@ start(struct probe *probe)
 {
 	struct tcp_probe *p = of(probe);
 	mono_t now = loop_now();
-	int fd = open_and_connect(&probe->conf->endpoint);
+	int fd = open_and_connect(&probe->peer);
 	struct attempt *a;
 
 	if (fd < 0) {

@@ -29,17 +29,20 @@ render_target(const struct check_conf *conf, struct text *out)
 		if (conf->udp)
 			text_add(out, " udp");
 		return;
-	case CHECK_TCP:
-		text_add(out, endpoint_format(&conf->endpoint, where));
+	case CHECK_HTTP:
+		text_add(out, conf->http->url);
+		return;
+	case CHECK_DNS:
+		check_peer_format(conf, out);
+		text_addf(out, " %s %s", conf->dns_name, dns_type_str(conf->dns_type));
 		return;
 	case CHECK_PROCESS:
 		text_add(out, conf->process);
 		if (conf->quorum > 1)
 			text_addf(out, " quorum %u", conf->quorum);
 		return;
-	default:
-		if (conf->endpoint.addr.family != AF_UNSPEC)
-			text_add(out, endpoint_format(&conf->endpoint, where));
+	default: /* they ask a peer */
+		check_peer_format(conf, out);
 		return;
 	}
 }

@@ -7,6 +7,7 @@
 #include "common/event.h"
 #include "common/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,10 @@
 /* Processes may die hundreds of times a second: more looks than this are not worth their cost. */
 #define WAKE_GAP_US (10 * USEC_PER_MSEC)
 
+/* Whoever asks for a run gets one, but a check's own pace is its configuration's. */
+#define ASK_GAP_US  (100 * USEC_PER_MSEC)
+#define WAITERS_MAX 16
+
 struct target {
 	const struct check_conf *conf;
 	struct probe *probe;
@@ -27,6 +32,8 @@ struct target {
 	struct target_status status;
 	mono_t began; /* the last run */
 	mono_t told;  /* on_change last */
+	TAILQ_HEAD(, target_waiter) waiters;
+	unsigned n_waiters;
 	struct target_events events;
 };
 
@@ -80,6 +87,57 @@ tell(struct target *t, mono_t now)
 	t->events.on_change(t->events.aux, t);
 }
 
+/* ---- who waits ---- */
+
+static void
+answer(struct target *t, struct target_waiter *w, const struct target *with)
+{
+	TAILQ_REMOVE(&t->waiters, w, entry);
+	t->n_waiters--;
+	w->on_verdict(w, with);
+}
+
+/* Those of the run that has ended; who asked while it was on waits for the next one. */
+static void
+answer_begun(struct target *t)
+{
+	struct target_waiter *w;
+
+	while ((w = TAILQ_FIRST(&t->waiters)) != NULL && w->begun)
+		answer(t, w, t);
+}
+
+static void
+arm(struct target *t)
+{
+	mono_t due = t->plan.due;
+
+	if (t->running)
+		return; /* its end arms */
+	if (t->n_waiters > 0)
+		due = mono_min(due, mono_add(t->began, ASK_GAP_US));
+	loop_timer_at(&t->timer, due);
+}
+
+int
+target_ask(struct target *t, struct target_waiter *w)
+{
+	if (t->n_waiters >= WAITERS_MAX)
+		return -EBUSY;
+	w->begun = false;
+	TAILQ_INSERT_TAIL(&t->waiters, w, entry);
+	t->n_waiters++;
+	arm(t);
+	return 0;
+}
+
+void
+target_forget(struct target *t, struct target_waiter *w)
+{
+	TAILQ_REMOVE(&t->waiters, w, entry);
+	t->n_waiters--;
+}
+
 /* ---- results ---- */
 
 static void
@@ -96,6 +154,15 @@ note_result(struct target *t, const struct probe_result *r, mono_t now)
 		s->failed_runs++;
 }
 
+/* Does somebody wait for the run that is on?  Then he is also told how young the verdict is. */
+static bool
+is_awaited(const struct target *t)
+{
+	const struct target_waiter *first = TAILQ_FIRST(&t->waiters);
+
+	return first != NULL && first->begun;
+}
+
 static void
 set_verdict(struct target *t, struct verdict next, mono_t now)
 {
@@ -110,7 +177,7 @@ set_verdict(struct target *t, struct verdict next, mono_t now)
 		log_failure(t);
 	}
 	if (next.state != before.state || next.reason != before.reason ||
-	    mono_until(t->told, now) >= REFRESH_US)
+	    mono_until(t->told, now) >= REFRESH_US || is_awaited(t))
 		tell(t, now);
 }
 
@@ -124,8 +191,9 @@ on_result(void *aux, const struct probe_result *r)
 	t->running = false;
 	note_result(t, r, now);
 	t->plan = plan_ended(t->plan, now);
-	loop_timer_at(&t->timer, t->plan.due);
 	set_verdict(t, verdict_step(&params, t->status.verdict, r->reason), now);
+	answer_begun(t);
+	arm(t);
 }
 
 /* ---- runs ---- */
@@ -133,6 +201,10 @@ on_result(void *aux, const struct probe_result *r)
 static void
 run(struct target *t)
 {
+	struct target_waiter *w;
+
+	TAILQ_FOREACH (w, &t->waiters, entry)
+		w->begun = true;
 	t->running = true;
 	t->began = loop_now();
 	t->plan = plan_began(t->plan);
@@ -176,6 +248,7 @@ target_new(struct probe_env *env, const struct check_conf *conf, size_t index, s
 
 	t->conf = conf;
 	t->events = *events;
+	TAILQ_INIT(&t->waiters);
 	t->status.verdict = verdict_init(&params);
 	t->status.checked = t->status.valid_until = MONO_NEVER;
 	t->status.changed = t->told = now;
@@ -196,8 +269,12 @@ on_timer_closed(struct loop_timer *timer)
 void
 target_free(struct target *t)
 {
+	struct target_waiter *w;
+
 	if (t == NULL)
 		return;
+	while ((w = TAILQ_FIRST(&t->waiters)) != NULL)
+		answer(t, w, NULL);
 	probe_free(t->probe);
 	loop_timer_close(&t->timer, on_timer_closed);
 }
@@ -208,8 +285,7 @@ target_rebind(struct target *t, const struct check_conf *conf)
 	t->conf = conf;
 	probe_rebind(t->probe, conf);
 	t->plan = plan_change(t->plan, conf->interval_us, loop_now());
-	if (!t->running)
-		loop_timer_at(&t->timer, t->plan.due);
+	arm(t);
 }
 
 void

@@ -8,6 +8,8 @@
 #include "checkd/probe.h"
 #include "common/loop.h"
 
+#include <sys/queue.h>
+
 /* What is known of a check; read by control.c and written down by record.c. */
 struct target_status {
 	struct verdict verdict;
@@ -38,6 +40,21 @@ void target_rebind(struct target *, const struct check_conf *conf);
 
 /* What an earlier process knew, before the first run. */
 void target_restore(struct target *, const struct target_status *);
+
+/*
+ * Somebody waits for a verdict of a run that begins after he asked; embedded
+ * in its owner, who may not touch it between target_ask and the answer.
+ */
+struct target_waiter {
+	TAILQ_ENTRY(target_waiter) entry;
+	bool begun; /* the run that will answer is on */
+	/* Once, after on_change; the waiter is the owner's again.  NULL: the check is gone. */
+	void (*on_verdict)(struct target_waiter *, const struct target *);
+};
+
+/* Runs it as soon as that may be.  0, or -EBUSY: too many wait already. */
+int target_ask(struct target *, struct target_waiter *);
+void target_forget(struct target *, struct target_waiter *);
 
 const struct check_conf *target_conf(const struct target *);
 const struct target_status *target_status(const struct target *);

@@ -1,0 +1,60 @@
+/*
+ * attempt.h - one run over the network: a socket, a deadline, and an end that
+ * comes once.  Apart from the probe, because libuv closes handles after the
+ * run is over.
+ */
+#ifndef CHECKD_ATTEMPT_H
+#define CHECKD_ATTEMPT_H
+
+#include "checkd/probe.h"
+#include "common/loop.h"
+
+struct attempt;
+
+struct attempt_class {
+	size_t size; /* of its own struct, which begins with a struct attempt */
+	void (*on_ready)(struct attempt *, int events);
+	/* The time is over; NULL: a timeout, 'waiting' says for what. */
+	void (*on_late)(struct attempt *);
+	const char *waiting;
+};
+
+struct attempt {
+	const struct attempt_class *class;
+	struct attempt_probe *owner; /* NULL: the run is over */
+	const char *waiting;	     /* for what; class->waiting at first */
+	int fd;
+	mono_t began;
+	uv_poll_t poll;
+	struct loop_timer timer;
+	unsigned open_handles;
+};
+
+/* A probe whose runs are attempts begins with this; its done is attempt_probe_done. */
+struct attempt_probe {
+	struct probe probe;
+	struct attempt *attempt; /* NULL: no run is on */
+};
+void attempt_probe_done(struct probe *);
+
+/*
+ * Begin a run on 'fd' (taken over): zeroed but for this part.  For as long as
+ * the check's timeout it waits for 'events' (UV_READABLE, UV_WRITABLE).
+ */
+struct attempt *attempt_begin(
+    struct probe *, const struct attempt_class *, int fd, mono_t began, int events);
+void attempt_wait(struct attempt *, int events);
+
+/* End the run and report it; the attempt must not be touched any more. */
+void attempt_finish(struct attempt *, enum check_reason, const char *detail);
+
+/* A run that could not even begin. */
+void attempt_refuse(struct probe *, mono_t began, enum check_reason, const char *detail);
+
+/* What an errno of connect, send or recv means. */
+enum check_reason attempt_reason(int err);
+
+/* A non-blocking socket that is connected to the peer, or (TCP) being connected; or -errno. */
+int attempt_connect(const struct endpoint *peer, int type, int protocol);
+
+#endif
