@@ -87,11 +87,10 @@ connections_of(const struct ipc_server *s, uid_t uid)
 
 /* NULL: welcome; else why not. */
 static const char *
-why_refused(const struct ipc_server *s, uid_t uid)
+why_refused(const struct ipc_server *s, uid_t uid, bool ours)
 {
 	size_t max = s->config.connections_max;
 	size_t reserved = MIN(RESERVED, max / 2);
-	bool ours = uid == 0 || uid == geteuid() || is_peer_daemon(s, uid);
 
 	if (s->owner.n_conns >= max)
 		return "too many connections";
@@ -121,7 +120,8 @@ admit(struct ipc_server *s, int fd)
 		close(fd);
 		return;
 	}
-	why = why_refused(s, peer.uid);
+	peer.is_ours = peer.uid == 0 || peer.uid == geteuid() || is_peer_daemon(s, peer.uid);
+	why = why_refused(s, peer.uid, peer.is_ours);
 	if (why == NULL) {
 		ipc_conn_new(&s->owner, fd, &peer, may_control(s, fd, peer.uid));
 		return;

@@ -23,6 +23,7 @@ struct ipc_peer {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
+	bool is_ours; /* root, or the user of a daemon of this node */
 };
 
 struct ipc_method {
