@@ -69,6 +69,14 @@ struct reference {
 	size_t object; /* index of the instance or listener */
 };
 
+/* A health_check line, bound when its upstream and its match are known. */
+struct health_reference {
+	const struct stmt *stmt;
+	int64_t timeout_us; /* 0: none written in its block */
+	bool of_listener;
+	size_t object; /* index of the listener or upstream */
+};
+
 struct inert {
 	char *name;	  /* of a check, process or file that does nothing yet */
 	const char *kind; /* "check", "vrrp_track_process" ... */
@@ -82,6 +90,9 @@ struct binder {
 	struct globals globals;
 	struct reference *tracks, *passes;
 	size_t n_tracks, n_passes;
+	struct health_reference *healths;
+	size_t n_healths;
+	int64_t health_timeout_us; /* of the stream block */
 	struct inert *inert;
 	size_t n_inert;
 };
@@ -175,5 +186,6 @@ void check_conf_done(struct check_conf *);
 void check_http_done(struct http_conf *); /* checks_http.c */
 void vrrp_conf_done(struct vrrp_conf *);
 void script_conf_done(struct conf_script *);
+void match_conf_done(struct match_conf *);
 
 #endif

@@ -58,6 +58,15 @@ conf_upstream(const struct conf *conf, const char *name)
 	return NULL;
 }
 
+const struct match_conf *
+conf_match(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_matches; i++)
+		if (strcmp(conf->matches[i].name, name) == 0)
+			return &conf->matches[i];
+	return NULL;
+}
+
 /* ---- the end ---- */
 
 static void
@@ -115,6 +124,15 @@ upstream_conf_done(struct upstream_conf *u)
 		free(u->servers[i].host);
 	}
 	free(u->servers);
+	free(u->health);
+}
+
+void
+match_conf_done(struct match_conf *m)
+{
+	free(m->name);
+	free(m->send);
+	free(m->expect);
 }
 
 void
@@ -132,6 +150,9 @@ conf_free(struct conf *conf)
 		upstream_conf_done(&conf->upstreams[i]);
 	for (size_t i = 0; i < conf->n_listeners; i++)
 		free(conf->listeners[i].name);
+	for (size_t i = 0; i < conf->n_matches; i++)
+		match_conf_done(&conf->matches[i]);
+	free(conf->matches);
 	free(conf->checks);
 	free(conf->scripts);
 	free(conf->instances);
@@ -198,6 +219,7 @@ load(struct conf_source *src, size_t file)
 	free(b.inert);
 	free(b.tracks);
 	free(b.passes);
+	free(b.healths);
 	tree_done(&tree);
 	source_finish(src);
 	return conf;

@@ -15,6 +15,7 @@
 
 #include "common/addr.h"
 #include "common/conf/diag.h"
+#include "common/conf/forward.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -199,43 +200,6 @@ struct vrrp_conf {
 	size_t notify[NOTIFY_MAX]; /* index into conf.scripts; SIZE_MAX: none */
 };
 
-/* ---- forwarding ---- */
-
-struct server_conf {
-	char *text;		  /* as written, "10.4.7.21:6443": its name on the bus */
-	struct endpoint endpoint; /* AF_UNSPEC while it is a host name */
-	char *host;		  /* the name to resolve, or NULL */
-	unsigned weight, max_fails, max_conns;
-	int64_t fail_timeout_us;
-	bool backup, down;
-	bool resolve; /* ask for 'host' again and again, not once */
-	struct conf_pos pos;
-};
-
-struct upstream_conf {
-	char *name; /* of an implicit one (proxy_pass to an address): that address */
-	bool implicit;
-	struct server_conf *servers;
-	size_t n_servers;
-	struct conf_pos pos;
-};
-
-struct listener_conf {
-	char *name;		  /* "10.4.7.10:7443", "*:7443", "[::]:7443" */
-	struct endpoint endpoint; /* wildcard: the any-address of its family */
-	bool udp;		  /* accepted, not in effect yet */
-	bool ipv6_only;
-	unsigned backlog; /* 511 */
-	const struct upstream_conf *upstream;
-	int64_t connect_timeout_us, timeout_us; /* timeout 0: never */
-	bool next_upstream;
-	unsigned next_upstream_tries;	  /* 0: all */
-	int64_t next_upstream_timeout_us; /* 0: no limit */
-	bool half_close, tcp_nodelay;
-	size_t buffer_size;
-	struct conf_pos pos;
-};
-
 /* ---- the whole ---- */
 
 struct conf {
@@ -256,6 +220,8 @@ struct conf {
 	size_t n_upstreams;
 	struct listener_conf *listeners;
 	size_t n_listeners;
+	struct match_conf *matches;
+	size_t n_matches;
 	unsigned data_threads; /* worker_processes; 0: one for each CPU */
 
 	/*
@@ -287,6 +253,7 @@ char *conf_normal_redacted(const struct conf *);
 const struct check_conf *conf_check(const struct conf *, const char *name);
 const struct vrrp_conf *conf_instance(const struct conf *, const char *name);
 const struct upstream_conf *conf_upstream(const struct conf *, const char *name);
+const struct match_conf *conf_match(const struct conf *, const char *name);
 
 /*
  * What changes from 'old' (NULL: nothing runs yet) to 'next' in the parts

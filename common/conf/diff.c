@@ -261,6 +261,33 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 }
 
 static void
+add_health(struct description *d, const struct health_conf *h)
+{
+	if (h == NULL) {
+		add(d, "health_check", "%s", "");
+		return;
+	}
+	add(d, "health_check",
+	    "interval=%lldms jitter=%lldms timeout=%lldms fails=%u passes=%u port=%u%s%s%s%s%s%s",
+	    (long long)(h->interval_us / 1000), (long long)(h->jitter_us / 1000),
+	    (long long)(h->timeout_us / 1000), h->fails, h->passes, h->port,
+	    h->mandatory ? " mandatory" : "", h->udp ? " udp" : "",
+	    h->match != NULL ? " match=" : "", h->match != NULL ? h->match->name : "",
+	    h->check != NULL ? " check=" : "", h->check != NULL ? h->check->name : "");
+}
+
+static void
+describe_match(const struct conf *conf, const void *object, struct description *d)
+{
+	const struct match_conf *m = object;
+
+	(void)conf;
+	add(d, "send", "%s", m->send != NULL ? m->send : "");
+	add(d, "expect", "%s%s", m->is_regex ? m->ignore_case ? "~* " : "~ " : "",
+	    m->expect != NULL ? m->expect : "");
+}
+
+static void
 describe_upstream(const struct conf *conf, const void *object, struct description *d)
 {
 	const struct upstream_conf *u = object;
@@ -276,6 +303,7 @@ describe_upstream(const struct conf *conf, const void *object, struct descriptio
 		    s->backup ? " backup" : "", s->down ? " down" : "");
 	}
 	add(d, "servers", "%s", text_str(&t));
+	add_health(d, u->health);
 	text_done(&t);
 }
 
@@ -330,6 +358,8 @@ static const struct kind {
 	{ "upstream", CONF_STREAM, offsetof(struct conf, upstreams),
 	    offsetof(struct conf, n_upstreams), sizeof(struct upstream_conf),
 	    offsetof(struct upstream_conf, name), describe_upstream },
+	{ "match", CONF_STREAM, offsetof(struct conf, matches), offsetof(struct conf, n_matches),
+	    sizeof(struct match_conf), offsetof(struct match_conf, name), describe_match },
 	{ "listener", CONF_STREAM, offsetof(struct conf, listeners),
 	    offsetof(struct conf, n_listeners), sizeof(struct listener_conf),
 	    offsetof(struct listener_conf, name), describe_listener },

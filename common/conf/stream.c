@@ -3,221 +3,14 @@
  * a whole nginx.conf stands around it.  Defaults are nginx's where config.md
  * section 4 does not say otherwise.
  */
-#include "common/conf/bind.h"
+#include "common/conf/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const char tls[] = "TLS is passed through, not terminated: the servers behind speak it";
 
-/* ---- upstream ---- */
-
-/*
- * "10.0.0.1:80", "[::1]:80", "name:80".  False and said when it is none; 'host'
- * is the name to resolve, or NULL.
- */
-static bool
-parse_server(struct binder *b, const struct word *w, struct endpoint *ret, char **ret_host)
-{
-	const char *colon = strrchr(w->text, ':');
-	int64_t port;
-	struct addr a;
-
-	if (endpoint_parse(w->text, ret) == 0) {
-		*ret_host = NULL;
-		return true;
-	}
-	if (strncmp(w->text, "unix:", 5) == 0) {
-		bind_say(b, CONF_ERROR, w->pos, "unix sockets are not in effect yet");
-		return false;
-	}
-	if (colon == NULL || w->text[strlen(w->text) - 1] == ']' || addr_parse(w->text, &a) == 0) {
-		bind_say(b, CONF_ERROR, w->pos, "no port in '%.64s'", w->text);
-		return false;
-	}
-	if (colon == w->text || !parse_integer(colon + 1, &port) || port < 1 || port > 65535 ||
-	    strchr("+-", colon[1]) != NULL) {
-		bind_say(
-		    b, CONF_ERROR, w->pos, "'%.64s' is not ADDRESS:PORT or NAME:PORT", w->text);
-		return false;
-	}
-	for (const char *p = w->text; p < colon; p++)
-		if (strchr("[]:/ \t", *p) != NULL) {
-			bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not ADDRESS:PORT or NAME:PORT",
-			    w->text);
-			return false;
-		}
-	*ret = (struct endpoint){ .port = (uint16_t)port };
-	*ret_host = xstrndup(w->text, (size_t)(colon - w->text));
-	return true;
-}
-
-/* The value of "name=value", or NULL. */
-static const char *
-value_of(const char *word, const char *name)
-{
-	size_t n = strlen(name);
-
-	return strncmp(word, name, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
-}
-
-/* A word that is the value inside another, for the parsers of values. */
-static struct word
-part_of(const struct word *w, const char *value)
-{
-	struct word part = *w;
-	size_t skip = (size_t)(value - w->text);
-
-	part.text = w->text + skip;
-	if (!w->quoted && skip < w->pos.length) {
-		part.pos.column += (uint32_t)skip;
-		part.pos.length = (uint16_t)(w->pos.length - skip);
-	}
-	return part;
-}
-
-static bool
-server_number(struct binder *b, const struct word *w, const char *name, int64_t low, unsigned *to)
-{
-	const char *value = value_of(w->text, name);
-	struct word part;
-	int64_t v;
-
-	if (value == NULL)
-		return false;
-	part = part_of(w, value);
-	if (value_integer(b, &part, low, 1000000, &v))
-		*to = (unsigned)v;
-	return true;
-}
-
-static void
-server_option(struct binder *b, const struct word *w, struct server_conf *s)
-{
-	static const char *const known[] = { "slow_start=", "service=", "route=", "drain",
-		"rate_limit_conn=" };
-	static const char *const names[] = { "weight=", "max_fails=", "max_conns=", "fail_timeout=",
-		"backup", "down", "slow_start=", "resolve" };
-	const char *value = value_of(w->text, "fail_timeout");
-	char *hint;
-
-	if (server_number(b, w, "weight", 1, &s->weight) ||
-	    server_number(b, w, "max_fails", 0, &s->max_fails) ||
-	    server_number(b, w, "max_conns", 0, &s->max_conns))
-		return;
-	if (value != NULL) {
-		struct word part = part_of(w, value);
-
-		value_nginx_time(b, &part, &s->fail_timeout_us);
-		return;
-	}
-	if (strcmp(w->text, "backup") == 0) {
-		s->backup = true;
-		return;
-	}
-	if (strcmp(w->text, "down") == 0) {
-		s->down = true;
-		return;
-	}
-	if (strcmp(w->text, "resolve") == 0) {
-		s->resolve = true;
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (strncmp(w->text, known[i], strlen(known[i])) == 0) {
-			bind_say(b, CONF_NOTICE, w->pos, "'%.64s' is accepted, not in effect yet",
-			    w->text);
-			return;
-		}
-	hint = bind_did_you_mean(b, w->text, names, ARRAY_LEN(names), sizeof(*names));
-	bind_say(b, CONF_ERROR, w->pos, "unknown option '%.64s' of a server%s", w->text, hint);
-	free(hint);
-}
-
-static void
-add_server(struct upstream_conf *u, const struct server_conf *s)
-{
-	u->servers = conf_grow(u->servers, u->n_servers, sizeof(*u->servers));
-	u->servers[u->n_servers++] = *s;
-}
-
-#define SERVERS_MAX 1024 /* of one upstream */
-
-static void
-bind_upstream_server(struct binder *b, struct stmt *s, const struct directive *d, void *object)
-{
-	struct upstream_conf *u = object;
-	struct server_conf server = { .weight = 1,
-		.max_fails = 1,
-		.fail_timeout_us = 10 * US_PER_S,
-		.pos = s->words[1].pos };
-
-	(void)d;
-	if (!parse_server(b, &s->words[1], &server.endpoint, &server.host))
-		return;
-	for (size_t i = 2; i < s->n_words; i++)
-		server_option(b, &s->words[i], &server);
-	server.text = xstrdup(s->words[1].text);
-	for (size_t i = 0; i < u->n_servers; i++)
-		if (strcmp(u->servers[i].text, server.text) == 0)
-			bind_say(b, CONF_WARNING, s->words[1].pos, "the server '%s' is here twice",
-			    server.text);
-	if (u->n_servers < SERVERS_MAX) {
-		add_server(u, &server);
-		return;
-	}
-	bind_say(b, CONF_ERROR, s->words[1].pos, "more than %d servers", SERVERS_MAX);
-	free(server.text);
-	free(server.host);
-}
-
-/* clang-format off */
-static const struct directive upstream_rows[] = {
-	{ "server", 1, MANY, D_REPEAT, bind_upstream_server, 0, 0, 0, NULL },
-	{ "zone", 1, 2, 0, bind_accepted, 0, 0, 0, NULL },	/* state is always shared */
-	KNOWN("least_conn"), KNOWN("hash"), KNOWN("random"), KNOWN("least_time"), KNOWN("health_check"),
-	KNOWN("on_server_down"), KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("state"),
-	KNOWN("keepalive"), KNOWN("max_session_age"), KNOWN("ip_hash"),
-};
-/* clang-format on */
-
-static void
-bind_upstream(struct binder *b, struct stmt *s, const struct directive *d, void *object)
-{
-	struct conf *conf = b->conf;
-	struct upstream_conf u = { .name = xstrdup(s->words[1].text), .pos = s->words[1].pos };
-	struct context in = { .kind = "upstream",
-		.name = u.name,
-		.part = CONF_STREAM,
-		.rows = upstream_rows,
-		.n_rows = ARRAY_LEN(upstream_rows) };
-	const struct upstream_conf *other = conf_upstream(conf, u.name);
-
-	(void)d, (void)object;
-	if (!bind_room(b, u.pos, conf->n_upstreams, CONF_NAMES_MAX, "upstreams")) {
-		free(u.name);
-		return;
-	}
-	bind_block(b, s, &in, &u);
-	if (other != NULL)
-		bind_say(b, CONF_ERROR, u.pos, "there is an upstream '%s' already, in line %u",
-		    u.name, other->pos.line);
-	else if (u.n_servers == 0 && s->first == NULL)
-		bind_say(b, CONF_ERROR, u.pos, "upstream '%s' has no server", u.name);
-	conf->upstreams = conf_grow(conf->upstreams, conf->n_upstreams, sizeof(*conf->upstreams));
-	conf->upstreams[conf->n_upstreams++] = u;
-}
-
 /* ---- server ---- */
-
-/* A server block while it is read: settings, and a listener for each listen. */
-struct server_draft {
-	struct listener_conf settings; /* first: the binders of one field reach into it */
-	size_t first_listener;
-	struct stmt *pass;
-	bool returns; /* "return", "pass": it needs no proxy_pass */
-	bool failed_listen;
-};
 
 #define L(field) offsetof(struct server_draft, settings.field)
 
@@ -263,15 +56,15 @@ listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
 	struct word part;
 	int64_t v;
 
-	if ((value = value_of(w->text, "backlog")) != NULL) {
-		part = part_of(w, value);
+	if ((value = stream_value_of(w->text, "backlog")) != NULL) {
+		part = stream_part_of(w, value);
 		if (!value_integer(b, &part, 1, 1048576, &v))
 			return false;
 		l->backlog = (unsigned)v;
 		return true;
 	}
-	if ((value = value_of(w->text, "ipv6only")) != NULL) {
-		part = part_of(w, value);
+	if ((value = stream_value_of(w->text, "ipv6only")) != NULL) {
+		part = stream_part_of(w, value);
 		return value_on_off(b, &part, &l->ipv6_only);
 	}
 	if (strcmp(w->text, "bind") == 0 || strcmp(w->text, "reuseport") == 0)
@@ -345,11 +138,11 @@ bind_listen(struct binder *b, struct stmt *s, const struct directive *d, void *o
 	conf->listeners[conf->n_listeners++] = l;
 }
 
-static void
-bind_pass(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+void
+stream_bind_later(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
-	(void)b, (void)d;
-	((struct server_draft *)object)->pass = s;
+	(void)b;
+	*(struct stmt **)(void *)((char *)object + d->offset) = s;
 }
 
 static void
@@ -428,7 +221,9 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	KNOWN("allow"), KNOWN("deny"), KNOWN("limit_conn"), KNOWN("limit_conn_log_level"), \
 	KNOWN("limit_conn_dry_run"), KNOWN("access_log"), KNOWN("error_log"), KNOWN("open_log_file_cache"), \
 	KNOWN("ssl_preread"), KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("set_real_ip_from"), \
-	KNOWN("set"), KNOWN("health_check"), KNOWN("health_check_timeout"), KNOWN("max_session_age"), \
+	KNOWN("set"), \
+	{ "health_check_timeout", 1, 1, 0, bind_nginx_time, offsetof(struct server_draft, health_timeout_us), 0, 0, NULL }, \
+	KNOWN("max_session_age"), \
 	KNOWN("variables_hash_max_size"), KNOWN("variables_hash_bucket_size"), KNOWN("js_preread"), \
 	TLS("proxy_ssl"), TLS("proxy_ssl_name"), TLS("proxy_ssl_server_name"), \
 	TLS("proxy_ssl_certificate"), TLS("proxy_ssl_certificate_key"), \
@@ -447,7 +242,8 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 
 static const struct directive server_rows[] = {
 	{ "listen", 1, MANY, D_REPEAT, bind_listen, 0, 0, 0, NULL },
-	{ "proxy_pass", 1, 1, 0, bind_pass, 0, 0, 0, NULL },
+	{ "proxy_pass", 1, 1, 0, stream_bind_later, offsetof(struct server_draft, pass), 0, 0, NULL },
+	{ "health_check", 0, MANY, 0, stream_bind_later, offsetof(struct server_draft, health), 0, 0, NULL },
 	{ "return", 1, 1, 0, bind_return, 0, 0, 0, NULL },
 	{ "pass", 1, 1, 0, bind_return, 0, 0, 0, NULL },
 	KNOWN("server_name"), KNOWN("status_zone"),
@@ -459,9 +255,10 @@ static void bind_server(struct binder *, struct stmt *, const struct directive *
 
 /* clang-format off */
 static const struct directive stream_rows[] = {
-	{ "upstream", 1, 1, D_BLOCK | D_REPEAT, bind_upstream, 0, 0, 0, NULL },
+	{ "upstream", 1, 1, D_BLOCK | D_REPEAT, stream_bind_upstream, 0, 0, 0, NULL },
 	{ "server", 0, 0, D_BLOCK | D_REPEAT, bind_server, 0, 0, 0, NULL },
-	KNOWN("map"), KNOWN("geo"), KNOWN("geoip_country"), KNOWN("split_clients"), KNOWN("match"),
+	KNOWN("map"), KNOWN("geo"), KNOWN("geoip_country"), KNOWN("split_clients"),
+	{ "match", 1, 1, D_BLOCK | D_REPEAT, stream_bind_match, 0, 0, 0, NULL },
 	KNOWN("log_format"), KNOWN("limit_conn_zone"), KNOWN("map_hash_max_size"),
 	KNOWN("map_hash_bucket_size"), KNOWN("server_names_hash_max_size"),
 	KNOWN("server_names_hash_bucket_size"), KNOWN("zone_sync"), KNOWN("js_import"),
@@ -493,6 +290,8 @@ settle_server(struct binder *b, const struct stmt *s, struct server_draft *draft
 		conf->listeners[i] = l;
 		if (draft->pass == NULL)
 			continue;
+		if (draft->health != NULL)
+			stream_refer_health(b, draft->health, draft->health_timeout_us, true, i);
 		b->passes = conf_grow(b->passes, b->n_passes, sizeof(*b->passes));
 		b->passes[b->n_passes++] = (struct reference){ draft->pass, i };
 	}
@@ -536,6 +335,7 @@ stream_bind(struct binder *b, struct stmt *s)
 					     .buffer_size = 16384 } };
 
 	bind_block_order(b, s, &in, &defaults, "server");
+	b->health_timeout_us = defaults.health_timeout_us;
 }
 
 /* ---- around it ---- */
@@ -652,10 +452,10 @@ add_implicit(struct binder *b, const struct word *w)
 		.weight = 1, .max_fails = 1, .fail_timeout_us = 10 * US_PER_S, .pos = w->pos
 	};
 
-	if (!parse_server(b, w, &server.endpoint, &server.host))
+	if (!stream_parse_server(b, w, &server.endpoint, &server.host))
 		return;
 	server.text = xstrdup(w->text);
-	add_server(&u, &server);
+	stream_add_server(&u, &server);
 	u.name = xstrdup(w->text);
 	conf->upstreams = conf_grow(conf->upstreams, conf->n_upstreams, sizeof(*conf->upstreams));
 	conf->upstreams[conf->n_upstreams++] = u;

@@ -2,7 +2,7 @@
  * suite.c - what only shows when all of a file is known: references between
  * its parts, and mistakes that no single statement makes.
  */
-#include "common/conf/bind.h"
+#include "common/conf/stream.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -333,6 +333,7 @@ suite_check(struct binder *b)
 	check_pairs(b);
 	check_shared_vips(b);
 	stream_resolve(b);
+	stream_resolve_health(b);
 	b->in = &check_context;
 	check_checks(b);
 	b->in = &stream_context;

@@ -1,0 +1,81 @@
+/*
+ * forward.h - what the file said about forwarding: upstreams with their servers,
+ * listeners, and how servers are to be checked.  Part of conf.h, which says what
+ * holds for all of it.
+ */
+#ifndef COMMON_CONF_FORWARD_H
+#define COMMON_CONF_FORWARD_H
+
+#include "common/addr.h"
+#include "common/conf/diag.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct check_conf;
+
+struct server_conf {
+	char *text;		  /* as written, "10.4.7.21:6443": its name on the bus */
+	struct endpoint endpoint; /* AF_UNSPEC while it is a host name */
+	char *host;		  /* the name to resolve, or NULL */
+	unsigned weight, max_fails, max_conns;
+	int64_t fail_timeout_us;
+	bool backup, down;
+	bool resolve; /* ask for 'host' again and again, not once */
+	struct conf_pos pos;
+};
+
+/* match NAME { send; expect; }: what a checked server is told and has to answer. */
+struct match_conf {
+	char *name;
+	char *send; /* NULL: nothing is sent; \xHH is decoded, so not a string */
+	size_t send_size;
+	char *expect; /* NULL: any answer, also none */
+	size_t expect_size;
+	bool is_regex; /* a POSIX extended regular expression, else bytes that must occur */
+	bool ignore_case;
+	struct conf_pos pos;
+};
+
+/* health_check: servers of an upstream are asked by checkd, each by its address. */
+struct health_conf {
+	int64_t interval_us; /* 5 s */
+	int64_t jitter_us;   /* up to so much is added to each interval: 0 */
+	int64_t timeout_us;  /* health_check_timeout: 5 s */
+	unsigned fails, passes;
+	uint16_t port;	/* 0: the server's own */
+	bool mandatory; /* a server is down until its first good answer */
+	bool udp;
+	const struct match_conf *match; /* NULL: a connect is enough */
+	const struct check_conf
+	    *check; /* ask as this check does, at the server's address; or NULL */
+	struct conf_pos pos;
+};
+
+struct upstream_conf {
+	char *name; /* of an implicit one (proxy_pass to an address): that address */
+	bool implicit;
+	struct server_conf *servers;
+	size_t n_servers;
+	struct health_conf *health; /* NULL: not checked actively */
+	struct conf_pos pos;
+};
+
+struct listener_conf {
+	char *name;		  /* "10.4.7.10:7443", "*:7443", "[::]:7443" */
+	struct endpoint endpoint; /* wildcard: the any-address of its family */
+	bool udp;		  /* accepted, not in effect yet */
+	bool ipv6_only;
+	unsigned backlog; /* 511 */
+	const struct upstream_conf *upstream;
+	int64_t connect_timeout_us, timeout_us; /* timeout 0: never */
+	bool next_upstream;
+	unsigned next_upstream_tries;	  /* 0: all */
+	int64_t next_upstream_timeout_us; /* 0: no limit */
+	bool half_close, tcp_nodelay;
+	size_t buffer_size;
+	struct conf_pos pos;
+};
+
+#endif

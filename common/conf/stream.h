@@ -1,0 +1,55 @@
+/*
+ * stream.h - the stream block while it is being bound: what its files share.
+ * The block and its servers stand in stream.c, upstreams in stream_upstream.c,
+ * health_check and match in stream_health.c.
+ *
+ * Internal to common/conf.
+ */
+#ifndef COMMON_CONF_STREAM_H
+#define COMMON_CONF_STREAM_H
+
+#include "common/conf/bind.h"
+
+/* A server block while it is read: settings, and a listener for each listen. */
+struct server_draft {
+	struct listener_conf settings; /* first: the binders of one field reach into it */
+	int64_t health_timeout_us;
+	size_t first_listener;
+	struct stmt *pass, *health;
+	bool returns; /* "return", "pass": it needs no proxy_pass */
+	bool failed_listen;
+};
+
+/* The value of "name=value", or NULL. */
+const char *stream_value_of(const char *word, const char *name);
+
+/* A word that is the value inside another, for the parsers of values. */
+struct word stream_part_of(const struct word *, const char *value);
+
+/* ---- upstreams ---- */
+
+bind_fn stream_bind_upstream;
+
+/*
+ * "10.0.0.1:80", "[::1]:80", "name:80".  False and said when it is none; 'host'
+ * is the name to resolve, or NULL.
+ */
+bool stream_parse_server(
+    struct binder *, const struct word *, struct endpoint *ret, char **ret_host);
+void stream_add_server(struct upstream_conf *, const struct server_conf *);
+
+/* ---- health checks ---- */
+
+bind_fn stream_bind_match;
+
+/* match= and check= of all upstreams, and health_check of servers, when everything is known. */
+void stream_resolve_health(struct binder *);
+
+/* To be resolved: 'object' is the index of a listener or of an upstream. */
+void stream_refer_health(
+    struct binder *, const struct stmt *, int64_t timeout_us, bool of_listener, size_t object);
+
+/* Remember the statement, whatever it is about: a struct stmt * in the object. */
+bind_fn stream_bind_later;
+
+#endif
