@@ -11,7 +11,7 @@
 
 struct http_answer {
 	unsigned status;
-	const char *body; /* any bytes */
+	const char *body; /* any bytes, and a NUL behind them */
 	size_t body_size;
 };
 

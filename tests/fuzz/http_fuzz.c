@@ -31,6 +31,16 @@ is_regex(const char *text)
 	return true;
 }
 
+/* With a NUL behind them, as http.h asks for. */
+static char *
+copy(const char *bytes, size_t size)
+{
+	char *c = xcalloc(1, size + 1);
+
+	memcpy(c, bytes, size);
+	return c;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -46,8 +56,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(regex, data, (size_t)(line - data));
 	conf.expect = regex;
 	conf.is_regex = is_regex(regex);
-	answer.body = (const char *)line + 1;
 	answer.body_size = size - (size_t)(line + 1 - data);
+	answer.body = copy((const char *)line + 1, answer.body_size);
 	switch (http_judge(&conf, &answer, &detail)) {
 	case REASON_OK:
 		must(detail.length == 0);
@@ -59,6 +69,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	}
 	text_done(&detail);
+	free((char *)answer.body);
 	if (http_parse_expiry(regex, &seconds) == 0)
 		must(seconds < INT64_C(253402300861));
 	return 0;
