@@ -385,17 +385,24 @@ challenge(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 }
 
 /*
- * Whoever gives way because it is deaf lets go while the other master goes on:
- * who hears both has nothing to do.
+ * Somebody claims who does not hear the master that we do, or gives way to it
+ * because that one is deaf: as long as the better of the two goes on and is one
+ * to follow, we hear nothing else.  A fast preemption of the other one would
+ * come before the master's answer.
  */
 static bool
-lets_go_beside(const struct vrrp_params *p, const struct vrrp_state *s, const struct vrrp_advert *a,
+speaks_beside(const struct vrrp_params *p, const struct vrrp_state *s, const struct vrrp_advert *a,
     mono_t now)
 {
-	return p->yield_when_deaf && a->priority == VRRP_PRIORITY_LEAVE &&
-	       s->heard.priority != VRRP_PRIORITY_LEAVE &&
-	       !addr_equal(&s->heard.source, &a->source) &&
-	       mono_until(s->heard.at, now) <= s->interval_us && !may_take(p, s);
+	const struct vrrp_heard *h = &s->heard;
+	struct vrrp_state claimed = *s;
+
+	if ((!p->fast_preempt && !p->yield_when_deaf) || a->priority >= h->priority ||
+	    addr_equal(&h->source, &a->source) || may_take(p, s) ||
+	    mono_until(h->at, now) > s->interval_us + s->interval_us / 2)
+		return false;
+	note_heard(&claimed.heard, a, now);
+	return a->priority == VRRP_PRIORITY_LEAVE || may_take(p, &claimed);
 }
 
 static struct vrrp_outcome
@@ -404,11 +411,8 @@ backup_on_advert(
 {
 	struct vrrp_outcome out;
 
-	if (lets_go_beside(p, &s, a, now)) {
-		out = stay(s);
-		out.reason = about_peer(VRRP_WHY_LEAVE_HEARD, a, &s);
-		return out;
-	}
+	if (speaks_beside(p, &s, a, now))
+		return stay(s);
 	note_heard(&s.heard, a, now);
 	if (a->priority != VRRP_PRIORITY_LEAVE) {
 		s.release.heard = s.release.on;

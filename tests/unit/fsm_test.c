@@ -36,10 +36,13 @@ static const struct vrrp_params
 	late_np	= { V3, .listen_late = true },
 	eager	= { .primary = IP(5), .down_adverts = 1, .interval_us = SECOND, .version = 3,
 		    .preempt = true, .listen_late = true },
+	yield	= { V3, .preempt = true, .yield_when_deaf = true },
+	yieldnp	= { V3, .yield_when_deaf = true },
+	member	= { V3, .preempt = true, .grouped = true },
 	quick	= { .primary = IP(5), .down_adverts = 3, .interval_us = 10000, .version = 3,
 		    .preempt = true };
 
-/* In a state written here, a preempt_at or lower_at of 0 means never. */
+/* In a state written here, a preempt_at, lower_at or fire_at of 0 means never. */
 #define INIT	{ .role = VRRP_INIT }
 #define BACKUP_(prio, from, due, ...) { .role = VRRP_BACKUP, .priority = (prio), \
 	.interval_us = SECOND, .wait_from = from, .deadline = due, __VA_ARGS__ }
@@ -56,6 +59,23 @@ static const struct vrrp_params
 	.version = 3, .vrid = 1, .priority = (p), .interval_us = (cs) * 10000 } }
 #define ADVERT(p, ip)	ADVERT_CS(p, ip, 100)
 #define EV(k)		{ .kind = VRRP_EV_##k }
+#define COLLISION(p, ip) { .kind = VRRP_EV_ADVERT, .advert = { .source = IP(ip), \
+	.version = 3, .vrid = 1, .priority = (p), .interval_us = SECOND, .other_addrs = true } }
+#define RELEASE_(...)	{ .kind = VRRP_EV_RELEASE, __VA_ARGS__ }
+
+/* A master in a contest with .9: so many answers in vain, the last one given at 'told'. */
+#define CONTEST(n, heard, ...) .lower_at = heard, .deaf = { .peer = IP(9), .vain = (n), \
+	.trouble_at = heard, __VA_ARGS__ }
+#define TOLD(at)	.told = true, .told_at = at
+/* A backup that gave way to .9 at 100 s, and heard it since. */
+#define DEAF(prio, last, due, ...) { .role = VRRP_BACKUP, .priority = (prio), \
+	.interval_us = SECOND, .wait_from = last, .deadline = due, HEARD(90, 9, 90, last), \
+	.deaf = { .on = true, .peer = IP(9), .trouble_at = MS(100000), \
+		.wait_us = 60 * SECOND, .probe_at = MS(160000), __VA_ARGS__ } }
+/* A backup released at 0: until when, take back when. */
+#define RELEASED(due, until_, back, ...) { .role = VRRP_BACKUP, .priority = 100, \
+	.interval_us = SECOND, .deadline = due, \
+	.release = { .on = true, .until = until_, .give_up_at = back }, __VA_ARGS__ }
 
 #define TAKE	(VRRP_SEND_ADVERT | VRRP_ADD_VIPS | VRRP_ANNOUNCE)
 #define SPEAK	(VRRP_SEND_ADVERT | VRRP_RENEW_LEASE)
@@ -355,7 +375,199 @@ static const struct {
 { "late: stop is stop", &late, MASTER(100, MS(1000)), EV(STOP), MS(9000),
 	VRRP_INIT, NEVER, LEAVE, VRRP_WHY_STOP },
 
+/* ---- deaf: giving way ---- */
+{ "deaf: the first losing advert is answered", &yield, MASTER(100, MS(1000)), ADVERT(90, 9),
+	MS(300),
+	VRRP_MASTER, MS(1000), VRRP_SEND_ADVERT | VRRP_ANNOUNCE, VRRP_WHY_LOWER_ADVERT },
+{ "deaf: one in vain, answered again", &yield,
+	MASTER(100, MS(2000), CONTEST(0, MS(300), TOLD(MS(300)))), ADVERT(90, 9), MS(1300),
+	VRRP_MASTER, MS(2000), VRRP_SEND_ADVERT, VRRP_WHY_LOWER_ADVERT },
+{ "deaf: two in vain, give way", &yield,
+	MASTER(100, MS(3000), CONTEST(1, MS(1300), TOLD(MS(1300)))), ADVERT(90, 9), MS(2300),
+	VRRP_BACKUP, US(5909375), LEAVE, VRRP_WHY_DEAF },
+{ "deaf: it may have been on its way when we answered", &yield,
+	MASTER(100, MS(3000), CONTEST(1, MS(1300), TOLD(MS(1300)))), ADVERT(90, 9), MS(1799),
+	VRRP_MASTER, MS(3000), VRRP_SEND_ADVERT, VRRP_WHY_LOWER_ADVERT },
+{ "deaf: nothing said since the last one, nothing in vain", &yield,
+	MASTER(100, MS(3000), CONTEST(1, MS(1300))), ADVERT(90, 9), MS(2300),
+	VRRP_MASTER, MS(3000), VRRP_SEND_ADVERT, VRRP_WHY_LOWER_ADVERT },
+{ "deaf: another one's adverts count by themselves", &yield,
+	MASTER(100, MS(3000), CONTEST(1, MS(1300), TOLD(MS(1300)))), ADVERT(90, 8), MS(2300),
+	VRRP_MASTER, MS(3000), VRRP_SEND_ADVERT, VRRP_WHY_LOWER_ADVERT },
+{ "deaf: it had been silent, a new contest", &yield,
+	MASTER(100, MS(4000), CONTEST(1, MS(1300), TOLD(MS(1300)))), ADVERT(90, 9), MS(3301),
+	VRRP_MASTER, MS(4000), VRRP_SEND_ADVERT, VRRP_WHY_LOWER_ADVERT },
+{ "deaf: other addresses are a VRID collision, never", &yield,
+	MASTER(100, MS(3000), CONTEST(1, MS(1300), TOLD(MS(1300)))), COLLISION(90, 9), MS(2300),
+	VRRP_MASTER, MS(3000), VRRP_SEND_ADVERT, VRRP_WHY_LOWER_ADVERT },
+{ "deaf: an owner never gives way", &yield,
+	MASTER(255, MS(3000), CONTEST(1, MS(1300), TOLD(MS(1300)))), ADVERT(90, 9), MS(2300),
+	VRRP_MASTER, MS(3000), VRRP_SEND_ADVERT, VRRP_WHY_LOWER_ADVERT },
+{ "deaf off: the contest goes on for ever", &v3,
+	MASTER(100, MS(3000), CONTEST(1, MS(1300), TOLD(MS(1300)))), ADVERT(90, 9), MS(2300),
+	VRRP_MASTER, MS(3000), VRRP_SEND_ADVERT, VRRP_WHY_LOWER_ADVERT },
+{ "deaf: a tie that we win counts as well", &yield,
+	MASTER(100, MS(3000), .lower_at = MS(1300), .deaf = { .peer = IP(4), .vain = 1,
+		.trouble_at = MS(1300), TOLD(MS(1300)) }), ADVERT(100, 4), MS(2300),
+	VRRP_BACKUP, US(5909375), LEAVE, VRRP_WHY_DEAF },
+{ "deaf: ... but once, as both may think they win", &yield,
+	MASTER(100, MS(3000), .lower_at = MS(1300), .deaf = { .peer = IP(4), .vain = 1,
+		.trouble_at = MS(1300), TOLD(MS(1300)), .wait_us = 60 * SECOND }),
+	ADVERT(100, 4), MS(2300),
+	VRRP_MASTER, MS(3000), VRRP_SEND_ADVERT, VRRP_WHY_LOWER_ADVERT },
+
+/* ---- deaf: backup ---- */
+{ "deaf: the master we gave way to is left alone", &yield,
+	DEAF(100, MS(101000), US(104609375)), ADVERT(90, 9), MS(102000),
+	VRRP_BACKUP, US(105609375), 0, 0 },
+{ "deaf: the probe is due, half an interval after an advert", &yield,
+	DEAF(100, MS(159000), US(162609375)), ADVERT(90, 9), MS(160000),
+	VRRP_BACKUP, MS(160500), 0, 0 },
+{ "deaf: not while another one than the deaf is master", &yield,
+	DEAF(100, MS(159000), US(162609375)), ADVERT(90, 8), MS(160000),
+	VRRP_BACKUP, US(163609375), 0, 0 },
+{ "deaf: no probe under nopreempt", &yieldnp,
+	DEAF(100, MS(159000), US(162609375)), ADVERT(90, 9), MS(160000),
+	VRRP_BACKUP, US(163609375), 0, 0 },
+{ "deaf: the probe, an advert and no addresses", &yield,
+	DEAF(100, MS(160000), MS(160500), .fire_at = MS(160500)), EV(TIMER), MS(160500),
+	VRRP_BACKUP, US(161609375), VRRP_SEND_ADVERT, VRRP_WHY_PROBE },
+{ "deaf: not heard, the other goes on", &yield,
+	DEAF(100, MS(160000), US(161609375), .probing = true), ADVERT(90, 9), MS(161000),
+	VRRP_BACKUP, US(164609375), 0, 0 },
+{ "deaf: heard, the other is silent", &yield,
+	DEAF(100, MS(160000), US(161609375), .probing = true), EV(TIMER), US(161609375),
+	VRRP_MASTER, US(162609375), TAKE, VRRP_WHY_HEARD },
+{ "deaf: the other is gone", &yield,
+	DEAF(100, MS(101000), US(104609375)), EV(TIMER), US(104609375),
+	VRRP_MASTER, US(105609375), TAKE, VRRP_WHY_NO_ADVERT },
+{ "deaf: the other lets go", &yield,
+	DEAF(100, MS(101000), US(104609375)), ADVERT(0, 9), MS(101500),
+	VRRP_BACKUP, US(102109375), 0, VRRP_WHY_LEAVE_HEARD },
+{ "deaf: another path, ordinary rules", &yield,
+	DEAF(100, MS(101000), US(104609375)), EV(PATH_CHANGED), MS(101500),
+	VRRP_BACKUP, US(104609375), 0, VRRP_WHY_UNBARRED },
+{ "deaf: the operator's word", &yield,
+	DEAF(100, MS(101000), US(104609375)), EV(RESUME), MS(101500),
+	VRRP_BACKUP, US(104609375), 0, VRRP_WHY_UNBARRED },
+{ "not deaf: another path changes nothing", &yield, BACKUP(100, US(3609375)),
+	EV(PATH_CHANGED), MS(1000),
+	VRRP_BACKUP, US(3609375), 0, 0 },
+{ "claims beside a master we follow are not heard", &fast,
+	BACKUP_(100, MS(1000), US(4609375), HEARD(200, 9, 200, MS(1000))), ADVERT(50, 8), MS(2000),
+	VRRP_BACKUP, US(4609375), 0, 0 },
+{ "... nor who lets go beside it", &yield,
+	BACKUP_(100, MS(1000), US(4609375), HEARD(200, 9, 200, MS(1000))), ADVERT(0, 8), MS(2000),
+	VRRP_BACKUP, US(4609375), 0, 0 },
+{ "... until it is silent", &fast,
+	BACKUP_(100, MS(1000), US(4609375), HEARD(200, 9, 200, MS(1000))), ADVERT(50, 8), MS(2501),
+	VRRP_BACKUP, US(3110375), 0, 0 },
+
+/* ---- the operator's release ---- */
+{ "release: addresses first, then priority 0; nobody for two down intervals", &v3,
+	MASTER(100, MS(1000)), EV(RELEASE), MS(300),
+	VRRP_BACKUP, US(7518750), LEAVE, VRRP_WHY_RELEASED },
+{ "release: forced, without end", &v3, MASTER(100, MS(1000)), RELEASE_(.force = true), MS(300),
+	VRRP_BACKUP, NEVER, LEAVE, VRRP_WHY_RELEASED },
+{ "release: forced, for so long", &v3, MASTER(100, MS(1000)),
+	RELEASE_(.force = true, .hold_us = 60 * SECOND), MS(300),
+	VRRP_BACKUP, MS(60300), LEAVE, VRRP_WHY_RELEASED },
+{ "release: late as we are, let go", &late, MASTER(100, MS(1000)), EV(RELEASE), MS(9000),
+	VRRP_BACKUP, US(16218750), LEAVE, VRRP_WHY_RELEASED },
+{ "release: an owner too", &v3, MASTER(255, MS(1000)), EV(RELEASE), MS(300),
+	VRRP_BACKUP, US(6307812), LEAVE, VRRP_WHY_RELEASED },
+{ "release: a backup does not become master", &v3,
+	BACKUP(100, US(3609375), HEARD(50, 9, 50, MS(500)), .preempt_at = MS(500)),
+	EV(RELEASE), MS(1000),
+	VRRP_BACKUP, US(4109375), 0, VRRP_WHY_RELEASED },
+{ "release: what was held while listening goes", &v3,
+	BACKUP(100, US(1609375), .wait = VRRP_WAIT_LISTEN, .holding = true), EV(RELEASE), MS(0),
+	VRRP_BACKUP, US(7218750), VRRP_DEL_VIPS, VRRP_WHY_RELEASED },
+{ "release: nobody took over", &v3, RELEASED(US(7218750), NEVER, US(7218750)), EV(TIMER),
+	US(7218750),
+	VRRP_MASTER, US(8218750), TAKE, VRRP_WHY_NOBODY },
+{ "release: woken late, one skew more", &v3, RELEASED(US(7218750), NEVER, US(7218750)),
+	EV(TIMER), MS(9000),
+	VRRP_BACKUP, US(9609375), 0, 0 },
+{ "release: a lower master was heard and is left alone", &v3,
+	RELEASED(US(7218750), NEVER, US(7218750)), ADVERT(50, 9), MS(1000),
+	VRRP_BACKUP, US(4609375), 0, 0 },
+{ "release: ... and again", &fast,
+	RELEASED(US(4609375), NEVER, US(7218750), .release.heard = true,
+		HEARD(50, 9, 50, MS(1000))), ADVERT(50, 9), MS(2000),
+	VRRP_BACKUP, US(5609375), 0, 0 },
+{ "release: ... until it is gone", &v3,
+	RELEASED(US(4609375), NEVER, US(7218750), .release.heard = true,
+		HEARD(50, 9, 50, MS(1000)), .wait_from = MS(1000)), EV(TIMER), US(4609375),
+	VRRP_MASTER, US(5609375), TAKE, VRRP_WHY_NO_ADVERT },
+{ "release: somebody resigns before anybody was heard", &v3,
+	RELEASED(US(7218750), NEVER, US(7218750)), ADVERT(0, 9), MS(1000),
+	VRRP_BACKUP, US(7218750), 0, VRRP_WHY_LEAVE_HEARD },
+{ "release: forced, whoever resigns", &v3,
+	RELEASED(NEVER, NEVER, US(7218750), .release.force = true), ADVERT(0, 9), MS(1000),
+	VRRP_BACKUP, NEVER, 0, VRRP_WHY_LEAVE_HEARD },
+{ "release: forced, its time is over and nobody there", &v3,
+	RELEASED(MS(60000), MS(60000), US(7218750), .release.force = true), EV(TIMER), MS(60000),
+	VRRP_MASTER, MS(61000), TAKE, VRRP_WHY_NO_ADVERT },
+{ "release: forced, its time is over and somebody there", &v3,
+	RELEASED(MS(60000), MS(60000), US(7218750), .release.force = true,
+		.wait_from = MS(59500), HEARD(50, 9, 50, MS(59500))), EV(TIMER), MS(60000),
+	VRRP_BACKUP, US(63109375), 0, VRRP_WHY_UNBARRED },
+{ "release: the operator's word", &v3,
+	RELEASED(NEVER, NEVER, US(7218750), .release.force = true), EV(RESUME), MS(9000),
+	VRRP_BACKUP, MS(9000), 0, VRRP_WHY_UNBARRED },
+{ "release: another path is not the operator's word", &v3,
+	RELEASED(NEVER, NEVER, US(7218750), .release.force = true), EV(PATH_CHANGED), MS(9000),
+	VRRP_BACKUP, NEVER, 0, 0 },
+{ "resume: nothing to a master", &v3, MASTER(100, MS(1000)), EV(RESUME), MS(300),
+	VRRP_MASTER, MS(1000), 0, 0 },
+{ "release: in INIT it says nothing", &v3, INIT, EV(RELEASE), MS(300),
+	VRRP_INIT, NEVER, 0, 0 },
+
+/* ---- sync groups ---- */
+{ "group: time is up, the others are waited for", &member, BACKUP(100, US(3609375)),
+	EV(TIMER), US(3609375),
+	VRRP_BACKUP, NEVER, 0, 0 },
+{ "group: an owner waits as well", &member, INIT, START(255), MS(0),
+	VRRP_BACKUP, NEVER, 0, VRRP_WHY_START },
+{ "group: all want to", &member, BACKUP(100, NEVER, .wants = true), EV(GROUP_MASTER), MS(5000),
+	VRRP_MASTER, MS(6000), TAKE, VRRP_WHY_NO_ADVERT },
+{ "group: one that does not want to stays", &member, BACKUP(100, US(3609375)),
+	EV(GROUP_MASTER), MS(1000),
+	VRRP_BACKUP, US(3609375), 0, 0 },
+{ "group: a better master is back, no longer", &member, BACKUP(100, NEVER, .wants = true),
+	ADVERT(200, 9), MS(5000),
+	VRRP_BACKUP, US(8609375), 0, 0 },
+{ "group: a lower master is back, still", &member, BACKUP(100, NEVER, .wants = true),
+	ADVERT(50, 9), MS(5000),
+	VRRP_BACKUP, NEVER, 0, 0 },
+{ "group: the verdict is gone, no longer", &member, BACKUP(100, NEVER, .wants = true),
+	{ .kind = VRRP_EV_PRIORITY, .priority = 100, .pending = true }, MS(5000),
+	VRRP_BACKUP, MS(5000), 0, 0 },
+{ "group: another member let go", &member, MASTER(100, MS(1000)), EV(GROUP_BACKUP), MS(300),
+	VRRP_BACKUP, US(3909375), LEAVE, VRRP_WHY_GROUP },
+{ "group: to a backup that is nothing new", &member, BACKUP(100, US(3609375)),
+	EV(GROUP_BACKUP), MS(300),
+	VRRP_BACKUP, US(3609375), 0, 0 },
+{ "group: released, nobody took over, all want to", &member,
+	RELEASED(US(7218750), NEVER, US(7218750)), EV(TIMER), US(7218750),
+	VRRP_BACKUP, NEVER, 0, 0 },
+
 /* ---- Fault ---- */
+{ "fault: a forced release is remembered", &v3, FAULT(100), RELEASE_(.force = true), MS(10),
+	VRRP_FAULT, NEVER, 0, 0 },
+{ "fault: cleared, but released", &v3, { .role = VRRP_FAULT, .priority = 100,
+	.deadline = NEVER, .release = { .on = true, .force = true, .until = NEVER } },
+	EV(FAULT_CLEARED), MS(1000),
+	VRRP_BACKUP, NEVER, 0, VRRP_WHY_FAULT_CLEARED },
+{ "fault: cleared, an owner released stays off", &v3, { .role = VRRP_FAULT, .priority = 255,
+	.deadline = NEVER, .release = { .on = true, .force = true, .until = NEVER } },
+	EV(FAULT_CLEARED), MS(1000),
+	VRRP_BACKUP, NEVER, 0, VRRP_WHY_FAULT_CLEARED },
+{ "fault: resumed, then cleared", &v3, { .role = VRRP_FAULT, .priority = 255,
+	.deadline = NEVER, .release = { .on = true, .force = true, .until = NEVER } },
+	EV(RESUME), MS(1000),
+	VRRP_FAULT, NEVER, 0, 0 },
 { "fault: adverts are not heard", &v3, FAULT(100), ADVERT(200, 9), MS(10),
 	VRRP_FAULT, NEVER, 0, 0 },
 { "fault: another cause", &v3, FAULT(100), EV(FAULT), MS(10),
@@ -381,6 +593,8 @@ filled(struct vrrp_state s)
 		s.preempt_at = MONO_NEVER;
 	if (s.lower_at.us == 0)
 		s.lower_at = MONO_NEVER;
+	if (s.deaf.fire_at.us == 0)
+		s.deaf.fire_at = MONO_NEVER;
 	return s;
 }
 
@@ -409,6 +623,9 @@ static void
 is_total(void **unused)
 {
 	static const struct vrrp_state states[] = { INIT, BACKUP(100, MS(100)),
+		DEAF(100, MS(101000), MS(104609)), RELEASED(MS(7000), NEVER, MS(7000)),
+		RELEASED(NEVER, NEVER, MS(7000), .release.force = true),
+		BACKUP(100, NEVER, .wants = true),
 		BACKUP(100, NEVER, .pending = true, .holding = true), MASTER(100, MS(100)),
 		FAULT(100), FAULT(0) };
 	const mono_t now = MS(200000);
@@ -488,6 +705,19 @@ sentences(void **unused)
 		{ { .why = VRRP_WHY_FAULT, .cause = "interface eth0 is down" },
 		    "interface eth0 is down" },
 		{ { .why = VRRP_WHY_FAULT }, "" },
+		{ { .why = VRRP_WHY_DEAF, .peer = IP(9), .priority = 90, .ours = 100 },
+		    "10.0.0.9, of priority 90, does not hear us (ours 100): giving way to it, "
+		    "deaf" },
+		{ { .why = VRRP_WHY_PROBE, .peer = IP(9) },
+		    "asking whether 10.0.0.9 hears us again" },
+		{ { .why = VRRP_WHY_HEARD, .peer = IP(9), .priority = 90, .ours = 100 },
+		    "10.0.0.9 hears us again (priority 90, ours 100)" },
+		{ { .why = VRRP_WHY_RELEASED }, "released by the operator" },
+		{ { .why = VRRP_WHY_RELEASED, .cause = "for 60 s" },
+		    "released by the operator: for 60 s" },
+		{ { .why = VRRP_WHY_NOBODY, .us = 7218750 }, "nobody took over for 7.219 s" },
+		{ { .why = VRRP_WHY_GROUP, .cause = "VI_2 is BACKUP" },
+		    "sync group: VI_2 is BACKUP" },
 		{ { .why = VRRP_WHY_PRIORITY,
 		      .was = 100,
 		      .priority = 80,
