@@ -154,13 +154,16 @@ void
 instance_on_packet(struct instance *in, const struct vrrp_pkt *pkt)
 {
 	enum vrrp_pkt_err err = advert_hear(&in->advert, pkt);
+	struct vrrp_event ev = { .kind = VRRP_EV_ADVERT };
 
 	if (err != VRRP_PKT_OK) {
 		voice_ignored(in, &pkt->advert.source, err);
 		return;
 	}
 	voice_differs(in, pkt);
-	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_ADVERT, .advert = pkt->advert });
+	ev.advert = pkt->advert;
+	ev.advert.other_addrs = (in->advert.differs & VRRP_DIFFERS_ADDRESSES) != 0;
+	feed(in, &ev);
 }
 
 /*
@@ -206,6 +209,15 @@ on_vip_lost(void *aux, struct vip *vip, enum vip_loss loss)
 
 /* ---- what it depends on ---- */
 
+/* A link that is back is another path: who did not hear us may do so now. */
+static void
+note_path(struct instance *in, bool up)
+{
+	if (up && !in->link_up && in->state.role != VRRP_INIT)
+		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_PATH_CHANGED });
+	in->link_up = up;
+}
+
 /* The socket and the address to send from follow the link. */
 static void
 follow_link(struct instance *in)
@@ -219,6 +231,7 @@ follow_link(struct instance *in)
 	in->params.primary = primary;
 	in->advert.wire.primary = primary;
 	in->vips.own = primary;
+	note_path(in, link != NULL && netlink_link_is_up(link));
 	if (link != NULL && in->advert.sock != NULL &&
 	    vrrp_sock_index(in->advert.sock) == link->index)
 		return;
@@ -349,6 +362,7 @@ configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 		.fresh_verdicts = trackers_any_weighted_check(&in->trackers),
 		.take_degraded = !conf->strict,
 		.listen_late = !conf->strict,
+		.yield_when_deaf = !conf->strict,
 	};
 	in->differs = 0;
 }
@@ -372,6 +386,9 @@ instance_apply(struct instance *in, const struct vrrp_conf *conf)
 	configure(in, conf, now);
 	follow_link(in);
 	in->state = vrrp_adjust(&in->params, in->state, now); /* deadlines; the role stays */
+	/* The peers may be others; and a reload is the operator's word. */
+	if (in->state.role != VRRP_INIT)
+		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_PATH_CHANGED });
 	loop_timer_at(&in->timer, in->state.deadline);
 	instance_update(in);
 	if (in->state.role == VRRP_MASTER && vip_group_n_missing(&in->vips) > 0) {

@@ -31,6 +31,7 @@ struct instance {
 	struct notifier notifier;
 	struct loop_timer timer; /* state.deadline */
 	struct loop_timer again; /* the sum changes by time alone */
+	bool link_up;		 /* ... when it was looked at last */
 	mono_t barred_until;	 /* an address of ours is deleted again and again */
 	mono_t asked;		 /* verdicts newer than this were asked for; MONO_NEVER: none */
 	struct log_limit packet_limit; /* lines that a peer can cause */
