@@ -1,0 +1,77 @@
+/*
+ * parcel_fuzz.c - whatever lies in the service manager's store.  The first byte
+ * says how many descriptors came along; records that are accepted are within
+ * their bounds and come back the same when they are written again.
+ */
+#include "proxyd/parcel.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+must(bool true_one)
+{
+	if (!true_one)
+		abort();
+}
+
+static void
+check_session(const struct parcel_record *r)
+{
+	static const int fds[PARCEL_FDS_MAX];
+	struct parcel_session first, second;
+	struct parcel_reader reader;
+	struct parcel_record again;
+	struct parcel_head head;
+	struct parcel p;
+
+	if (r->kind != PARCEL_SESSION || parcel_get(r, &first) < 0)
+		return;
+	must(first.n_tried <= PARCEL_TRIED_MAX && first.pending[0] <= PARCEL_PENDING_MAX);
+	parcel_init(&p);
+	must(parcel_put(&p, PARCEL_SESSION, &first, fds, r->n_fds) == 0);
+	parcel_seal(&p, &(struct parcel_head){ 0 });
+	must(parcel_open((const uint8_t *)p.bytes.chars, p.bytes.length, p.n_fds, &reader, &head) ==
+	     0);
+	must(parcel_next(&reader, &again));
+	must(parcel_get(&again, &second) == 0);
+	must(memcmp(&first, &second, sizeof(first)) == 0);
+	parcel_done(&p);
+}
+
+/* Any bytes as the fields of one record: no checksum stands in the way. */
+static void
+try_record(const uint8_t *data, size_t size)
+{
+	struct parcel_record r = {
+		.kind = data[0] % 7, .n_fds = data[1] % 5, .fields = data + 2, .size = size - 2
+	};
+	struct parcel_server into __attribute__((aligned(64)));
+
+	_Static_assert(sizeof(struct parcel_server) >= sizeof(struct parcel_counters), "room");
+	if (r.kind != PARCEL_SESSION)
+		parcel_get(&r, &into);
+	check_session(&r);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct parcel_reader reader;
+	struct parcel_record record;
+	struct parcel_head head;
+
+	if (size < 2)
+		return 0;
+	try_record(data, size);
+	if (parcel_open(data + 1, size - 1, data[0], &reader, &head) < 0)
+		return 0;
+	while (parcel_next(&reader, &record)) {
+		must(record.first_fd + record.n_fds <= data[0]);
+		check_session(&record);
+	}
+	return 0;
+}
