@@ -171,6 +171,40 @@ pool_server_failed(struct pool_server *s, const char *what, mono_t now)
 	return set_state(s, POOL_DOWN, POOL_PASSIVE, reason, now);
 }
 
+size_t
+pool_server_fails(const struct pool_server *s, int64_t *ret_us, size_t max)
+{
+	unsigned size = window_size(&s->params);
+	size_t n = s->n_fails < max ? s->n_fails : max;
+
+	for (size_t i = 0; i < n; i++)
+		ret_us[i] = s->fails[(s->fails_next + size - n + i) % size].us;
+	return n;
+}
+
+/* Of a sum that stays within the weights: whatever was written, round robin goes on. */
+#define CURRENT_MAX 1000000
+
+void
+pool_server_restore(struct pool_server *s, const struct pool_left *left, mono_t now)
+{
+	if (s->params.down || !s->has_address)
+		return;
+	if (left->current > -CURRENT_MAX && left->current < CURRENT_MAX)
+		s->current = left->current;
+	if (s->params.max_fails == 0)
+		return;
+	for (size_t i = 0; i < left->n_fails; i++)
+		window_add(s, mono_min((mono_t){ left->fails_us[i] }, now));
+	set_state(s, left->state, POOL_PASSIVE, left->reason, now);
+	s->since = mono_min(left->since, now);
+	if (left->state == POOL_DOWN)
+		s->probe_at = mono_is_never(left->probe_at)
+				  ? now
+				  : mono_min(
+					left->probe_at, mono_add(now, s->params.fail_timeout_us));
+}
+
 static bool
 recover(struct pool_server *s, const char *how, mono_t now)
 {

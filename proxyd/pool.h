@@ -75,6 +75,25 @@ struct pool { /* the array is the owner's */
 void pool_server_init(struct pool_server *, const struct pool_params *, bool has_address, mono_t);
 void pool_server_done(struct pool_server *);
 
+/* What a server was in the process before. */
+struct pool_left {
+	enum pool_state state;
+	const char *reason;
+	mono_t since, probe_at; /* MONO_NEVER: one was under way, or none */
+	int64_t current;
+	const int64_t *fails_us; /* times of failures, oldest first */
+	size_t n_fails;
+};
+
+/*
+ * Go on from there, if nobody but clients and probes decides about it now: not
+ * if it is marked down or its name is not resolved.  After pool_server_init.
+ */
+void pool_server_restore(struct pool_server *, const struct pool_left *, mono_t now);
+
+/* The times of its failures, oldest first; at most max, the last ones.  How many. */
+size_t pool_server_fails(const struct pool_server *, int64_t *ret_us, size_t max);
+
 /* After a reload; health is kept.  True when the state changed. */
 bool pool_server_update(struct pool_server *, const struct pool_params *, mono_t now);
 

@@ -215,6 +215,57 @@ a_dead_pool_is_probed_soon(void **unused)
 	pool_server_done(&b);
 }
 
+/* From one process to the next: the window and the deadline go on. */
+static void
+a_restart_keeps_health(void **unused)
+{
+	const struct pool_params params = PARAMS(3, 10);
+	const struct pool_params marked = { .weight = 1, .max_fails = 3, .down = true };
+	struct pool_server old, new;
+	struct pool_left left = { .reason = "no failures seen", .since = S(1), .current = -7 };
+	int64_t fails[4];
+
+	(void)unused;
+	pool_server_init(&old, &params, true, S(0));
+	for (int i = 1; i <= 5; i++) /* the ring of three has gone around */
+		pool_server_failed(&old, REFUSED, S(i * 6));
+	assert_int_equal(pool_server_fails(&old, fails, 2), 2);
+	assert_int_equal(fails[0], S(24).us);
+	assert_int_equal(fails[1], S(30).us);
+	left.n_fails = pool_server_fails(&old, fails, ARRAY_LEN(fails));
+	assert_int_equal(left.n_fails, 3);
+	left.fails_us = fails;
+	pool_server_init(&new, &params, true, S(31));
+	pool_server_restore(&new, &left, S(31));
+	assert_int_equal(new.state, POOL_UP);
+	assert_int_equal(new.current, -7);
+	assert_int_equal(new.since.us, S(1).us);
+	assert_true(pool_server_failed(&new, REFUSED, S(32))); /* 24, 30, 32 */
+	pool_server_done(&new);
+
+	left.state = POOL_DOWN;
+	left.reason = "connect: Connection refused, 3 of 3 within 10s";
+	left.probe_at = S(35);
+	pool_server_init(&new, &params, true, S(31));
+	pool_server_restore(&new, &left, S(31));
+	assert_int_equal(new.state, POOL_DOWN);
+	assert_string_equal(new.reason, left.reason);
+	assert_int_equal(new.probe_at.us, S(35).us);
+	left.probe_at = MONO_NEVER; /* was under way: nobody will hear of it */
+	pool_server_restore(&new, &left, S(31));
+	assert_int_equal(new.probe_at.us, S(31).us);
+	left.probe_at = S(9999); /* the file's fail_timeout is another now */
+	pool_server_restore(&new, &left, S(31));
+	assert_int_equal(new.probe_at.us, S(41).us);
+	pool_server_done(&new);
+
+	pool_server_init(&new, &marked, true, S(31));
+	pool_server_restore(&new, &left, S(31));
+	assert_int_equal(new.source, POOL_ADMINISTRATOR);
+	pool_server_done(&new);
+	pool_server_done(&old);
+}
+
 int
 main(void)
 {
@@ -224,6 +275,7 @@ main(void)
 		cmocka_unit_test(names_that_do_not_resolve),
 		cmocka_unit_test(reload_keeps_health),
 		cmocka_unit_test(a_dead_pool_is_probed_soon),
+		cmocka_unit_test(a_restart_keeps_health),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
