@@ -254,7 +254,7 @@ a_restart_keeps_health(void **unused)
 	left.probe_at = MONO_NEVER; /* was under way: nobody will hear of it */
 	pool_server_restore(&new, &left, S(31));
 	assert_int_equal(new.probe_at.us, S(31).us);
-	left.probe_at = S(9999); /* the file's fail_timeout is another now */
+	left.probe_at = S(2000); /* the file's fail_timeout is another now */
 	pool_server_restore(&new, &left, S(31));
 	assert_int_equal(new.probe_at.us, S(41).us);
 	pool_server_done(&new);
