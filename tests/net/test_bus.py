@@ -1132,4 +1132,4 @@ def test_a_view_backs_off(directory, watcher):
             times.append(time.monotonic())
     gaps = [b - a for a, b in zip(times, times[1:])]
     assert sum(gaps) > 0.8 * (0.1 + 0.2 + 0.4 + 0.8) - gaps[0] and max(gaps) > 0.4, gaps
-    assert max(gaps) < 2 * PATIENCE and max(gaps[2:]) > gaps[0], gaps
+    assert max(gaps) < 6 * PATIENCE and max(gaps[2:]) > gaps[0], gaps
