@@ -51,7 +51,7 @@ listener_object(const struct listener *l)
 	struct tally sum = { 0 };
 	char address[ADDR_STRLEN];
 
-	tally_sum(l->tallies, l->n_threads, &sum);
+	tally_sum(l->tallies, l->n_tallies, &sum);
 	return json_pack("{ss ss si ss ss ss? ss sI so}", "name", l->name, "address",
 	    addr_format(&l->endpoint.addr, address), "port", l->endpoint.port, "protocol", "tcp",
 	    "state", listener_state_str(l->state), "error",
@@ -74,7 +74,7 @@ server_object(const struct upstream *up, const struct server *s)
 	struct tally sum = { 0 };
 	char address[ADDR_STRLEN];
 
-	tally_sum(s->tallies, up->all->n_threads, &sum);
+	tally_sum(s->tallies, up->all->n_tallies, &sum);
 	return json_pack("{ss ss ss si ss ss ss sb sI sI so ss so}", "upstream", up->name, "name",
 	    s->name, "address", addr_format(&s->endpoint.addr, address), "port", s->endpoint.port,
 	    "state", pool_state_str(s->told), "stateSource", pool_source_str(s->told_source),

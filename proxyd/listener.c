@@ -26,7 +26,7 @@ listener_state_str(enum listener_state state)
 }
 
 struct listener *
-listener_new(const struct listener_conf *lc, size_t n_sockets, size_t n_threads)
+listener_new(const struct listener_conf *lc, size_t n_sockets, size_t n_tallies)
 {
 	struct listener *l = xcalloc(1, sizeof(*l));
 
@@ -39,8 +39,8 @@ listener_new(const struct listener_conf *lc, size_t n_sockets, size_t n_threads)
 	for (size_t i = 0; i < n_sockets; i++)
 		l->fds[i] = -1;
 	l->n_sockets = n_sockets;
-	l->n_threads = n_threads;
-	l->tallies = tally_new(n_threads);
+	l->n_tallies = n_tallies;
+	l->tallies = tally_new(n_tallies);
 	listener_update(l, lc);
 	return l;
 }
@@ -163,6 +163,18 @@ listener_bind(struct listener *l)
 	return rc;
 }
 
+void
+listener_take(struct listener *l, const int *fds, size_t n)
+{
+	listener_close(l);
+	l->fds = xreallocarray(l->fds, n, sizeof(*l->fds));
+	memcpy(l->fds, fds, n * sizeof(*fds));
+	l->n_sockets = n;
+	free(l->error);
+	l->error = NULL;
+	l->state = LISTENER_LISTENING;
+}
+
 bool
 listener_is_detached(const struct listener *l)
 {
@@ -174,6 +186,6 @@ listener_sessions(const struct listener *l)
 {
 	struct tally sum = { 0 };
 
-	tally_sum(l->tallies, l->n_threads, &sum);
+	tally_sum(l->tallies, l->n_tallies, &sum);
 	return sum.sessions - tally_ended(&sum);
 }

@@ -33,13 +33,13 @@ struct listener {
 	int *fds;    /* n_sockets of them while listening */
 	size_t n_sockets;
 	unsigned n_detached; /* sockets data threads have let go; atomic */
-	struct tally *tallies;
-	size_t n_threads;
+	struct tally *tallies; /* one for each data thread, the last the control thread's */
+	size_t n_tallies;
 	bool configured; /* mark of a reload */
 	TAILQ_ENTRY(listener) entry;
 };
 
-struct listener *listener_new(const struct listener_conf *, size_t n_sockets, size_t n_threads);
+struct listener *listener_new(const struct listener_conf *, size_t n_sockets, size_t n_tallies);
 void listener_free(struct listener *); /* closes what is open */
 
 /* Is it the same socket that the file asks for?  Then it is kept. */
@@ -50,6 +50,9 @@ void listener_update(struct listener *, const struct listener_conf *);
 
 /* Make and bind all sockets, then listen.  0, or -errno with 'error' set; state follows. */
 int listener_bind(struct listener *);
+
+/* It goes on with these sockets, bound and listening, of the process before. */
+void listener_take(struct listener *, const int *fds, size_t n);
 
 /* All data threads have let go. */
 bool listener_is_detached(const struct listener *);

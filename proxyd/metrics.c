@@ -5,6 +5,7 @@
  */
 #include "ipc/service.h"
 #include "proxyd/control_priv.h"
+#include "proxyd/handover.h"
 #include "proxyd/proxy.h"
 
 #include <stdio.h>
@@ -71,7 +72,7 @@ add_listener(struct service_metrics *m, const struct listener *l)
 	const char *labels[] = { "proxy", l->name, NULL };
 	struct tally sum = { 0 };
 
-	tally_sum(l->tallies, l->n_threads, &sum);
+	tally_sum(l->tallies, l->n_tallies, &sum);
 	add_tally(m, "frontend", labels, &sum, sum.sessions - tally_ended(&sum));
 	service_metric(m, "proxyd_frontend_retry_warnings_total",
 	    "Sessions that went on to another server", labels, (double)sum.retries);
@@ -93,7 +94,7 @@ add_server(struct service_metrics *m, const struct upstream *up, const struct se
 	int64_t down = s->downtime_us;
 	struct tally sum = { 0 };
 
-	tally_sum(s->tallies, up->all->n_threads, &sum);
+	tally_sum(s->tallies, up->all->n_tallies, &sum);
 	if (!mono_is_never(s->down_since))
 		down += mono_until(s->down_since, now);
 	add_tally(m, "server", labels, &sum, pool_sessions(&s->health));
@@ -130,6 +131,23 @@ add_upstream(struct service_metrics *m, const struct upstream *up, mono_t now)
 		add_server(m, up, server_of(up->pool.servers[i]), now);
 }
 
+static void
+add_handover(struct service_metrics *m, const struct handover_counts *c)
+{
+	service_metric(m, "proxyd_process_handover_listeners_total",
+	    "Listeners taken over from the process before", NULL, (double)c->listeners);
+	service_metric(m, "proxyd_process_handover_sessions_total",
+	    "Sessions taken over from the process before", NULL, (double)c->sessions);
+	for (int r = 0; r < HANDOVER_REFUSALS; r++) {
+		const char *labels[] = { "reason", handover_refusal_str((enum handover_refusal)r),
+			NULL };
+
+		service_metric(m, "proxyd_process_handover_refused_total",
+		    "What the process before left and was closed instead", labels,
+		    (double)c->refused[r]);
+	}
+}
+
 void
 metrics_collect(struct proxy *p, struct service_metrics *m)
 {
@@ -138,6 +156,7 @@ metrics_collect(struct proxy *p, struct service_metrics *m)
 	mono_t now = loop_now();
 
 	service_metric(m, "proxyd_process_nbthread", "Data threads", NULL, (double)p->n_workers);
+	add_handover(m, handover_counts(p->handover));
 	TAILQ_FOREACH (l, &p->listeners, entry)
 		add_listener(m, l);
 	TAILQ_FOREACH (up, &p->upstreams.list, entry)

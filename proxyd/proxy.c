@@ -4,8 +4,10 @@
 #include "proxyd/proxy.h"
 
 #include "common/event.h"
+#include "common/fdstore.h"
 #include "common/log.h"
 #include "proxyd/control.h"
+#include "proxyd/handover.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -95,6 +97,7 @@ try_bind(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 
 	if (rc == 0) {
 		attach(p, l, lc);
+		handover_listeners_changed(p->handover);
 		event_emit(LOG_INFO, "", fields, "listener %s: listening, forwards to %s", l->name,
 		    l->upstream);
 		tell_listener(p, l);
@@ -134,6 +137,7 @@ drain_listener(struct proxy *p, struct listener *l)
 	if (l->state == LISTENER_DRAINING)
 		return;
 	l->state = LISTENER_DRAINING;
+	handover_listeners_changed(p->handover);
 	tell_listener(p, l);
 	if (!listening) {
 		l->n_detached = (unsigned)l->n_sockets;
@@ -172,6 +176,15 @@ drain_all(struct proxy *p, bool only_unconfigured)
 
 /* ---- configuration ---- */
 
+/* The sockets were listening all the time; who queued there meanwhile is served now. */
+static void
+resume_listener(struct proxy *p, struct listener *l, const struct listener_conf *lc)
+{
+	listener_update(l, lc);
+	attach(p, l, lc);
+	tell_listener(p, l);
+}
+
 static void
 apply_listener(struct proxy *p, const struct listener_conf *lc)
 {
@@ -185,10 +198,13 @@ apply_listener(struct proxy *p, const struct listener_conf *lc)
 		tell_listener(p, l);
 		return;
 	}
-	l = listener_new(lc, p->n_workers, p->n_workers);
+	l = listener_new(lc, p->n_workers, p->n_workers + 1);
 	l->configured = true;
 	TAILQ_INSERT_TAIL(&p->listeners, l, entry);
-	try_bind(p, l, lc);
+	if (handover_take_listener(p->handover, l))
+		resume_listener(p, l, lc);
+	else
+		try_bind(p, l, lc);
 }
 
 static void
@@ -216,6 +232,7 @@ apply(struct proxy *p, const struct conf *conf)
 	struct listener *l;
 
 	upstreams_apply(&p->upstreams, conf);
+	handover_restore_upstreams(p->handover);
 	TAILQ_FOREACH (l, &p->listeners, entry)
 		l->configured = false;
 	for (size_t i = 0; i < conf->n_listeners; i++)
@@ -229,9 +246,13 @@ apply(struct proxy *p, const struct conf *conf)
 int
 proxy_reload(struct daemon *d, const struct conf *next, bool dry_run, struct text *why)
 {
+	struct proxy *p = d->aux;
+
 	(void)why; /* nothing in it can be refused: what cannot bind is shown and tried again */
-	if (!dry_run)
-		apply(d->aux, next);
+	if (dry_run)
+		return 0;
+	apply(p, next);
+	handover_keep_listeners(p->handover);
 	return 0;
 }
 
@@ -260,6 +281,7 @@ on_second(struct loop_timer *timer, mono_t now)
 		retry_binds(p);
 	sweep_listeners(p);
 	upstreams_sweep(&p->upstreams);
+	handover_keep_listeners(p->handover);
 	say_status(p);
 }
 
@@ -371,13 +393,17 @@ proxy_start(struct daemon *d)
 	uv_async_init(d->loop, &p->news, on_news);
 	uv_unref((uv_handle_t *)&p->news);
 	p->news.data = p;
+	p->handover = handover_new(p);
+	handover_receive(p->handover);
 	rc = start_workers(p);
 	if (rc < 0)
 		return rc;
-	upstreams_init(&p->upstreams, d->loop, p->n_workers, &events);
+	upstreams_init(&p->upstreams, d->loop, p->n_workers + 1, &events);
 	loop_timer_init(d->loop, &p->second, on_second);
 	loop_timer_at(&p->second, mono_add(loop_now(), USEC_PER_SEC));
 	apply(p, d->conf);
+	handover_take_sessions(p->handover);
+	handover_keep_listeners(p->handover);
 	daemon_ready(d);
 	return 0;
 }
@@ -438,6 +464,7 @@ finish(struct proxy *p)
 	}
 	upstreams_done(&p->upstreams);
 	control_free(p->control);
+	handover_free(p->handover);
 	free(p->status);
 	loop_timer_close(&p->second, on_second_closed);
 	loop_timer_close(&p->stopping, on_stopping_closed);
@@ -453,6 +480,7 @@ on_stopping(struct loop_timer *timer, mono_t now)
 	if (!p->detached) {
 		p->detached = true;
 		drain_all(p, false);
+		handover_keep_listeners(p->handover);
 	}
 	/* A listener is forgotten when it is detached and its sessions have ended. */
 	sweep_listeners(p);
@@ -462,10 +490,22 @@ on_stopping(struct loop_timer *timer, mono_t now)
 		loop_timer_at(timer, mono_add(now, STOP_POLL_US));
 }
 
+/* The data threads stop where they are; what they have goes to the successor. */
+static void
+hand_over(struct proxy *p)
+{
+	for (size_t i = 0; i < p->n_workers; i++)
+		worker_send(p->workers[i], &(struct command){ .kind = COMMAND_QUIESCE });
+	for (size_t i = 0; i < p->n_workers; i++)
+		worker_join(p->workers[i]);
+	handover_keep_listeners(p->handover);
+	handover_give(p->handover);
+}
+
 /*
  * Stop: accept a while longer, since the VIP leaves first; let sessions end.
- * Restart: the successor binds the same addresses at once; until sessions can be
- * handed over they end here, by reset, so that nobody takes it for an orderly end.
+ * Restart: everything goes to the successor; what cannot is reset, so that nobody
+ * takes it for an orderly end.
  */
 void
 proxy_stop(struct daemon *d, enum daemon_stop how)
@@ -474,6 +514,11 @@ proxy_stop(struct daemon *d, enum daemon_stop how)
 	mono_t now = loop_now();
 
 	loop_timer_init(d->loop, &p->stopping, on_stopping);
+	if (how == DAEMON_RESTART && fdstore_exists()) {
+		hand_over(p);
+		finish(p);
+		return;
+	}
 	p->stop_by = how == DAEMON_RESTART ? now : mono_add(now, SHUTDOWN_TIMEOUT_US);
 	loop_timer_at(&p->stopping, how == DAEMON_RESTART ? now : mono_add(now, ACCEPT_GRACE_US));
 }

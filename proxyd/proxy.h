@@ -11,10 +11,12 @@
 #include "proxyd/worker.h"
 
 struct control;
+struct handover;
 
 struct proxy {
 	struct daemon *daemon;
 	struct control *control;
+	struct handover *handover;
 	struct worker **workers;
 	size_t n_workers; /* fixed at start */
 	struct upstreams upstreams;

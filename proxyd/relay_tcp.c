@@ -476,6 +476,22 @@ relay_open(struct worker *w, struct binding *b, int fd)
 		relay_abort(w, s, FLOW_RESOURCES);
 }
 
+void
+relay_leave(struct worker *w, struct session *s)
+{
+	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {
+		close_side(s, side, false); /* the other process has its own descriptor */
+		unpark(s, side);
+	}
+	release_server(s);
+	wheel_set(&w->wheel, &s->timer, MONO_NEVER);
+	if (s->is_queued)
+		TAILQ_REMOVE(&w->leftover, s, queue);
+	route_unref(s->route);
+	session_free(&w->sessions, s);
+	__atomic_store_n(&w->n_sessions, w->sessions.n_used, __ATOMIC_RELAXED);
+}
+
 static int
 socket_error(int fd)
 {
@@ -550,6 +566,44 @@ relay_timer(struct worker *w, struct session *s)
 		wheel_set(&w->wheel, &s->timer, due);
 	else
 		run(w, s, feed(w, s, (struct flow_event){ .kind = FLOW_EV_TIMEOUT }));
+}
+
+/* Its end, without a record of its own: as end() does it. */
+static void
+refuse(struct worker *w, const struct session *left)
+{
+	struct session s = *left;
+
+	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {
+		close_side(&s, side, true);
+		unpark(&s, side);
+	}
+	s.flow.reason = FLOW_RESOURCES;
+	count_end(&s, &s.server->tallies[w->number]);
+	release_server(&s);
+	count_end(&s, s.route->tally);
+	route_unref(s.route);
+}
+
+void
+relay_adopt(struct worker *w, const struct session *left)
+{
+	struct session *s = session_new(&w->sessions);
+	uint32_t index, generation;
+
+	if (s == NULL) {
+		refuse(w, left);
+		return;
+	}
+	index = s->index;
+	generation = s->generation;
+	*s = *left;
+	s->index = index;
+	s->generation = generation;
+	__atomic_store_n(&w->n_sessions, w->sessions.n_used, __ATOMIC_RELAXED);
+	wheel_set(&w->wheel, &s->timer, deadline(s));
+	if (watch(w, s, FLOW_CLIENT) < 0 || watch(w, s, FLOW_SERVER) < 0)
+		relay_abort(w, s, FLOW_RESOURCES);
 }
 
 void

@@ -16,6 +16,16 @@
 /* A client was accepted: takes 'fd'. */
 void relay_open(struct worker *, struct binding *, int fd);
 
+/*
+ * Go on with a session of another process: takes what 'left' holds (descriptors,
+ * references, bytes); its queue, timer and index are not looked at.  What its
+ * sockets are ready for is learned anew.
+ */
+void relay_adopt(struct worker *, const struct session *left);
+
+/* Let go of a session that somebody else goes on with: no word to its peers.  Thread stopped. */
+void relay_leave(struct worker *, struct session *);
+
 /* epoll(7) says 'events' of one side. */
 void relay_ready(struct worker *, struct session *, enum flow_side, uint32_t events);
 

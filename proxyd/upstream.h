@@ -34,7 +34,7 @@ struct server {
 	struct endpoint endpoint; /* AF_UNSPEC while its name is not resolved */
 	struct sockaddr_storage sockaddr;
 	socklen_t sockaddr_size;
-	struct tally *tallies; /* one for each data thread */
+	struct tally *tallies; /* one for each data thread, the last the control thread's */
 	struct probe *probe;
 	enum pool_state told; /* what the bus and the log know; the control thread's */
 	mono_t told_since;
@@ -95,7 +95,7 @@ struct upstream_events {
 
 struct upstreams {
 	uv_loop_t *loop;
-	size_t n_threads;
+	size_t n_tallies; /* of a server: one for each data thread, the last ours */
 	struct upstream_events events;
 	TAILQ_HEAD(, upstream) list;	/* configured, in the order of the file */
 	TAILQ_HEAD(, upstream) leaving; /* no longer configured, still pointed to */
@@ -103,7 +103,7 @@ struct upstreams {
 };
 
 void upstreams_init(
-    struct upstreams *, uv_loop_t *, size_t n_threads, const struct upstream_events *);
+    struct upstreams *, uv_loop_t *, size_t n_tallies, const struct upstream_events *);
 
 /* Go over to these: those of the same name and server keep health and counters. */
 void upstreams_apply(struct upstreams *, const struct conf *);
@@ -123,6 +123,23 @@ void upstreams_sweep(struct upstreams *);
 
 /* At the end, when no data thread runs. */
 void upstreams_done(struct upstreams *);
+
+/* ---- over a restart (upstream_left.c) ---- */
+
+struct parcel_server;
+
+/* A server as the next process shall find it; threads have stopped. */
+void server_describe(const struct server *, struct parcel_server *ret);
+
+/* What the process before wrote down, for servers that there are; says nothing. */
+void upstreams_restore(struct upstreams *, const struct parcel_server *left, size_t n);
+
+/*
+ * The server that a session goes on with.  One that is no longer configured is
+ * made, for this session alone, and so is its upstream.
+ */
+struct server *upstreams_server(
+    struct upstreams *, const char *upstream, const char *name, const struct endpoint *);
 
 static inline struct server *
 server_of(struct pool_server *health)

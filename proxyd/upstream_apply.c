@@ -39,14 +39,15 @@ upstream_tally(const struct upstream *up, struct tally *sum)
 
 	tally_sum(&up->gone, 1, sum);
 	for (size_t i = 0; i < up->pool.n; i++)
-		tally_sum(server_of(up->pool.servers[i])->tallies, all->n_threads, sum);
+		tally_sum(server_of(up->pool.servers[i])->tallies, all->n_tallies, sum);
 	TAILQ_FOREACH (s, &all->retired, retired)
 		if (s->up == up)
-			tally_sum(s->tallies, all->n_threads, sum);
+			tally_sum(s->tallies, all->n_tallies, sum);
 }
 
-static struct server *
-server_new(struct upstream *up, const struct spec *spec, const struct endpoint *ep)
+struct server *
+upstream_server_new(
+    struct upstream *up, const struct pool_params *params, const struct endpoint *ep)
 {
 	struct server *s = xcalloc(1, sizeof(*s));
 	bool has_address = ep->addr.family != AF_UNSPEC;
@@ -56,8 +57,8 @@ server_new(struct upstream *up, const struct spec *spec, const struct endpoint *
 	s->endpoint = *ep;
 	if (has_address)
 		s->sockaddr_size = endpoint_to_sockaddr(ep, &s->sockaddr);
-	s->tallies = tally_new(up->all->n_threads);
-	pool_server_init(&s->health, &spec->params, has_address, now);
+	s->tallies = tally_new(up->all->n_tallies);
+	pool_server_init(&s->health, params, has_address, now);
 	s->health.slot = (uint8_t)up->next_slot++;
 	s->told = s->health.state;
 	s->told_since = now;
@@ -79,12 +80,12 @@ server_name(const struct spec *spec, const struct endpoint *ep)
 	return xasprintf("%s@%s", spec->text, addr_format(&ep->addr, buf));
 }
 
-static bool
-is_of_line(const struct server *s, const char *text)
+bool
+upstream_is_of_line(const char *server, const char *text)
 {
 	size_t n = strlen(text);
 
-	return strncmp(s->name, text, n) == 0 && (s->name[n] == '\0' || s->name[n] == '@');
+	return strncmp(server, text, n) == 0 && (server[n] == '\0' || server[n] == '@');
 }
 
 /* A running server that is this one: the same line and address, not yet taken. */
@@ -94,7 +95,8 @@ find_server(const struct upstream *up, const char *text, const struct endpoint *
 	for (size_t i = 0; i < up->pool.n; i++) {
 		struct server *s = server_of(up->pool.servers[i]);
 
-		if (!s->keep && is_of_line(s, text) && endpoint_equal(&s->endpoint, ep))
+		if (!s->keep && upstream_is_of_line(s->name, text) &&
+		    endpoint_equal(&s->endpoint, ep))
 			return s;
 	}
 	return NULL;
@@ -128,7 +130,7 @@ want(struct rebuild *rb, const struct spec *spec, const struct endpoint *ep)
 	struct server *s = find_server(up, spec->text, ep);
 
 	if (s == NULL)
-		s = server_new(up, spec, ep);
+		s = upstream_server_new(up, &spec->params, ep);
 	else {
 		pthread_mutex_lock(&up->lock);
 		pool_server_update(&s->health, &spec->params, loop_now());
@@ -180,8 +182,8 @@ swap_pool(struct upstream *up, struct rebuild *rb)
 	free(old.servers);
 }
 
-static void
-rebuild(struct upstream *up)
+void
+upstream_rebuild(struct upstream *up)
 {
 	struct rebuild rb = { .up = up };
 
@@ -242,7 +244,7 @@ on_answer(void *aux, const struct addr *addrs, size_t n, const char *why)
 	memcpy(spec->addrs, addrs, n * sizeof(*addrs));
 	spec->n_addrs = n;
 	announce_answer(spec, addrs, n);
-	rebuild(spec->up);
+	upstream_rebuild(spec->up);
 }
 
 /* ---- lines ---- */
@@ -323,9 +325,9 @@ set_specs(struct upstream *up, const struct upstream_conf *uc)
 
 void
 upstreams_init(
-    struct upstreams *all, uv_loop_t *loop, size_t n_threads, const struct upstream_events *events)
+    struct upstreams *all, uv_loop_t *loop, size_t n_tallies, const struct upstream_events *events)
 {
-	*all = (struct upstreams){ .loop = loop, .n_threads = n_threads, .events = *events };
+	*all = (struct upstreams){ .loop = loop, .n_tallies = n_tallies, .events = *events };
 	TAILQ_INIT(&all->list);
 	TAILQ_INIT(&all->leaving);
 	TAILQ_INIT(&all->retired);
@@ -342,7 +344,7 @@ upstreams_find(struct upstreams *all, const char *name)
 	return NULL;
 }
 
-static struct upstream *
+struct upstream *
 upstream_new(struct upstreams *all, const char *name)
 {
 	struct upstream *up = xcalloc(1, sizeof(*up));
@@ -410,7 +412,7 @@ upstreams_apply(struct upstreams *all, const struct conf *conf)
 		up->configured = true;
 		up->probe_timeout_us = probe_timeout(conf, uc);
 		set_specs(up, uc);
-		rebuild(up);
+		upstream_rebuild(up);
 	}
 	for (up = TAILQ_FIRST(&all->list); up != NULL; up = next) {
 		next = TAILQ_NEXT(up, entry);
@@ -462,7 +464,7 @@ sweep_servers(struct upstreams *all)
 		if (pool_sessions(&s->health) > 0)
 			continue;
 		TAILQ_REMOVE(&all->retired, s, retired);
-		tally_sum(s->tallies, all->n_threads, &s->up->gone);
+		tally_sum(s->tallies, all->n_tallies, &s->up->gone);
 		server_free(s);
 	}
 }

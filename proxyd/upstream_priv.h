@@ -19,6 +19,19 @@ struct spec {
 	size_t n_addrs;
 };
 
+/* An upstream of that name, in the list, without lines. */
+struct upstream *upstream_new(struct upstreams *, const char *name);
+
+/* A server of its own, in no pool yet, without a name. */
+struct server *upstream_server_new(
+    struct upstream *, const struct pool_params *, const struct endpoint *);
+
+/* Does the server stand for this line (its text, or text@address)? */
+bool upstream_is_of_line(const char *server, const char *text);
+
+/* Make the pool anew from lines and answers. */
+void upstream_rebuild(struct upstream *);
+
 /* Say what changed in one upstream; control thread. */
 void upstream_tell(struct upstream *);
 void upstream_probe_due(struct loop_timer *, mono_t now);

@@ -226,6 +226,15 @@ abort_all(struct worker *w, enum flow_reason reason)
 		relay_abort(w, s, reason);
 }
 
+/* A record of our own for each; what does not fit the table is reset. */
+static void
+adopt(struct worker *w, const struct command *c)
+{
+	for (size_t i = 0; i < c->n_adopted; i++)
+		relay_adopt(w, &c->adopted[i]);
+	free(c->adopted);
+}
+
 static void
 obey(struct worker *w, const struct command *c)
 {
@@ -241,6 +250,12 @@ obey(struct worker *w, const struct command *c)
 		break;
 	case COMMAND_ABORT:
 		abort_all(w, c->reason);
+		break;
+	case COMMAND_ADOPT:
+		adopt(w, c);
+		break;
+	case COMMAND_QUIESCE:
+		w->quit = w->quiesced = true;
 		break;
 	case COMMAND_QUIT:
 		w->quit = true;
@@ -380,7 +395,8 @@ worker_main(void *aux)
 
 	while (!w->quit)
 		pass(w);
-	abort_all(w, FLOW_SHUTDOWN);
+	if (!w->quiesced)
+		abort_all(w, FLOW_SHUTDOWN);
 	w->wake(w->wake_aux);
 	return NULL;
 }
@@ -480,9 +496,19 @@ worker_start(unsigned number, void (*wake)(void *aux), void *aux, struct worker 
 }
 
 void
+worker_join(struct worker *w)
+{
+	pthread_join(w->thread, NULL);
+	w->joined = true;
+}
+
+void
 worker_stop(struct worker *w)
 {
-	worker_send(w, &(struct command){ .kind = COMMAND_QUIT });
-	pthread_join(w->thread, NULL);
+	if (!w->joined) {
+		worker_send(w, &(struct command){ .kind = COMMAND_QUIT });
+		worker_join(w);
+	}
+	abort_all(w, FLOW_SHUTDOWN);
 	worker_free(w);
 }

@@ -50,10 +50,12 @@ struct binding {
 };
 
 enum command_kind {
-	COMMAND_ATTACH, /* accept from 'fd' and forward by 'route' */
-	COMMAND_ROUTE,	/* new sessions of 'listener' go by 'route' */
-	COMMAND_DETACH, /* accept what is queued, then no more; listener_detached() when done */
-	COMMAND_ABORT,	/* end all sessions for 'reason', by reset */
+	COMMAND_ATTACH,	 /* accept from 'fd' and forward by 'route' */
+	COMMAND_ROUTE,	 /* new sessions of 'listener' go by 'route' */
+	COMMAND_DETACH,	 /* accept what is queued, then no more; listener_detached() when done */
+	COMMAND_ABORT,	 /* end all sessions for 'reason', by reset */
+	COMMAND_ADOPT,	 /* go on with the sessions 'adopted', begun by another process */
+	COMMAND_QUIESCE, /* let the thread end and leave its sessions as they are */
 	COMMAND_QUIT,
 };
 
@@ -63,6 +65,8 @@ struct command {
 	int fd;
 	struct route *route; /* ownership passes */
 	enum flow_reason reason;
+	struct session *adopted; /* an array; ownership passes */
+	size_t n_adopted;
 	STAILQ_ENTRY(command) entry;
 };
 
@@ -81,10 +85,11 @@ struct worker {
 	mono_t accept_again; /* MONO_NEVER: not paused */
 	int error;	     /* errno of the connect that just failed, for words */
 	struct log_limit connect_log;
-	bool quit;
+	bool quit, quiesced;
 
 	/* shared with the control thread */
 	pthread_t thread;
+	bool joined; /* the control thread's */
 	pthread_mutex_t lock;
 	STAILQ_HEAD(, command) commands;
 	int event_fd;
@@ -99,7 +104,13 @@ int worker_start(unsigned number, void (*wake)(void *aux), void *aux, struct wor
 /* Copies the command. */
 void worker_send(struct worker *, const struct command *);
 
-/* Sends COMMAND_QUIT and waits for the thread, which ends its sessions first; frees. */
+/*
+ * After COMMAND_QUIESCE: wait for the thread.  From then on the caller may do
+ * with its sessions what the thread could.
+ */
+void worker_join(struct worker *);
+
+/* Sends COMMAND_QUIT, unless it was quiesced, and waits; ends its sessions; frees. */
 void worker_stop(struct worker *);
 
 static inline uint32_t

@@ -1,0 +1,435 @@
+"""proxyd over a restart and a crash, under `trivet run`: no connect is refused; a
+restart keeps what is established, byte for byte, with health and counters."""
+
+import hashlib
+import os
+import re
+import select
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+import varlink
+from lab import PATIENCE, wait_for
+from peers import (TIMEOUT, Drain, Server, Stream, connect, digest, echo, ending, make_socket,
+                   read_exactly)
+
+VIP, PORT = "10.4.7.10", 7443
+ONE, TWO = "10.4.7.21", "10.4.7.22"
+
+
+class Front:
+    """proxyd under trivet run, a node with servers, one with clients."""
+
+    def __init__(self, lab):
+        lab.switch()
+        self.proxy = lab.node("p", ["10.4.7.11/24", f"{VIP}/24"])
+        self.servers = lab.node("s", [f"{ONE}/24", f"{TWO}/24"])
+        self.client = lab.node("c", "10.4.7.30/24")
+        self.suite = None
+
+    def start(self, text, **kw):
+        self.suite = self.proxy.suite(text, only=["proxyd"], **kw)
+        return self
+
+    def connect(self, port=PORT, **kw):
+        return connect(self.client, VIP, port, **kw)
+
+    def call(self, method, **parameters):
+        bus = varlink.connect(self.proxy.socket_path("proxyd"))
+        return bus.call(f"org.trivet.proxy.{method}", **parameters)
+
+    def listener(self, name=f"{VIP}:{PORT}"):
+        return self.call("ListListeners", name=name)["listeners"][0]
+
+    def server(self, name, upstream="web"):
+        return next(s for s in self.call("ListUpstreams", name=upstream)["servers"]
+                    if s["name"] == name)
+
+    def metrics(self):
+        return self.proxy.trivet("metrics", "proxyd").stdout
+
+    def restart(self):
+        """By plan; returns when the successor is ready."""
+        before = self.proxy.daemon_pid("proxyd")
+        self.proxy.trivet("restart", "proxyd")
+        assert self.proxy.daemon_pid("proxyd") != before
+
+    def crash(self):
+        before = self.proxy.daemon_pid("proxyd")
+        os.kill(before, signal.SIGKILL)
+
+        def back():
+            try:
+                return self.proxy.daemon_pid("proxyd") != before
+            except (OSError, EOFError):
+                return False
+        wait_for(back, "proxyd is back")
+
+    def taken(self, count=1):
+        """(listeners, sessions, milliseconds) of the count-th restart."""
+        found = self.suite.wait_log(
+            r"took over (\d+) listeners, (\d+) sessions in (\d+) ms", count=count)
+        return tuple(int(g) for g in found.groups())
+
+
+def conf(server="", listen=f"{VIP}:{PORT}", upstream=f"server {ONE}:8081;", more="", head=""):
+    return f"""
+{head}
+stream {{
+    upstream web {{
+        {upstream}
+    }}
+    server {{
+        listen {listen};
+        proxy_pass web;
+        {server}
+    }}
+    {more}
+}}
+"""
+
+
+@pytest.fixture
+def front(lab):
+    return Front(lab)
+
+
+class Callers:
+    """Short connections one after another in several threads: each must be answered."""
+
+    def __init__(self, front, n=4):
+        self.front, self.done, self.errors, self.longest = front, 0, [], 0.0
+        self.lock = threading.Lock()
+        self.stopped = threading.Event()
+        self.threads = [threading.Thread(target=self.loop, daemon=True) for _ in range(n)]
+        for t in self.threads:
+            t.start()
+
+    def once(self, number):
+        with self.front.connect() as sock:
+            text = f"hello {number}".encode()
+            sock.sendall(text)
+            answer = read_exactly(sock, len(text))
+            sock.shutdown(socket.SHUT_WR)
+            if answer != text:
+                raise OSError(f"asked {text!r}, answered {answer!r}")
+
+    def loop(self):
+        number = 0
+        while not self.stopped.is_set():
+            began = time.monotonic()
+            try:
+                self.once(number)
+            except OSError as error:
+                with self.lock:
+                    self.errors.append(repr(error))
+            with self.lock:
+                self.done += 1
+                self.longest = max(self.longest, time.monotonic() - began)
+            number += 1
+
+    def more(self, n=20):
+        until = self.done + n
+        wait_for(lambda: self.done >= until, f"{n} more short connections")
+
+    def stop(self):
+        self.stopped.set()
+        for t in self.threads:
+            t.join(TIMEOUT)
+        return self.errors
+
+
+def test_restarts_refuse_nobody(front):
+    Server(front.servers, ONE, 8081).serve(echo)
+    front.start(conf())
+    callers = Callers(front)
+    callers.more()
+    for _ in range(5):
+        front.restart()
+        callers.more()
+    assert callers.stop() == []
+    print(f"{callers.done} short connections, the longest {callers.longest * 1000:.0f} ms")
+
+
+def test_crashes_refuse_no_connect(front):
+    """kill -9: what was established is lost, a connect waits in the backlog."""
+    Server(front.servers, ONE, 8081).serve(echo)
+    front.start(conf())
+    callers = Callers(front)
+    callers.more()
+    for _ in range(3):
+        front.crash()
+        callers.more()
+    errors = callers.stop()
+    assert not [e for e in errors if "Refused" in e]
+    assert len(errors) <= 3 * 4, errors
+    front.suite.wait_log("took over 1 listeners, no sessions", count=3)
+
+
+def ask(sock, text):
+    sock.sendall(text)
+    return read_exactly(sock, len(text))
+
+
+class Talk(threading.Thread):
+    """Question and answer on one connection, without end."""
+
+    def __init__(self, sock, number):
+        super().__init__(daemon=True)
+        self.sock, self.number, self.rounds, self.error = sock, number, 0, None
+        self.ended = False
+        self.start()
+
+    def run(self):
+        try:
+            while not self.ended:
+                text = f"{self.number}:{self.rounds};".encode() * 7
+                if ask(self.sock, text) != text:
+                    raise OSError(f"round {self.rounds}: another answer")
+                self.rounds += 1
+        except OSError as error:
+            self.error = error
+
+
+def pump(conn):
+    """A server that says first which way: 'up' bytes are digested, 'down' bytes made."""
+    line = b""
+    while not line.endswith(b"\n"):
+        line += conn.recv(1)
+    way, seed, size = line.decode().split()
+    if way == "down":
+        stream = Stream(conn, seed, int(size))
+        stream.join(120)
+        conn.recv(1)
+    else:
+        total = hashlib.sha256()
+        while part := conn.recv(1 << 18):
+            total.update(part)
+        conn.sendall(total.hexdigest().encode())
+
+
+def patient_echo(conn):
+    """For those that say nothing for long."""
+    conn.settimeout(None)
+    echo(conn)
+
+
+IDLE, BULK = 1000, 96 << 20
+
+
+def test_sessions_go_on(front):
+    """Idle ones, bulk both ways, talks, short ones: nothing lost, doubled or refused."""
+    Server(front.servers, ONE, 8081, backlog=4096).serve(patient_echo)
+    Server(front.servers, ONE, 8082).serve(pump)
+    front.start(conf(more=f"""
+    server {{ listen {VIP}:7444; proxy_pass {ONE}:8082; }}
+    """))
+    idle = [front.connect() for _ in range(IDLE)]
+    for number, sock in enumerate(idle):
+        assert ask(sock, b"%d" % number) == b"%d" % number
+    down, up = front.connect(7444), front.connect(7444)
+    down.sendall(b"down d %d\n" % BULK)
+    drain = Drain(down)
+    up.sendall(b"up u %d\n" % BULK)
+    stream = Stream(up, "u", BULK)
+    talks = [Talk(front.connect(), n) for n in range(8)]
+    callers = Callers(front)
+    callers.more()
+    for number in range(1, 5):
+        front.restart()
+        listeners, sessions, ms = front.taken(number)
+        assert listeners == 2
+        assert sessions >= IDLE + len(talks)
+        print(f"restart {number}: {sessions} sessions, pause {ms} ms, "
+              f"bulk so far {drain.size >> 20} MiB")
+        callers.more(10)
+    assert callers.stop() == []
+    for talk in talks:
+        rounds = talk.rounds
+        wait_for(lambda: talk.rounds > rounds or talk.error, "the talk goes on")
+        talk.ended = True
+        talk.join(TIMEOUT)
+        talk.sock.close()
+        assert talk.error is None
+    for number, sock in enumerate(idle):
+        assert ask(sock, b"again %d" % number) == b"again %d" % number
+    stream.join(60)
+    assert stream.error is None
+    assert read_exactly(up, 64).decode() == digest("u", BULK)
+    drain.join(60)
+    assert drain.error is None
+    assert (drain.size, drain.hash.hexdigest()) == (BULK, digest("d", BULK))
+    for sock in idle:
+        sock.close()
+    wait_for(lambda: front.listener()["currentSessions"] == 0, "no session is left behind")
+    assert "refused" not in front.suite.log()
+
+
+def test_bytes_wait_over_a_restart(front):
+    """Both sides refuse to read: what proxyd holds and what sockets hold arrives, once."""
+    server = Server(front.servers, ONE, 8081)
+    front.start(conf())
+    client = front.connect()
+    conn = server.accept()
+    size = 24 << 20
+    streams = [Stream(client, "client", size), Stream(conn, "server", size)]
+
+    def stuck():
+        counters = front.listener()["counters"]
+        time.sleep(0.2)
+        return counters == front.listener()["counters"] and counters["bytesIn"] > 0
+    wait_for(stuck, "nothing moves any more")
+    counters = front.listener()["counters"]
+    for _ in range(2):
+        front.restart()
+    assert front.listener()["counters"] == counters
+    drains = [Drain(conn), Drain(client)]
+    for stream, drain, seed in zip(streams, drains, ("client", "server")):
+        stream.join(60)
+        drain.join(60)
+        assert stream.error is None and drain.error is None
+        assert (drain.size, drain.hash.hexdigest()) == (size, digest(seed, size))
+    wait_for(lambda: front.listener()["currentSessions"] == 0, "it ended")
+    assert front.listener()["counters"]["bytesIn"] == size
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_half_closed(front, first):
+    """One side has ended before the restart; the other goes on and ends after it."""
+    server = Server(front.servers, ONE, 8081)
+    front.start(conf())
+    client = front.connect()
+    conn = server.accept()
+    one, other = (client, conn) if first == "client" else (conn, client)
+    one.sendall(b"last words")
+    one.shutdown(socket.SHUT_WR)
+    assert read_exactly(other, 10) == b"last words"
+    assert ending(other) == "fin"
+    front.restart()
+    other.sendall(b"and an answer")
+    assert read_exactly(one, 13) == b"and an answer"
+    other.shutdown(socket.SHUT_WR)
+    assert ending(one) == "fin"
+    other.close()
+    one.close()
+    wait_for(lambda: front.listener()["currentSessions"] == 0, "it ended")
+    assert f'reason="{first} fin"' in front.metrics()
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_ends_during_the_pause(front, side):
+    """What happens while no proxyd runs is seen by the next: FIN as FIN, RST as RST."""
+    server = Server(front.servers, ONE, 8081)
+    front.start(conf())
+    pairs = []
+    for _ in range(2):
+        client = front.connect()
+        conn = server.accept()
+        ask_and_answer(client, conn)
+        pairs.append((client, conn) if side == "client" else (conn, client))
+    (fin, fin_peer), (rst, rst_peer) = pairs
+    proxyd = front.proxy.daemon_pid("proxyd")
+    os.kill(proxyd, signal.SIGSTOP)  # nobody forwards from here on
+    fin.sendall(b"the end")
+    fin.close()
+    rst.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    rst.close()
+    waiting = threading.Thread(target=front.restart, daemon=True)
+    waiting.start()
+    front.suite.wait_log(r"\(proxyd\)")
+    os.kill(proxyd, signal.SIGCONT)
+    waiting.join(TIMEOUT)
+    assert read_exactly(fin_peer, 7) == b"the end"
+    assert ending(fin_peer) == "fin"
+    assert ending(rst_peer) == "reset"
+
+
+def ask_and_answer(client, conn):
+    client.sendall(b"?")
+    assert conn.recv(1) == b"?"
+    conn.sendall(b"!")
+    assert client.recv(1) == b"!"
+
+
+def test_connecting(front):
+    """A session whose server has not answered yet keeps its deadline and its next server."""
+    second = Server(front.servers, TWO, 8082)
+    front.servers.run(["nft", "add table inet t; add chain inet t i { type filter hook input "
+                       "priority 0; }; add rule inet t i tcp dport 8081 drop"])
+    front.start(conf("proxy_connect_timeout 3s;",
+                     upstream=f"server {ONE}:8081; server {TWO}:8082 backup;"))
+    began = time.monotonic()
+    client = front.connect()
+    client.sendall(b"hello")
+    wait_for(lambda: front.server(f"{ONE}:8081")["currentSessions"] == 1, "it is being tried")
+    front.restart()
+    assert front.taken()[1] == 1
+    assert front.server(f"{ONE}:8081")["currentSessions"] == 1
+    conn = second.accept()
+    assert 2.5 < time.monotonic() - began < 3.0 + 2.0 * PATIENCE
+    assert read_exactly(conn, 5) == b"hello"
+    conn.sendall(b"welcome")
+    assert read_exactly(client, 7) == b"welcome"
+    assert front.server(f"{ONE}:8081")["state"] == "down"
+
+
+def test_health_and_counters_travel(front):
+    """A server that is down stays down without a client's help; turns and sums go on."""
+    Server(front.servers, ONE, 8081).serve(lambda conn: conn.sendall(b"one"))
+    front.start(conf(upstream=f"server {ONE}:8081; server {ONE}:8083 down;"
+                              f"server {TWO}:8082 max_fails=1 fail_timeout=60s;"))
+    for _ in range(4):
+        client = front.connect()
+        assert read_exactly(client, 3) == b"one"
+        client.close()
+    down = wait_for(lambda: (s := front.server(f"{TWO}:8082"))["state"] == "down" and s,
+                    "a server is down")
+    assert down["stateSource"] == "passive"
+    wait_for(lambda: front.listener()["currentSessions"] == 0, "all have ended")
+    before = [front.call("ListUpstreams", name="web")[part] for part in ("servers", "upstreams")]
+    counters = front.listener()["counters"]
+    front.restart()
+    after = [front.call("ListUpstreams", name="web")[part] for part in ("servers", "upstreams")]
+    assert after == before
+    assert front.listener()["counters"] == counters
+    assert f"server {TWO}:8082 is up" not in front.suite.log()
+
+
+def test_changed_configuration(front):
+    """The file changed before the restart: sessions keep their terms; a listener that is
+    gone refuses, its sessions go on; a new one listens; a gone upstream still serves."""
+    Server(front.servers, ONE, 8081).serve(echo)
+    Server(front.servers, TWO, 8082).serve(echo)
+    front.start(conf("proxy_timeout 1h;", more=f"""
+    server {{ listen {VIP}:7444; proxy_pass {TWO}:8082; }}
+    """))
+    kept, orphan = front.connect(), front.connect(7444)
+    assert ask(kept, b"one") == b"one"
+    assert ask(orphan, b"two") == b"two"
+    front.proxy.write("trivet.conf", conf("proxy_timeout 300ms;", more=f"""
+    server {{ listen {VIP}:7445; proxy_pass {ONE}:8081; }}
+    """))
+    front.restart()
+    assert front.taken()[:2] == (1, 2)
+    front.suite.wait_log(f"listener {VIP}:7444 is no longer configured: closed")
+    with make_socket(front.client) as refused, pytest.raises(ConnectionRefusedError):
+        refused.connect((VIP, 7444))
+    assert front.listener(f"{VIP}:7444")["state"] == "draining"
+    new = front.connect()
+    assert ask(new, b"new") == b"new"
+    assert ending(new) == "fin", "the new terms"
+    assert ask(kept, b"still one") == b"still one"
+    assert ask(orphan, b"still two") == b"still two"
+    assert ask(front.connect(7445), b"three") == b"three"
+    assert 'refused_total{reason="unwanted"} 1' in front.metrics()
+    front.restart()
+    assert ask(orphan, b"once more") == b"once more"
+    orphan.close()
+    wait_for(lambda: f"{VIP}:7444" not in [entry["name"] for entry in
+                                           front.call("ListListeners")["listeners"]],
+             "the listener is forgotten with its last session")
+    assert ask(kept, b"the end") == b"the end"
