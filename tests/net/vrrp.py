@@ -116,12 +116,15 @@ while not done:
     return int(out[0]) if out else None
 
 
-def scapy(node, program):
-    """Packets made by scapy in the node; `program` sees scapy's names and iface."""
-    text = ("import logging; logging.disable(logging.WARNING)\n"
+def scapy_argv(program):
+    """Makes packets with scapy; `program` sees scapy's names and iface."""
+    return ["/usr/bin/python3", "-c", "import logging; logging.disable(logging.WARNING)\n"
             "from scapy.all import *\nfrom scapy.layers.vrrp import *\niface = 'eth0'\n"
-            + program)
-    node.run(["/usr/bin/python3", "-c", text], timeout=30)
+            + program]
+
+
+def scapy(node, program):
+    node.run(scapy_argv(program), timeout=30)
 
 
 
