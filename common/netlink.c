@@ -28,7 +28,8 @@ struct netlink {
 	uv_poll_t poll;
 	uint32_t sequence;
 	TAILQ_HEAD(, netlink_link) links;
-	bool quiet; /* the first table: nobody is told */
+	bool quiet;   /* the first table: nobody is told */
+	bool changed; /* told, but not yet that it has settled */
 };
 
 /* ---- the table ---- */
@@ -96,6 +97,7 @@ netlink_addr_find(const struct netlink *nl, int index, const struct addr *local)
 static void
 tell_link(struct netlink *nl, const struct netlink_link *link, bool gone)
 {
+	nl->changed = true;
 	if (!nl->quiet && nl->events.on_link != NULL)
 		nl->events.on_link(nl->events.aux, link, gone);
 }
@@ -104,6 +106,7 @@ static void
 tell_addr(struct netlink *nl, const struct netlink_link *link, const struct netlink_addr *addr,
     bool gone, enum netlink_by by)
 {
+	nl->changed = true;
 	if (!nl->quiet && nl->events.on_addr != NULL)
 		nl->events.on_addr(nl->events.aux, link, addr, gone, by);
 }
@@ -171,10 +174,31 @@ attr_name(const struct nlattr *attr, char ret[static IFNAMSIZ])
 }
 
 static void
+read_link(struct netlink_link *link, const struct ifinfomsg *ifi, const struct attrs *attrs)
+{
+	const struct nlattr *mac = attrs->of[IFLA_ADDRESS];
+
+	link->flags = ifi->ifi_flags;
+	attr_name(attrs->of[IFLA_IFNAME], link->name);
+	if (attrs->of[IFLA_MTU] != NULL)
+		link->mtu = mnl_attr_get_u32(attrs->of[IFLA_MTU]);
+	link->has_mac = mac != NULL && mnl_attr_get_payload_len(mac) == sizeof(link->mac);
+	if (link->has_mac)
+		memcpy(link->mac, mnl_attr_get_payload(mac), sizeof(link->mac));
+}
+
+static bool
+same_link(const struct netlink_link *a, const struct netlink_link *b)
+{
+	return a->flags == b->flags && a->mtu == b->mtu && a->has_mac == b->has_mac &&
+	       strcmp(a->name, b->name) == 0 && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+}
+
+static void
 on_link_message(struct netlink *nl, const struct nlmsghdr *nlh)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-	struct netlink_link *link = find_link(nl, ifi->ifi_index);
+	struct netlink_link *link = find_link(nl, ifi->ifi_index), before;
 	struct attrs attrs = { 0 };
 
 	/* A bridge reports its ports in a family of its own, also when one merely leaves it. */
@@ -192,16 +216,12 @@ on_link_message(struct netlink *nl, const struct nlmsghdr *nlh)
 		TAILQ_INIT(&link->addrs);
 		TAILQ_INSERT_TAIL(&nl->links, link, entry);
 	}
-	link->flags = ifi->ifi_flags;
+	before = *link;
 	link->seen = true;
-	attr_name(attrs.of[IFLA_IFNAME], link->name);
-	if (attrs.of[IFLA_MTU] != NULL)
-		link->mtu = mnl_attr_get_u32(attrs.of[IFLA_MTU]);
-	link->has_mac = attrs.of[IFLA_ADDRESS] != NULL &&
-			mnl_attr_get_payload_len(attrs.of[IFLA_ADDRESS]) == sizeof(link->mac);
-	if (link->has_mac)
-		memcpy(link->mac, mnl_attr_get_payload(attrs.of[IFLA_ADDRESS]), sizeof(link->mac));
-	tell_link(nl, link, false);
+	read_link(link, ifi, &attrs);
+	/* The kernel also tells what is of no interest here, for each of many members at once. */
+	if (!same_link(&before, link))
+		tell_link(nl, link, false);
 }
 
 static enum netlink_by
@@ -437,6 +457,9 @@ on_readable(uv_poll_t *poll, int status, int events)
 	(void)events; /* only UV_READABLE is asked for */
 	for (int i = 0; i < EVENT_BURST && read_events(nl); i++)
 		;
+	if (nl->changed && nl->events.on_settled != NULL)
+		nl->events.on_settled(nl->events.aux);
+	nl->changed = false;
 	/* ENOBUFS shows as POLLERR, after which libuv polls no more. */
 	if (status < 0)
 		uv_poll_start(&nl->poll, UV_READABLE, on_readable);

@@ -60,11 +60,17 @@ bool netlink_link_is_up(const struct netlink_link *);
 enum netlink_by { NETLINK_BY_KERNEL, NETLINK_BY_US, NETLINK_BY_OTHER };
 
 struct netlink_events {
-	/* Appeared or changed; 'gone': about to leave the table, after its addresses. */
+	/* Appeared or changed as shown below; 'gone': about to leave the table, after its
+	 * addresses. */
 	void (*on_link)(void *aux, const struct netlink_link *, bool gone);
 	/* The same for an address; also called when only its lifetime changed. */
 	void (*on_addr)(void *aux, const struct netlink_link *, const struct netlink_addr *,
 	    bool gone, enum netlink_by);
+	/*
+	 * After some of the above, when what was waiting has been read (or a bounded part of
+	 * it): for what depends on the table as a whole.
+	 */
+	void (*on_settled)(void *aux);
 	void *aux;
 };
 

@@ -12,15 +12,17 @@
 void
 advert_init(struct advert *a)
 {
-	*a = (struct advert){ 0 };
+	*a = (struct advert){ .ear.wire = &a->wire };
 }
 
 void
 advert_done(struct advert *a)
 {
+	vrrp_sock_unlisten(a->sock, &a->ear);
 	vrrp_sock_put(a->sock);
 	free(a->addrs);
 	free(a->peers);
+	free(a->forms);
 	*a = (struct advert){ 0 };
 }
 
@@ -44,13 +46,36 @@ copy_addrs(const struct addr *addrs, size_t n)
 	return copy;
 }
 
+/*
+ * In which form each peer is spoken to: as before, if it is the same peer and
+ * the configuration asks for the same form as before.
+ */
+static enum vrrp_cksum *
+forms_of(const struct advert *old, const struct vrrp_conf *conf, enum vrrp_cksum form)
+{
+	enum vrrp_cksum *forms = xcalloc(MAX(conf->n_peers, 1), sizeof(*forms));
+
+	for (size_t i = 0; i < conf->n_peers; i++) {
+		forms[i] = form;
+		for (size_t k = 0; k < old->wire.n_peers; k++)
+			if (old->wire.cksum == form && addr_equal(&old->peers[k], &conf->peers[i]))
+				forms[i] = old->forms[k];
+	}
+	return forms;
+}
+
 void
 advert_configure(struct advert *a, const struct vrrp_conf *conf)
 {
 	struct addr primary = a->wire.primary;
+	enum vrrp_cksum form = conf->version == 2 || conf->v3_checksum_as_v2 ? VRRP_CKSUM_MESSAGE
+									     : VRRP_CKSUM_PSEUDO;
+	enum vrrp_cksum *forms = forms_of(a, conf, form);
 
 	free(a->addrs);
 	free(a->peers);
+	free(a->forms);
+	a->forms = forms;
 	a->addrs = advertised(conf);
 	a->peers = copy_addrs(conf->peers, conf->n_peers);
 	a->group = conf->mcast_group;
@@ -60,8 +85,7 @@ advert_configure(struct advert *a, const struct vrrp_conf *conf)
 		.vrid = conf->vrid,
 		.interval_us = conf->advert_us,
 		.auth_pass = conf->auth == VRRP_AUTH_PASS,
-		.cksum = conf->version == 2 || conf->v3_checksum_as_v2 ? VRRP_CKSUM_MESSAGE
-								       : VRRP_CKSUM_PSEUDO,
+		.cksum = form,
 		.primary = primary,
 		.unicast = conf->unicast,
 		.peers = a->peers,
@@ -71,6 +95,7 @@ advert_configure(struct advert *a, const struct vrrp_conf *conf)
 	};
 	memcpy(a->wire.pass, conf->auth_pass, sizeof(a->wire.pass));
 	a->differs = 0;
+	vrrp_sock_refilter(a->sock);
 }
 
 int
@@ -84,17 +109,24 @@ advert_open(struct advert *a, struct sock_set *set, const struct netlink_link *l
 		vrrp_sock_put(sock);
 		sock = NULL;
 	}
+	vrrp_sock_unlisten(a->sock, &a->ear);
 	vrrp_sock_put(a->sock);
 	a->sock = sock;
+	if (sock != NULL)
+		vrrp_sock_listen(sock, &a->ear);
 	return r;
 }
 
 static int
-send_to(struct advert *a, const struct addr *destination, uint8_t priority, int64_t interval_us)
+send_to(struct advert *a, const struct addr *destination, enum vrrp_cksum form, uint8_t priority,
+    int64_t interval_us)
 {
+	struct vrrp_wire wire = a->wire;
 	uint8_t buf[VRRP_PKT_MAX];
-	ssize_t n = vrrp_pkt_encode(&a->wire, priority, interval_us, destination, buf, sizeof(buf));
+	ssize_t n;
 
+	wire.cksum = form;
+	n = vrrp_pkt_encode(&wire, priority, interval_us, destination, buf, sizeof(buf));
 	if (n < 0)
 		return (int)n;
 	return vrrp_sock_send(a->sock, &a->wire.primary, destination, buf, (size_t)n);
@@ -111,13 +143,27 @@ advert_send(struct advert *a, uint8_t priority, int64_t interval_us)
 	if (priority == VRRP_PRIORITY_LEAVE)
 		a->zero_sent++;
 	if (!a->wire.unicast)
-		return send_to(a, &a->group, priority, interval_us);
+		return send_to(a, &a->group, a->wire.cksum, priority, interval_us);
 	for (size_t i = 0; i < a->wire.n_peers; i++) {
-		int r = send_to(a, &a->peers[i], priority, interval_us);
+		int r = send_to(a, &a->peers[i], a->forms[i], priority, interval_us);
 
 		first = first != 0 ? first : r;
 	}
 	return first;
+}
+
+/*
+ * A peer is answered in the form of version 3's checksum over IPv4 that it uses
+ * itself.  (To a group it cannot be: its members may differ.)
+ */
+static void
+adapt(struct advert *a, const struct vrrp_pkt *pkt)
+{
+	if (!a->wire.unicast || a->wire.family != AF_INET)
+		return;
+	for (size_t i = 0; i < a->wire.n_peers; i++)
+		if (addr_equal(&a->peers[i], &pkt->advert.source))
+			a->forms[i] = pkt->cksum;
 }
 
 enum vrrp_pkt_err
@@ -128,14 +174,13 @@ advert_hear(struct advert *a, const struct vrrp_pkt *pkt)
 
 	if (err != VRRP_PKT_OK) {
 		a->dropped[err]++;
+		vrrp_sock_unwanted(a->sock);
 		return err;
 	}
 	a->received++;
 	a->differs = differs;
 	if (pkt->advert.priority == VRRP_PRIORITY_LEAVE)
 		a->zero_received++;
-	/* A lone peer is answered in the form of version 3's checksum that it uses itself. */
-	if (a->wire.unicast && a->wire.n_peers == 1 && a->wire.family == AF_INET)
-		a->wire.cksum = pkt->cksum;
+	adapt(a, pkt);
 	return VRRP_PKT_OK;
 }

@@ -15,6 +15,8 @@ struct advert {
 	struct addr *peers;
 	struct addr group;	/* multicast */
 	struct vrrp_sock *sock; /* NULL: the interface is not there */
+	struct vrrp_ear ear;	/* in it */
+	enum vrrp_cksum *forms; /* of version 3's checksum over IPv4, to each peer */
 	uint64_t received, sent, zero_received, zero_sent;
 	uint64_t dropped[VRRP_PKT_ERR_MAX];
 	unsigned differs; /* of the last advert taken; bits of enum vrrp_pkt_differs */

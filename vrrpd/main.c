@@ -133,7 +133,10 @@ start(struct daemon *d)
 {
 	struct vrrpd *v = &vrrpd;
 	const struct netlink_events on_netlink = {
-		.on_link = roster_on_link, .on_addr = roster_on_addr, .aux = v
+		.on_link = roster_on_link,
+		.on_addr = roster_on_addr,
+		.on_settled = roster_on_settled,
+		.aux = v,
 	};
 	const struct sock_events on_sock = {
 		.on_rx = roster_on_rx, .on_bad = roster_on_bad, .aux = v

@@ -88,4 +88,7 @@ metrics_of(const struct vrrpd *v, struct service_metrics *m)
 		    "Packets for no virtual router of ours, by reason.",
 		    (const char *[]){ "reason", vrrp_pkt_err_str((enum vrrp_pkt_err)err), NULL },
 		    (double)v->unclaimed[err]);
+	service_metric(m, "vrrpd_packet_storms_total",
+	    "Times that so many packets were of no use that they were dropped uncounted.", NULL,
+	    (double)vrrp_sock_n_storms(v->socks));
 }

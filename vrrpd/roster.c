@@ -100,6 +100,7 @@ roster_update(struct vrrpd *v)
 void
 roster_on_link(void *aux, const struct netlink_link *link, bool gone)
 {
+	/* At once: the addresses that a link takes with it are heard next, and are no theft. */
 	(void)link, (void)gone;
 	roster_update(aux);
 }
@@ -113,17 +114,28 @@ roster_on_addr(void *aux, const struct netlink_link *link, const struct netlink_
 	(void)link;
 	if (gone)
 		vip_set_on_gone(v->vips, addr, by, loop_now());
-	if (addr->proto != VIP_PROTO) /* else one of ours, renewed */
+	v->unsettled |= addr->proto != VIP_PROTO; /* else one of ours, renewed */
+}
+
+/* Thousands of foreign changes cost one look at each instance, not thousands. */
+void
+roster_on_settled(void *aux)
+{
+	struct vrrpd *v = aux;
+
+	if (v->unsettled)
 		roster_update(v);
+	v->unsettled = false;
 }
 
 static void
 drop_unclaimed(
-    struct vrrpd *v, const struct vrrp_sock *sock, const struct addr *source, enum vrrp_pkt_err err)
+    struct vrrpd *v, struct vrrp_sock *sock, const struct addr *source, enum vrrp_pkt_err err)
 {
 	char from[ADDR_STRLEN];
 
 	v->unclaimed[err]++;
+	vrrp_sock_unwanted(sock);
 	log_debug("ignoring a packet from %s on %s: %s", addr_format(source, from),
 	    vrrp_sock_name(sock), vrrp_pkt_err_str(err));
 }
@@ -150,8 +162,10 @@ roster_on_rx(void *aux, struct vrrp_sock *sock, const struct vrrp_rx *rx)
 		claimed = true;
 		if (err == VRRP_PKT_OK)
 			instance_on_packet(in, &pkt);
-		else
+		else {
+			vrrp_sock_unwanted(sock);
 			instance_on_bad(in, &rx->source, err);
+		}
 	}
 	if (!claimed)
 		drop_unclaimed(v, sock, &rx->source, err != VRRP_PKT_OK ? err : VRRP_PKT_ERR_VRID);

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/text.h"
+#include "vrrpd/filter.h"
 
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -20,16 +21,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RECV_BURST   32	  /* packets per wake-up: other handles get a turn */
-#define DRAIN_MAX    4096 /* packets read before a late decision: a flood must not hold it up */
-#define RECV_BUFFER  (64 * 1024) /* an IP packet has no more */
-#define CONTROL_SIZE 256
+#define RECV_BURST  32	 /* packets per wake-up: other handles get a turn */
+#define DRAIN_MAX   4096 /* packets read before a late decision: a flood must not hold it up */
+#define RECV_BUFFER (64 * 1024) /* an IP packet has no more */
+#define RECV_QUEUE                                                                                 \
+	(1024 * 1024) /* of the kernel: some thousand adverts, before good ones are lost */
+#define CONTROL_SIZE  256
+
+#define STORM_PACKETS 1000 /* unwanted ones within a second: no reading, but a storm */
+#define STORM_LULL_US (10 * USEC_PER_SEC) /* the strict filter stays so long */
 
 struct sock_set {
 	uv_loop_t *loop;
 	struct sock_events events;
 	int packet_fd; /* AF_PACKET, sends only; -1 until needed */
 	uint16_t ip_id;
+	uint64_t n_storms;
 	TAILQ_HEAD(, vrrp_sock) socks;
 };
 
@@ -42,6 +49,11 @@ struct vrrp_sock {
 	int index;
 	char name[IFNAMSIZ];
 	int rx, tx; /* the same for IPv6 */
+	TAILQ_HEAD(, vrrp_ear) ears;
+	unsigned n_unwanted; /* since then */
+	mono_t since;
+	mono_t lull; /* end of a storm; MONO_NEVER: there is none */
+	struct log_limit limit;
 };
 
 struct sock_set *
@@ -83,6 +95,102 @@ uint8_t
 vrrp_sock_family(const struct vrrp_sock *s)
 {
 	return s->family;
+}
+
+uint64_t
+vrrp_sock_n_storms(const struct sock_set *set)
+{
+	return set->n_storms;
+}
+
+/* ---- what the kernel lets through ---- */
+
+static void
+hear(struct filter_spec *spec, const struct vrrp_wire *wire)
+{
+	filter_add_vrid(spec, wire->vrid);
+	spec->versions |= 1u << wire->version;
+	spec->multicast |= !wire->unicast;
+	for (size_t i = 0; wire->unicast && i < wire->n_peers; i++)
+		filter_add_source(spec, &wire->peers[i]);
+}
+
+void
+vrrp_sock_refilter(struct vrrp_sock *s)
+{
+	struct sock_filter code[FILTER_MAX];
+	struct filter_spec spec = { 0 };
+	struct sock_fprog program = { .filter = code };
+	const struct vrrp_ear *ear;
+
+	if (s == NULL)
+		return;
+	spec.family = s->family;
+	spec.strict = !mono_is_never(s->lull);
+	TAILQ_FOREACH (ear, &s->ears, entry)
+		hear(&spec, ear->wire);
+	program.len = (unsigned short)filter_make(&spec, code);
+	/* A filter that stays as it was lets too much or too little through for an instance. */
+	if (setsockopt(s->rx, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
+		log_limited(&s->limit, loop_now(), LOG_ERR,
+		    "cannot set the socket filter of %s, going without: %s", s->name,
+		    strerror(errno));
+		setsockopt(s->rx, SOL_SOCKET, SO_DETACH_FILTER, NULL, 0);
+	}
+}
+
+void
+vrrp_sock_listen(struct vrrp_sock *s, struct vrrp_ear *ear)
+{
+	TAILQ_INSERT_TAIL(&s->ears, ear, entry);
+	vrrp_sock_refilter(s);
+}
+
+void
+vrrp_sock_unlisten(struct vrrp_sock *s, struct vrrp_ear *ear)
+{
+	if (s == NULL)
+		return;
+	TAILQ_REMOVE(&s->ears, ear, entry);
+	vrrp_sock_refilter(s);
+}
+
+static void
+begin_storm(struct vrrp_sock *s, mono_t now)
+{
+	s->set->n_storms++;
+	s->lull = mono_add(now, STORM_LULL_US);
+	log_limited(&s->limit, now, LOG_WARNING,
+	    "%s: more than %d VRRP packets in a second that nobody here can act upon: what the "
+	    "socket filter knows of them is dropped for %d s and not counted",
+	    s->name, STORM_PACKETS, (int)(STORM_LULL_US / USEC_PER_SEC));
+	vrrp_sock_refilter(s);
+}
+
+void
+vrrp_sock_unwanted(struct vrrp_sock *s)
+{
+	mono_t now;
+
+	if (s->n_unwanted++ == 0 && mono_is_never(s->lull))
+		s->since = loop_now();
+	if (s->n_unwanted < STORM_PACKETS || !mono_is_never(s->lull))
+		return;
+	now = loop_now();
+	s->n_unwanted = 0;
+	if (mono_until(s->since, now) <= USEC_PER_SEC)
+		begin_storm(s, now);
+}
+
+/* Looked at when there is something to do anyway: the adverts we send or hear. */
+static void
+end_storm(struct vrrp_sock *s)
+{
+	if (mono_is_never(s->lull) || mono_before(loop_now(), s->lull))
+		return;
+	s->lull = MONO_NEVER;
+	s->n_unwanted = 0;
+	vrrp_sock_refilter(s);
 }
 
 /* ---- receiving ---- */
@@ -155,7 +263,8 @@ on_readable(uv_poll_t *poll, int status, int events)
 	struct vrrp_sock *s = poll->data;
 
 	(void)events; /* only UV_READABLE is asked for */
-	s->uses++;    /* a packet may end the instance that holds it */
+	end_storm(s);
+	s->uses++; /* a packet may end the instance that holds it */
 	for (int i = 0; i < RECV_BURST && receive_one(s); i++)
 		;
 	/* An error on the socket (a link that went) shows as POLLERR, after which libuv polls no
@@ -239,6 +348,27 @@ open_ip6(struct vrrp_sock *s)
 	return 0;
 }
 
+/*
+ * A raw socket hears all links from its first moment: nothing, until it is bound
+ * to its own, and what came before that is thrown away.
+ */
+static void
+deafen(struct vrrp_sock *s)
+{
+	uint8_t byte;
+
+	vrrp_sock_refilter(s);
+	while (recv(s->rx, &byte, 1, MSG_DONTWAIT) >= 0 || errno == EINTR)
+		;
+}
+
+static void
+enlarge_queue(const struct vrrp_sock *s)
+{
+	if (set_int(s->rx, SOL_SOCKET, SO_RCVBUFFORCE, RECV_QUEUE) != 0)
+		set_int(s->rx, SOL_SOCKET, SO_RCVBUF, RECV_QUEUE);
+}
+
 static void
 close_fds(struct vrrp_sock *s)
 {
@@ -268,6 +398,8 @@ open_sock(
 	s->family = family;
 	s->index = link->index;
 	s->rx = s->tx = -1;
+	s->lull = MONO_NEVER;
+	TAILQ_INIT(&s->ears);
 	memcpy(s->name, link->name, sizeof(s->name));
 	if ((r = family == AF_INET ? open_ip4(s) : open_ip6(s)) != 0 ||
 	    (r = uv_poll_init(set->loop, &s->poll, s->rx)) != 0) {
@@ -275,6 +407,8 @@ open_sock(
 		free(s);
 		return r;
 	}
+	enlarge_queue(s);
+	deafen(s);
 	s->poll.data = s;
 	uv_poll_start(&s->poll, UV_READABLE, on_readable);
 	TAILQ_INSERT_TAIL(&set->socks, s, entry);
@@ -372,6 +506,7 @@ int
 vrrp_sock_send(struct vrrp_sock *s, const struct addr *source, const struct addr *destination,
     const void *message, size_t size)
 {
+	end_storm(s);
 	return s->family == AF_INET ? send_ip4(s, source, destination, message, size)
 				    : send_ip6(s, source, destination, message, size);
 }

@@ -3,6 +3,9 @@
  * struct vrrp_sock per interface and family, shared by the instances on it.
  *
  * Bytes only: what a packet says and whether it counts is packet.h's business.
+ * But what no instance on the socket listens for is not let through by the
+ * kernel (filter.h): always packets of other virtual routers, and in a storm of
+ * others that cannot be acted upon these too, for some seconds.
  * CAP_NET_RAW is all it needs.
  */
 #ifndef VRRPD_SOCK_H
@@ -10,6 +13,8 @@
 
 #include "common/netlink.h"
 #include "vrrpd/packet.h"
+
+#include <sys/queue.h>
 
 struct vrrp_sock;
 struct sock_set;
@@ -36,6 +41,25 @@ void vrrp_sock_put(struct vrrp_sock *); /* accepts NULL */
 int vrrp_sock_index(const struct vrrp_sock *);
 const char *vrrp_sock_name(const struct vrrp_sock *);
 uint8_t vrrp_sock_family(const struct vrrp_sock *);
+
+/*
+ * Let through what 'wire' may act upon, until unlisten; borrowed meanwhile.  When
+ * its peers change: vrrp_sock_refilter.  NULL of a socket is harmless.
+ */
+struct vrrp_ear {
+	TAILQ_ENTRY(vrrp_ear) entry;
+	const struct vrrp_wire *wire;
+};
+void vrrp_sock_listen(struct vrrp_sock *, struct vrrp_ear *);
+void vrrp_sock_unlisten(struct vrrp_sock *, struct vrrp_ear *);
+void vrrp_sock_refilter(struct vrrp_sock *);
+
+/* A packet from it was for nobody, or could not be acted upon: many are a storm. */
+void vrrp_sock_unwanted(struct vrrp_sock *);
+
+/* Storms so far: times that the kernel was told to drop, uncounted, what could not be acted upon.
+ */
+uint64_t vrrp_sock_n_storms(const struct sock_set *);
 
 /* Hear that multicast group for as long as the socket lives; again is harmless.  0 or -errno. */
 int vrrp_sock_join(struct vrrp_sock *, const struct addr *group);

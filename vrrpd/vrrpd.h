@@ -38,6 +38,7 @@ struct vrrpd {
 	struct state *state;
 	struct control *control;
 	TAILQ_HEAD(, instance) instances;
+	bool unsettled; /* links or addresses have changed and the instances were not told */
 	uint64_t unclaimed[VRRP_PKT_ERR_MAX]; /* packets dropped that are for no instance */
 	size_t n_running;		      /* at the end: scripts still waited for */
 	struct loop_timer end;		      /* ... at most this long */
