@@ -88,7 +88,8 @@ terms(const struct instance *in, mono_t now)
 
 	json_array_append_new(array, base_term(in));
 	for (size_t i = 0; i < t->n; i++)
-		json_array_append_new(array, term_object(&t->terms[i], &t->lines[i], now));
+		if (t->terms[i].kind != PRIO_OPERATOR || t->terms[i].value != 0)
+			json_array_append_new(array, term_object(&t->terms[i], &t->lines[i], now));
 	return array;
 }
 
@@ -266,6 +267,8 @@ peers(void *aux, json_t *array)
 
 	if (c->vrrpd->verdicts != NULL)
 		json_array_append_new(array, verdicts_describe(c->vrrpd->verdicts));
+	if (c->vrrpd->proxy != NULL)
+		json_array_append_new(array, proxyview_describe(c->vrrpd->proxy));
 }
 
 int

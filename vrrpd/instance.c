@@ -274,11 +274,31 @@ feed_sum(struct instance *in, bool changed, const char *cause)
 static void
 arm_again(struct instance *in, mono_t now)
 {
-	mono_t at = in->trackers.sum.again_at;
+	mono_t at = in->trackers.again_at;
 
 	if (mono_before(now, in->barred_until))
 		at = mono_min(at, in->barred_until);
 	loop_timer_at(&in->again, at);
+}
+
+/* To be freed. */
+static char *
+degraded_reason(const struct instance *in, size_t i)
+{
+	const struct prio_term *term = &in->trackers.terms[i];
+	const char *standing = prio_standing_str(in->trackers.lines[i].standing);
+
+	switch (term->kind) {
+	case PRIO_PROXY:
+		return xasprintf("(%s) proxyd does not serve: %s, the verdict is %s", in->name,
+		    term->evidence != NULL ? term->evidence : "it never answered", standing);
+	case PRIO_UPSTREAM:
+		return xasprintf("(%s) the verdict of upstream %s is %s: proxyd is silent",
+		    in->name, term->name, standing);
+	default:
+		return xasprintf("(%s) the verdict of check %s is %s: checkd is silent", in->name,
+		    term->name, standing);
+	}
 }
 
 /* Verdicts that stand although nobody answers for them: degraded, and people should know. */
@@ -291,8 +311,7 @@ show_degraded(struct instance *in)
 	for (size_t i = 0; t->sum.degraded && i < t->n; i++)
 		if (t->lines[i].standing == PRIO_HELD || t->lines[i].standing == PRIO_LOST ||
 		    t->lines[i].standing == PRIO_NEVER) {
-			reason = xasprintf("(%s) the verdict of check %s is %s: checkd is silent",
-			    in->name, t->terms[i].name, prio_standing_str(t->lines[i].standing));
+			reason = degraded_reason(in, i);
 			break;
 		}
 	daemon_set_degraded(in->vrrpd->daemon, key, reason);
@@ -319,12 +338,16 @@ instance_waits(const struct instance *in)
 void
 instance_update(struct instance *in)
 {
+	const struct trackers_world world = {
+		.verdicts = in->vrrpd->verdicts,
+		.proxy = in->vrrpd->proxy,
+		.nl = in->vrrpd->nl,
+	};
 	char cause[PRIO_CAUSE_STRLEN] = "";
 	bool changed;
 
 	follow_link(in);
-	changed = trackers_update(
-	    &in->trackers, in->vrrpd->verdicts, in->vrrpd->nl, loop_now(), cause);
+	changed = trackers_update(&in->trackers, &world, loop_now(), cause);
 	if (in->state.role == VRRP_INIT)
 		return; /* not started, or over */
 	feed_sum(in, changed, cause);

@@ -29,6 +29,18 @@ on_verdicts(void *aux, bool news)
 			instance_update(in);
 }
 
+static void
+on_proxy(void *aux)
+{
+	roster_update(aux);
+}
+
+static bool
+needs_proxy(const struct vrrp_conf *conf)
+{
+	return conf->n_track_upstreams > 0 || conf->track_proxy.mode == TRACK_PROXY_ON;
+}
+
 /* Connections that only some configurations need, made when one first does. */
 static void
 connect_siblings(struct vrrpd *v)
@@ -40,6 +52,8 @@ connect_siblings(struct vrrpd *v)
 
 		if (v->verdicts == NULL && conf->n_tracks > 0)
 			v->verdicts = verdicts_new(d->loop, d->options.run_dir, on_verdicts, v);
+		if (v->proxy == NULL && needs_proxy(conf))
+			v->proxy = proxyview_new(d->loop, d->options.run_dir, on_proxy, v);
 		if (v->runner == NULL && notifier_wanted(conf))
 			v->runner = runner_client_new(d->loop, d->options.run_dir);
 	}

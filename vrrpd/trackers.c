@@ -6,13 +6,16 @@
 #include "common/text.h"
 #include "vrrpd/vip.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define UPSTREAM_HOLD_US (3 * USEC_PER_SEC) /* a first word is waited for so long */
 
 void
 trackers_init(struct trackers *t)
 {
-	*t = (struct trackers){ 0 };
+	*t = (struct trackers){ .proxy_since = MONO_NEVER, .operator_until = MONO_NEVER };
 }
 
 static void
@@ -77,32 +80,35 @@ add_term(struct trackers *t, const struct trackers *old, const struct prio_term 
 	set_evidence(new, before->evidence);
 }
 
-void
-trackers_configure(struct trackers *t, const struct vrrp_conf *conf, mono_t now)
+static void
+add_interfaces(
+    struct trackers *t, const struct trackers *old, const struct vrrp_conf *conf, mono_t now)
 {
-	struct trackers old = *t;
+	struct prio_term term = {
+		.kind = PRIO_INTERFACE, .valid_until = MONO_NEVER, .asked_at = now
+	};
 
-	*t = (struct trackers){ .base = conf->priority,
-		.family = conf->family,
-		.needs_address = conf->source.family == AF_UNSPEC,
-		.track_primary = !conf->dont_track_primary };
-	t->terms = xcalloc(1 + conf->n_track_interfaces + conf->n_tracks, sizeof(*t->terms));
-	add_term(t, &old,
-	    &(struct prio_term){ .kind = PRIO_INTERFACE,
-		.name = conf->interface,
-		.valid_until = MONO_NEVER,
-		.asked_at = now });
-	for (size_t i = 0; i < conf->n_track_interfaces; i++)
-		if (strcmp(conf->track_interfaces[i], conf->interface) == 0)
+	term.name = conf->interface;
+	add_term(t, old, &term);
+	for (size_t i = 0; i < conf->n_track_interfaces; i++) {
+		const struct track_interface_conf *in = &conf->track_interfaces[i];
+
+		if (in->weight == 0 && strcmp(in->name, conf->interface) == 0) {
 			t->track_primary = true;
-		else
-			add_term(t, &old,
-			    &(struct prio_term){ .kind = PRIO_INTERFACE,
-				.name = conf->track_interfaces[i],
-				.valid_until = MONO_NEVER,
-				.asked_at = now });
+			continue;
+		}
+		term.name = in->name;
+		term.weight = in->weight;
+		term.reverse = in->reverse;
+		add_term(t, old, &term);
+	}
+}
+
+static void
+add_checks(struct trackers *t, const struct trackers *old, const struct vrrp_conf *conf, mono_t now)
+{
 	for (size_t i = 0; i < conf->n_tracks; i++)
-		add_term(t, &old,
+		add_term(t, old,
 		    &(struct prio_term){ .kind = PRIO_SCRIPT,
 			.name = conf->tracks[i].check->name,
 			.weight = conf->tracks[i].weight,
@@ -111,11 +117,91 @@ trackers_configure(struct trackers *t, const struct vrrp_conf *conf, mono_t now)
 			.away = true,
 			.hold_us = conf->tracks[i].check->hold_us,
 			.on_lost_fail = conf->tracks[i].check->on_lost_fail });
+}
+
+static void
+add_proxy(struct trackers *t, const struct trackers *old, const struct vrrp_conf *conf, mono_t now)
+{
+	const struct track_proxy_conf *p = &conf->track_proxy;
+
+	for (size_t i = 0; i < conf->n_track_upstreams; i++)
+		add_term(t, old,
+		    &(struct prio_term){ .kind = PRIO_UPSTREAM,
+			.name = conf->track_upstreams[i].name,
+			.weight = conf->track_upstreams[i].weight,
+			.asked_at = now,
+			.away = true,
+			.valid_until = now,
+			.hold_us = UPSTREAM_HOLD_US });
+	if (p->mode == TRACK_PROXY_ON)
+		add_term(t, old,
+		    &(struct prio_term){ .kind = PRIO_PROXY,
+			.name = "",
+			.weight = p->weight,
+			.asked_at = now,
+			.away = true,
+			.valid_until = now,
+			.hold_us = p->hold_us });
+}
+
+void
+trackers_configure(struct trackers *t, const struct vrrp_conf *conf, mono_t now)
+{
+	struct trackers old = *t;
+	const struct prio_term *by_operator = find_term(&old, PRIO_OPERATOR, "");
+	size_t n = 3 + conf->n_track_interfaces + conf->n_tracks + conf->n_track_upstreams;
+
+	*t = (struct trackers){ .base = conf->priority,
+		.family = conf->family,
+		.conf = conf,
+		.proxy_since = old.proxy_since,
+		.operator_until = old.operator_until,
+		.needs_address = conf->source.family == AF_UNSPEC,
+		.track_primary = !conf->dont_track_primary };
+	t->terms = xcalloc(n, sizeof(*t->terms));
+	add_interfaces(t, &old, conf, now);
+	add_checks(t, &old, conf, now);
+	add_proxy(t, &old, conf, now);
+	add_term(t, &old,
+	    &(struct prio_term){ .kind = PRIO_OPERATOR,
+		.name = "",
+		.value = by_operator != NULL ? by_operator->value : 0,
+		.valid_until = MONO_NEVER });
 	t->lines = xcalloc(t->n, sizeof(*t->lines));
 	trackers_done(&old);
 }
 
+/* ---- the operator ---- */
+
+void
+trackers_adjust(struct trackers *t, int delta, mono_t until, mono_t now)
+{
+	struct prio_term *term = &t->terms[t->n - 1]; /* the last one, always */
+
+	term->value = delta;
+	term->since = now;
+	t->operator_until = delta != 0 ? until : MONO_NEVER;
+}
+
+static void
+end_adjustment(struct trackers *t, mono_t now)
+{
+	if (!mono_before(now, t->operator_until))
+		trackers_adjust(t, 0, MONO_NEVER, now);
+	t->again_at = mono_min(t->again_at, t->operator_until);
+}
+
 /* ---- over a restart ---- */
+
+/* The operator's adjustment stands where others have their evidence. */
+static void
+restore_adjustment(struct trackers *t, const struct record_term *was)
+{
+	long delta = strtol(was->evidence, NULL, 10);
+
+	if (delta != 0 && labs(delta) <= TRACKERS_DELTA_MAX)
+		trackers_adjust(t, (int)delta, was->valid_until, was->since);
+}
 
 void
 trackers_restore(struct trackers *t, const struct record_instance *rec, mono_t proof)
@@ -124,6 +210,10 @@ trackers_restore(struct trackers *t, const struct record_instance *rec, mono_t p
 		struct prio_term *term = &t->terms[i];
 		const struct record_term *was = record_find_term(rec, term->kind, term->name);
 
+		if (was != NULL && term->kind == PRIO_OPERATOR) {
+			restore_adjustment(t, was);
+			continue;
+		}
 		if (was == NULL || was->verdict == PRIO_UNKNOWN || term->kind == PRIO_INTERFACE)
 			continue;
 		term->verdict = was->verdict;
@@ -159,6 +249,10 @@ trackers_record(const struct trackers *t, struct record_instance *ret)
 		r->since = term->since;
 		copy_text(r->name, term->name);
 		copy_text(r->evidence, term->evidence);
+		if (term->kind == PRIO_OPERATOR) {
+			snprintf(r->evidence, sizeof(r->evidence), "%d", term->value);
+			r->valid_until = t->operator_until;
+		}
 	}
 }
 
@@ -231,20 +325,120 @@ look_at_check(struct trackers *t, struct prio_term *term, const struct verdicts 
 	term->valid_until = v->valid_until;
 }
 
+/* Not answered for: the last verdict stands, and is shown as held. */
+static void
+hold_verdict(struct prio_term *term, mono_t since)
+{
+	term->away = true;
+	if (mono_is_never(term->valid_until))
+		term->valid_until = since;
+}
+
+static void
+look_at_upstream(
+    struct trackers *t, struct prio_term *term, const struct proxyview *proxy, mono_t now)
+{
+	const struct proxyview_upstream *u = proxyview_upstream(proxy, term->name);
+	unsigned min_servers = 1;
+	char evidence[64];
+
+	if (u == NULL || !mono_is_never(proxyview_silent_since(proxy))) {
+		hold_verdict(term, now);
+		return;
+	}
+	for (size_t i = 0; i < t->conf->n_track_upstreams; i++)
+		if (strcmp(t->conf->track_upstreams[i].name, term->name) == 0)
+			min_servers = t->conf->track_upstreams[i].min_servers;
+	snprintf(evidence, sizeof(evidence), "%u of %u servers available", u->available, u->total);
+	term->away = false;
+	term->valid_until = MONO_NEVER;
+	observe(t, term, u->available >= min_servers, evidence, now);
+}
+
+/* What keeps proxyd from serving this instance's addresses, in words; NULL: nothing. */
+static char *
+proxy_trouble(const struct trackers *t, const struct proxyview *proxy)
+{
+	const struct track_proxy_conf *p = &t->conf->track_proxy;
+
+	if (!mono_is_never(proxyview_silent_since(proxy)))
+		return xasprintf("no answer (%s)", proxyview_silence(proxy));
+	for (size_t i = 0; i < p->n_listeners; i++) {
+		const struct proxyview_listener *l = proxyview_listener(proxy, p->listeners[i]);
+
+		if (l == NULL)
+			return xasprintf("it has no listener %s", p->listeners[i]);
+		if (!l->listening)
+			return xasprintf("%s does not listen%s%s", p->listeners[i],
+			    l->error != NULL ? ": " : "", l->error != NULL ? l->error : "");
+	}
+	return NULL;
+}
+
+/* Down when it has not served for 'hold': until then it may be restarting, or reloading. */
+static void
+look_at_proxy(struct trackers *t, struct prio_term *term, const struct proxyview *proxy, mono_t now)
+{
+	char *trouble = proxy_trouble(t, proxy);
+	mono_t end;
+
+	if (trouble == NULL) {
+		t->proxy_since = MONO_NEVER;
+		term->away = false;
+		term->valid_until = MONO_NEVER;
+		observe(t, term, true, NULL, now);
+		return;
+	}
+	if (mono_is_never(t->proxy_since))
+		t->proxy_since = mono_min(now, proxyview_silent_since(proxy));
+	end = mono_add(t->proxy_since, term->hold_us);
+	if (mono_before(now, end)) {
+		hold_verdict(term, t->proxy_since);
+		take_verdict(t, term, term->verdict, trouble, now);
+		t->again_at = mono_min(t->again_at, end);
+	} else if (term->verdict != PRIO_UNKNOWN || proxyview_has_answered(proxy)) {
+		term->away = false;
+		term->valid_until = MONO_NEVER;
+		observe(t, term, false, trouble, now);
+	}
+	free(trouble);
+}
+
+static void
+look(struct trackers *t, struct prio_term *term, const struct trackers_world *world, mono_t now)
+{
+	switch (term->kind) {
+	case PRIO_INTERFACE:
+		look_at_interface(t, term, world->nl, now);
+		break;
+	case PRIO_SCRIPT:
+		look_at_check(t, term, world->verdicts);
+		break;
+	case PRIO_UPSTREAM:
+		look_at_upstream(t, term, world->proxy, now);
+		break;
+	case PRIO_PROXY:
+		look_at_proxy(t, term, world->proxy, now);
+		break;
+	default: /* the operator's: nothing to see */
+		break;
+	}
+}
+
 bool
-trackers_update(struct trackers *t, const struct verdicts *verdicts, const struct netlink *nl,
-    mono_t now, char cause[static PRIO_CAUSE_STRLEN])
+trackers_update(struct trackers *t, const struct trackers_world *world, mono_t now,
+    char cause[static PRIO_CAUSE_STRLEN])
 {
 	struct prio_line *lines = xcalloc(t->n, sizeof(*lines));
 	size_t changed;
 
 	t->touched = false;
+	t->again_at = MONO_NEVER;
+	end_adjustment(t, now);
 	for (size_t i = 0; i < t->n; i++)
-		if (t->terms[i].kind == PRIO_INTERFACE)
-			look_at_interface(t, &t->terms[i], nl, now);
-		else
-			look_at_check(t, &t->terms[i], verdicts);
+		look(t, &t->terms[i], world, now);
 	t->sum = prio_sum(t->base, t->terms, t->n, now, lines);
+	t->again_at = mono_min(t->again_at, t->sum.again_at);
 	changed = prio_changed(t->lines, lines, t->n);
 	t->touched |= changed != SIZE_MAX || memcmp(t->lines, lines, t->n * sizeof(*lines)) != 0;
 	free(t->lines);

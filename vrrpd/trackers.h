@@ -1,7 +1,8 @@
 /*
  * trackers.h - what one instance's priority depends on: its checks (by way of
- * verdicts.h) and interfaces, as the terms of priority.h, kept up to date and
- * summed.  Between the world and the sum stands nothing else.
+ * verdicts.h), interfaces, proxyd and its upstreams (proxyview.h) and the
+ * operator's word, as the terms of priority.h, kept up to date and summed.
+ * Between the world and the sum stands nothing else.
  */
 #ifndef VRRPD_TRACKERS_H
 #define VRRPD_TRACKERS_H
@@ -9,6 +10,7 @@
 #include "common/conf/conf.h"
 #include "common/netlink.h"
 #include "vrrpd/priority.h"
+#include "vrrpd/proxyview.h"
 #include "vrrpd/record.h"
 #include "vrrpd/verdicts.h"
 
@@ -18,10 +20,21 @@ struct trackers {
 	struct prio_line *lines; /* of the last sum */
 	size_t n;
 	struct prio_sum sum;
-	bool needs_address; /* the interface must have one of this family to send from */
+	mono_t again_at; /* look again: the sum may change by time alone; MONO_NEVER */
+	const struct vrrp_conf *conf;
+	mono_t proxy_since;    /* since when proxyd does not serve; MONO_NEVER: it does */
+	mono_t operator_until; /* the end of his adjustment; MONO_NEVER: he says */
+	bool needs_address;    /* the interface must have one of this family to send from */
 	uint8_t family;
 	bool touched;	    /* by the last update: something that people are shown changed */
 	bool track_primary; /* the instance's own interface being up */
+};
+
+/* Where verdicts come from; either may be NULL: nothing of the kind is tracked. */
+struct trackers_world {
+	const struct verdicts *verdicts;
+	const struct proxyview *proxy;
+	const struct netlink *nl;
 };
 
 void trackers_init(struct trackers *); /* no terms; embedded by its owner */
@@ -30,7 +43,7 @@ void trackers_done(struct trackers *);
 /*
  * What is tracked from now on.  A term that was there before keeps its verdict;
  * a new check is waited for from 'now' on.  The first term is the instance's own
- * interface.
+ * interface.  'conf' is kept.
  */
 void trackers_configure(struct trackers *, const struct vrrp_conf *, mono_t now);
 
@@ -41,10 +54,15 @@ void trackers_record(const struct trackers *, struct record_instance *ret);
 
 /*
  * Look at the world and sum up.  True when a line of the arithmetic changed;
- * the first such term's cause is then in 'cause'.  'verdicts' may be NULL.
+ * the first such term's cause is then in 'cause'.
  */
-bool trackers_update(struct trackers *, const struct verdicts *, const struct netlink *, mono_t now,
+bool trackers_update(struct trackers *, const struct trackers_world *, mono_t now,
     char cause[static PRIO_CAUSE_STRLEN]);
+
+#define TRACKERS_DELTA_MAX 254 /* either way: more changes nothing */
+
+/* The operator's term: so much more or less, until 'until'; 0 takes it away. */
+void trackers_adjust(struct trackers *, int delta, mono_t until, mono_t now);
 
 /* In words, why the sum says FAULT. */
 const char *trackers_fault(const struct trackers *, char cause[static PRIO_CAUSE_STRLEN]);

@@ -16,6 +16,7 @@
 #include "common/daemon.h"
 #include "common/netlink.h"
 #include "common/runner/client.h"
+#include "vrrpd/proxyview.h"
 #include "vrrpd/record.h"
 #include "vrrpd/sock.h"
 #include "vrrpd/verdicts.h"
@@ -34,6 +35,7 @@ struct vrrpd {
 	struct sock_set *socks;
 	struct vip_set *vips;
 	struct verdicts *verdicts;    /* NULL: nothing tracks a check */
+	struct proxyview *proxy;      /* NULL: nothing tracks proxyd or an upstream */
 	struct runner_client *runner; /* NULL: no notify script anywhere */
 	struct state *state;
 	struct control *control;

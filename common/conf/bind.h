@@ -157,6 +157,13 @@ void globals_bind(struct binder *, struct stmt *); /* global_defs */
 void checks_bind(struct binder *, struct stmt *, bool is_vrrp_script);
 void checks_bind_inert(struct binder *, struct stmt *);
 void vrrp_bind(struct binder *, struct stmt *);
+/* vrrp_track.c: what its priority depends on besides checks. */
+void vrrp_track_proxy_init(struct track_proxy_conf *);
+void vrrp_bind_track_interface(struct binder *, struct stmt *block, struct vrrp_conf *);
+void vrrp_bind_track_upstream(struct binder *, const struct stmt *, struct vrrp_conf *);
+void vrrp_bind_track_proxy(struct binder *, const struct stmt *, struct vrrp_conf *);
+void vrrp_resolve_proxy(struct binder *); /* when the listeners are known */
+void vrrp_tracks_done(struct vrrp_conf *);
 /* vips.c: the lines of an address block, and what lists of an instance have in common. */
 void vrrp_bind_vips(struct binder *, struct stmt *block, struct vrrp_conf *, bool excluded);
 bool vrrp_list_line(struct binder *, const struct stmt *);

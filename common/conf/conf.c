@@ -111,7 +111,7 @@ vrrp_conf_done(struct vrrp_conf *v)
 	}
 	free(v->vips);
 	free(v->tracks);
-	free_words(v->track_interfaces, v->n_track_interfaces);
+	vrrp_tracks_done(v);
 	explicit_bzero(v->auth_pass, sizeof(v->auth_pass));
 }
 

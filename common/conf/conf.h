@@ -153,6 +153,32 @@ struct track_conf {
 	struct conf_pos pos;
 };
 
+struct track_interface_conf {
+	char *name;
+	int weight; /* 0: FAULT while down */
+	bool reverse;
+};
+
+struct track_upstream_conf {
+	char *name;	      /* of an upstream_conf */
+	int weight;	      /* -253..253; 0: FAULT while down; not written: -253 */
+	unsigned min_servers; /* available, or it counts as down; at least 1 */
+	struct conf_pos pos;
+};
+
+/* proxyd answers, and its listeners on the instance's addresses listen. */
+struct track_proxy_conf {
+	enum track_proxy_mode {
+		TRACK_PROXY_OFF,
+		TRACK_PROXY_ON,
+		TRACK_PROXY_IMPLICIT /* while reading: on, if such listeners exist */
+	} mode;
+	int weight;
+	int64_t hold_us;
+	char **listeners; /* their names */
+	size_t n_listeners;
+};
+
 /* The scripts an instance may name; keepalived's words. */
 enum notify_kind {
 	NOTIFY_MASTER,
@@ -188,8 +214,11 @@ struct vrrp_conf {
 	size_t n_vips, n_advertised;
 	struct track_conf *tracks; /* a check named twice: the last line */
 	size_t n_tracks;
-	char **track_interfaces; /* in FAULT while one of them is down */
+	struct track_interface_conf *track_interfaces;
 	size_t n_track_interfaces;
+	struct track_upstream_conf *track_upstreams;
+	size_t n_track_upstreams;
+	struct track_proxy_conf track_proxy;
 	bool dont_track_primary;
 	int64_t lease_us; /* 0: permanent (vip_lease off); -1: by the rule of the interval */
 	unsigned down_timer_adverts; /* 3 */

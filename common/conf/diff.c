@@ -207,6 +207,31 @@ add_tracks(struct description *d, const struct vrrp_conf *v)
 }
 
 static void
+add_trackers(struct description *d, const struct vrrp_conf *v)
+{
+	const struct track_proxy_conf *p = &v->track_proxy;
+	struct text interfaces = { 0 }, upstreams = { 0 };
+
+	for (size_t i = 0; i < v->n_track_interfaces; i++)
+		text_addf(&interfaces, "%s%s weight %d%s", i > 0 ? ", " : "",
+		    v->track_interfaces[i].name, v->track_interfaces[i].weight,
+		    v->track_interfaces[i].reverse ? " reverse" : "");
+	for (size_t i = 0; i < v->n_track_upstreams; i++)
+		text_addf(&upstreams, "%s%s weight %d min_servers %u", i > 0 ? ", " : "",
+		    v->track_upstreams[i].name, v->track_upstreams[i].weight,
+		    v->track_upstreams[i].min_servers);
+	add(d, "track_interface", "%s", text_str(&interfaces));
+	add(d, "track_upstream", "%s", text_str(&upstreams));
+	if (p->mode == TRACK_PROXY_ON)
+		add(d, "track_proxy", "weight %d hold %lldms, %zu listeners", p->weight,
+		    (long long)(p->hold_us / 1000), p->n_listeners);
+	else
+		add(d, "track_proxy", "off");
+	text_done(&interfaces);
+	text_done(&upstreams);
+}
+
+static void
 add_notify(struct description *d, const struct conf *conf, const struct vrrp_conf *v)
 {
 	static const char *const names[NOTIFY_MAX] = { "notify_master", "notify_backup",
@@ -245,7 +270,7 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 	add_vips(d, "virtual_ipaddress", v, 0, v->n_advertised);
 	add_vips(d, "virtual_ipaddress_excluded", v, v->n_advertised, v->n_vips);
 	add_tracks(d, v);
-	add_words(d, "track_interface", v->track_interfaces, v->n_track_interfaces);
+	add_trackers(d, v);
 	add_flag(d, "dont_track_primary", v->dont_track_primary);
 	if (v->lease_us > 0)
 		add_time(d, "vip_lease", v->lease_us);

@@ -333,6 +333,7 @@ suite_check(struct binder *b)
 	check_pairs(b);
 	check_shared_vips(b);
 	stream_resolve(b);
+	vrrp_resolve_proxy(b);
 	stream_resolve_health(b);
 	b->in = &check_context;
 	check_checks(b);

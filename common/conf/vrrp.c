@@ -348,35 +348,22 @@ bind_track_script(struct binder *b, struct stmt *block, const struct directive *
 static void
 bind_track_interface(struct binder *b, struct stmt *block, const struct directive *d, void *object)
 {
-	struct vrrp_conf *v = &((struct draft *)object)->vrrp;
-
 	(void)d;
-	for (const struct stmt *s = block->first; s != NULL; s = s->next) {
-		int64_t weight = 0;
+	vrrp_bind_track_interface(b, block, &((struct draft *)object)->vrrp);
+}
 
-		if (!vrrp_list_line(b, s))
-			continue;
-		if (s->n_words > 1 && strcmp(s->words[1].text, "weight") != 0) {
-			bind_say(b, CONF_ERROR, s->words[1].pos,
-			    "'%.64s' is not 'weight'; one interface in a line", s->words[1].text);
-			continue;
-		}
-		if (s->n_words == 2) {
-			bind_say(b, CONF_ERROR, s->words[1].pos, "'weight' needs a value");
-			continue;
-		}
-		if (s->n_words > 2 && !value_integer(b, &s->words[2], -253, 253, &weight))
-			continue;
-		if (weight != 0 || s->n_words > 3) {
-			bind_say(b, CONF_NOTICE, stmt_pos(s),
-			    "an interface with a weight is accepted, not in effect yet");
-			continue;
-		}
-		vrrp_check_interface(b, &s->words[0]);
-		v->track_interfaces = conf_grow(
-		    v->track_interfaces, v->n_track_interfaces, sizeof(*v->track_interfaces));
-		v->track_interfaces[v->n_track_interfaces++] = xstrdup(stmt_name(s));
-	}
+static void
+bind_track_upstream(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)d;
+	vrrp_bind_track_upstream(b, s, &((struct draft *)object)->vrrp);
+}
+
+static void
+bind_track_proxy(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)d;
+	vrrp_bind_track_proxy(b, s, &((struct draft *)object)->vrrp);
 }
 
 static void
@@ -428,6 +415,8 @@ static const struct directive instance_rows[] = {
 	{ "track_script", 0, 0, D_BLOCK | D_REPEAT, bind_track_script, 0, 0, 0, NULL },
 	{ "track_check", 0, 0, D_BLOCK | D_REPEAT, bind_track_script, 0, 0, 0, NULL },
 	{ "track_interface", 0, 0, D_BLOCK | D_REPEAT, bind_track_interface, 0, 0, 0, NULL },
+	{ "track_upstream", 1, 5, D_REPEAT, bind_track_upstream, 0, 0, 0, NULL },
+	{ "track_proxy", 0, 4, 0, bind_track_proxy, 0, 0, 0, NULL },
 	{ "dont_track_primary", 0, 0, 0, bind_flag, V(dont_track_primary), 0, 0, NULL },
 	{ "strict_mode", 0, 1, 0, bind_flag, V(strict), 0, 0, NULL },
 	{ "vip_lease", 1, 1, 0, bind_lease, 0, 0, 86400 * US_PER_S, NULL },
@@ -449,8 +438,8 @@ static const struct directive instance_rows[] = {
 	KNOWN("no_accept"), KNOWN("vrf"), KNOWN("use_vmac"), KNOWN("use_vmac_addr"),
 	KNOWN("vmac_xmit_base"), KNOWN("use_ipvlan"), KNOWN("virtual_routes"), KNOWN("virtual_rules"),
 	KNOWN("no_virtual_ipaddress"), KNOWN("promote_secondaries"), KNOWN("track_process"),
-	KNOWN("track_file"), KNOWN("track_bfd"), KNOWN("track_src_ip"), KNOWN("track_upstream"),
-	KNOWN("track_proxy"), KNOWN("unicast_ttl"), KNOWN("old_unicast_checksum"),
+	KNOWN("track_file"), KNOWN("track_bfd"), KNOWN("track_src_ip"),
+	 KNOWN("unicast_ttl"), KNOWN("old_unicast_checksum"),
 	KNOWN("garp_lower_prio_delay"), KNOWN("garp_lower_prio_repeat"), KNOWN("garp_extra_if"),
 	KNOWN("garp_interval"), KNOWN("gna_interval"), KNOWN("lower_prio_no_advert"),
 	KNOWN("higher_prio_send_advert"), KNOWN("skip_check_adv_addr"), KNOWN("owner_ignore_adverts"),
@@ -577,6 +566,7 @@ set_defaults(struct binder *b, struct vrrp_conf *v)
 	v->priority = 100;
 	v->advert_us = US_PER_S;
 	v->lease_us = -1;
+	vrrp_track_proxy_init(&v->track_proxy);
 	v->strict = g->strict;
 	v->down_timer_adverts = g->down_timer_adverts;
 	v->garp_delay_us = g->garp_delay_us;

@@ -132,7 +132,7 @@ instance_values(void **unused)
 	assert_int_equal(vip->preferred_us, 9000000);
 	assert_true(v->vips[1].excluded);
 	assert_int_equal(v->n_track_interfaces, 2);
-	assert_string_equal(v->track_interfaces[1], "eth2");
+	assert_string_equal(v->track_interfaces[1].name, "eth2");
 	assert_true(script->is_notify);
 	assert_int_equal(script->argc, 3);
 	assert_string_equal(script->argv[1], "a b");
