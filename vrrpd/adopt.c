@@ -37,6 +37,7 @@ adopt_why_str(enum adopt_why why)
 		[ADOPT_REBOOTED] = "the host was rebooted",
 		[ADOPT_TOO_OLD] = "no recent proof of mastership",
 		[ADOPT_TOO_OFTEN] = "too many adoptions in a row",
+		[ADOPT_GROUP] = "another member of its sync group was not",
 	};
 
 	return (size_t)why < ARRAY_LEN(names) ? names[why] : "?";
@@ -49,8 +50,8 @@ none(enum adopt_why why)
 }
 
 /* A suspend adds to CLOCK_BOOTTIME and not to CLOCK_MONOTONIC. */
-static bool
-slept(const struct record *rec, const struct adopt_clock *now)
+bool
+adopt_slept(const struct record *rec, const struct adopt_clock *now)
 {
 	int64_t boottime = mono_until(rec->stamp, now->boottime);
 	int64_t monotonic = mono_until(rec->monotonic, now->monotonic);
@@ -85,6 +86,17 @@ last_proof(const struct record_instance *in, const struct adopt_kernel *kernel, 
 	return mono_min(proof, now);
 }
 
+/*
+ * Permanent addresses (vip_lease off) prove nothing, but removing them before
+ * listening helps nobody: whoever took over meanwhile is heard within an
+ * interval, and if nobody did they need not go at all.
+ */
+static bool
+are_permanent(const struct adopt_kernel *kernel, int64_t lease_us)
+{
+	return lease_us == 0 && kernel->n_present > 0 && kernel->n_leased == 0;
+}
+
 struct adopt_outcome
 adopt_decide(const struct record *rec, const struct record_instance *in,
     const struct adopt_kernel *kernel, const struct adopt_clock *now, const char *boot_id,
@@ -99,7 +111,7 @@ adopt_decide(const struct record *rec, const struct record_instance *in,
 		return none(ADOPT_REBOOTED);
 	if (in->role != VRRP_MASTER)
 		return none(ADOPT_NOT_MASTER);
-	if (slept(rec, now))
+	if (adopt_slept(rec, now))
 		return none(ADOPT_SUSPENDED);
 	if (kernel->n_vips > 0 && kernel->n_present == 0)
 		return none(ADOPT_NO_ADDRESS);
@@ -111,7 +123,23 @@ adopt_decide(const struct record *rec, const struct record_instance *in,
 		out.verdict = ADOPT_RESUME;
 	else if (kernel->n_leased > 0 && mono_before(now->boottime, kernel->lease_end))
 		out.verdict = ADOPT_LISTEN;
+	else if (are_permanent(kernel, lease_us))
+		out.verdict = ADOPT_LISTEN;
 	else
 		return none(ADOPT_TOO_OLD);
 	return out;
+}
+
+void
+adopt_together(struct adopt_outcome *outs, size_t n)
+{
+	enum adopt_verdict least = ADOPT_RESUME;
+
+	for (size_t i = 0; i < n; i++)
+		least = MIN(least, outs[i].verdict);
+	for (size_t i = 0; i < n; i++) {
+		if (least == ADOPT_NONE && outs[i].verdict != ADOPT_NONE)
+			outs[i] = none(ADOPT_GROUP);
+		outs[i].verdict = least;
+	}
 }

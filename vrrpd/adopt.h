@@ -41,6 +41,7 @@ enum adopt_why {
 	ADOPT_REBOOTED,	  /* the record is of another boot */
 	ADOPT_TOO_OLD,	  /* nothing proves mastership any more */
 	ADOPT_TOO_OFTEN,  /* a crash loop: 3 adoptions within 10 leases */
+	ADOPT_GROUP,	  /* another member of the sync group could not be adopted */
 };
 const char *adopt_why_str(enum adopt_why);
 
@@ -54,6 +55,13 @@ struct adopt_outcome {
 };
 
 /*
+ * The host was suspended (or the clocks set) since the record was written; not
+ * a suspend that its writer lived through.  For that, a running vrrpd asks this
+ * of its own record now and then, and writes it again when it is so.
+ */
+bool adopt_slept(const struct record *, const struct adopt_clock *now);
+
+/*
  * 'rec' is the file, 'in' its entry for this instance (record_find), or NULL.
  * 'interval_us' and 'lease_us' (0: permanent) are those of the configuration
  * now in force, 'boot_id' the kernel's.
@@ -61,5 +69,11 @@ struct adopt_outcome {
 struct adopt_outcome adopt_decide(const struct record *rec, const struct record_instance *in,
     const struct adopt_kernel *, const struct adopt_clock *now, const char *boot_id,
     int64_t interval_us, int64_t lease_us);
+
+/*
+ * A sync group is adopted whole or not at all: what the members' own outcomes
+ * come to, in place.  One that must listen makes all listen.
+ */
+void adopt_together(struct adopt_outcome *, size_t n);
 
 #endif

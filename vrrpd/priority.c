@@ -114,6 +114,9 @@ line_of(const struct prio_term *t, mono_t now, mono_t *again_at)
 	bool missing;
 
 	if (t->kind == PRIO_OPERATOR) {
+		if (!mono_before(now, t->valid_until))
+			return line;
+		*again_at = mono_min(*again_at, t->valid_until);
 		line.contribution = t->value;
 		return line;
 	}

@@ -53,6 +53,7 @@ struct prio_term {
 	mono_t asked_at;	   /* since when a first verdict is waited for */
 	bool away;		   /* its producer is silent or gone */
 	mono_t valid_until;	   /* of the verdict; MONO_NEVER: it is our own observation */
+				   /* PRIO_OPERATOR: from then on it adds nothing */
 	int64_t hold_us;	   /* how much longer it stands while the producer is away */
 	bool on_lost_fail;	   /* ... and then counts as down; else it stands, shown as held */
 

@@ -8,6 +8,8 @@
  *	clock BOOTTIME MONOTONIC crash|handover
  *	adopted BOOTTIME
  *	instance ipv4 51 =eth0 MASTER 100 BOOTTIME
+ *	adjusted +|- 30 UNTIL			(those two only where the
+ *	released UNTIL				operator said something)
  *	term script =chk_nginx down VALID-UNTIL SINCE =exit%201
  *	end
  */
@@ -109,6 +111,17 @@ add_instance(struct text *out, const struct record_instance *in)
 	text_addf(out, " %s %u", vrrp_role_str(in->role), in->priority);
 	add_time(out, in->advert_at);
 	text_add(out, "\n");
+	if (in->delta != 0) {
+		text_addf(out, "adjusted %c %d", in->delta < 0 ? '-' : '+',
+		    MIN(abs(in->delta), RECORD_DELTA_MAX));
+		add_time(out, in->delta_until);
+		text_add(out, "\n");
+	}
+	if (in->released) {
+		text_add(out, "released");
+		add_time(out, in->released_until);
+		text_add(out, "\n");
+	}
 	for (size_t i = 0; i < in->n_terms; i++) {
 		const struct record_term *t = &in->terms[i];
 
@@ -372,16 +385,53 @@ read_instance(struct cursor *c, struct record *rec)
 	return 0;
 }
 
+static const char *
+sign_name(int i)
+{
+	return i == 0 ? "+" : "-";
+}
+
+/* The operator's words follow the instance they are about. */
+static struct record_instance *
+last_instance(struct record *rec)
+{
+	return rec->n_instances > 0 ? &rec->instances[rec->n_instances - 1] : NULL;
+}
+
+static int
+read_adjusted(struct cursor *c, struct record *rec)
+{
+	struct record_instance *in = last_instance(rec);
+	int64_t delta;
+	int sign;
+
+	if (in == NULL || !one_of(c, sign_name, 2, &sign) || !number(c, RECORD_DELTA_MAX, &delta) ||
+	    delta == 0 || !time_of(c, &in->delta_until) || !line_end(c))
+		return -EBADMSG;
+	in->delta = (int)(sign == 0 ? delta : -delta);
+	return 0;
+}
+
+static int
+read_released(struct cursor *c, struct record *rec)
+{
+	struct record_instance *in = last_instance(rec);
+
+	if (in == NULL || !time_of(c, &in->released_until) || !line_end(c))
+		return -EBADMSG;
+	in->released = true;
+	return 0;
+}
+
 static int
 read_term(struct cursor *c, struct record *rec)
 {
 	struct record_term t = { 0 };
-	struct record_instance *in;
+	struct record_instance *in = last_instance(rec);
 	int kind, verdict;
 
-	if (rec->n_instances == 0)
+	if (in == NULL)
 		return -EBADMSG;
-	in = &rec->instances[rec->n_instances - 1];
 	if (in->n_terms == RECORD_TERMS_MAX)
 		return -EFBIG;
 	if (!one_of(c, kind_name, PRIO_KIND_MAX, &kind) || !text_of(c, t.name, sizeof(t.name)) ||
@@ -403,6 +453,7 @@ read_body(struct cursor *c, struct record *rec)
 		const char *name;
 		int (*read)(struct cursor *, struct record *);
 	} lines[] = { { "adopted", read_adopted }, { "instance", read_instance },
+		{ "adjusted", read_adjusted }, { "released", read_released },
 		{ "term", read_term } };
 	const char *w;
 	size_t length, i;

@@ -21,6 +21,7 @@
 #define RECORD_TERMS_MAX     256 /* of one instance */
 #define RECORD_NAME_SIZE     256 /* of a text, with its NUL; longer ones are cut on writing */
 #define RECORD_ADOPTIONS_MAX 8
+#define RECORD_DELTA_MAX     255 /* either way */
 
 struct record_term {
 	enum prio_kind kind;
@@ -39,6 +40,12 @@ struct record_instance {
 	mono_t advert_at; /* MASTER: the last advert before writing; else 0 */
 	struct record_term *terms;
 	size_t n_terms;
+
+	/* What the operator said, to be said again to the next process. */
+	int delta; /* AdjustPriority; 0: nothing */
+	mono_t delta_until;
+	bool released; /* Release with force */
+	mono_t released_until;
 };
 
 struct record {

@@ -40,6 +40,14 @@ static const struct {
 	KERNEL(2.5, 0.5), AT(900), ADOPT_RESUME, ADOPT_OK, 100000 },
 { "permanent addresses, handed over", REC(.handover = true), VRRP_MASTER, AT(999.9),
 	{ 1, 1, 0, AT(0), NEVER }, AT(900), ADOPT_RESUME, ADOPT_OK, 100000 },
+{ "vip_lease off, after a crash: listen", REC(.handover = false), VRRP_MASTER, AT(900),
+	{ 1, 1, 0, AT(999.9), NEVER }, AT(900), ADOPT_LISTEN, ADOPT_OK, 100000 * 1000 },
+{ "vip_lease off, and somebody removed them", REC(.handover = false), VRRP_MASTER, AT(900),
+	{ 1, 0, 0, AT(0), NEVER }, AT(900), ADOPT_NONE, ADOPT_NO_ADDRESS, 0 },
+{ "vip_lease off, but the last one had it on and it is over", REC(.handover = false),
+	VRRP_MASTER, AT(900), KERNEL(4, 0), AT(900), ADOPT_NONE, ADOPT_TOO_OLD, 0 },
+{ "vip_lease off, the host slept", REC(.handover = false), VRRP_MASTER, AT(900),
+	{ 1, 1, 0, AT(999.9), NEVER }, AT(850), ADOPT_NONE, ADOPT_SUSPENDED, 0 },
 { "permanent addresses prove nothing", REC(.handover = false), VRRP_MASTER, AT(900),
 	{ 1, 1, 0, AT(999.9), NEVER }, AT(900), ADOPT_NONE, ADOPT_TOO_OLD, 0 },
 { "the lease has ended", REC(.handover = false), VRRP_MASTER, AT(900), KERNEL(4, 0), AT(900),
@@ -72,6 +80,8 @@ static const struct {
 static void
 every_row(void **unused)
 {
+	static const char off[] = "vip_lease off";
+
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct record_instance in = { .family = AF_INET,
@@ -80,8 +90,8 @@ every_row(void **unused)
 			.role = rows[i].role,
 			.advert_at = rows[i].advert_at };
 		struct adopt_clock now = { AT(1000), rows[i].monotonic };
-		struct adopt_outcome out = adopt_decide(
-		    &rows[i].rec, &in, &rows[i].kernel, &now, BOOT, SECOND, 3 * SECOND);
+		struct adopt_outcome out = adopt_decide(&rows[i].rec, &in, &rows[i].kernel, &now,
+		    BOOT, SECOND, strncmp(rows[i].what, off, strlen(off)) == 0 ? 0 : 3 * SECOND);
 
 		if (out.verdict != rows[i].verdict)
 			fail_msg("\"%s\": %s", rows[i].what, adopt_verdict_str(out.verdict));
@@ -90,6 +100,58 @@ every_row(void **unused)
 		if (out.age_us != rows[i].age_us)
 			fail_msg("\"%s\": %lld us", rows[i].what, (long long)out.age_us);
 	}
+}
+
+/* A suspend that the writer lived through is none: it writes the record again. */
+static void
+sleeping(void **unused)
+{
+	const struct record rec = { .stamp = AT(900), .monotonic = AT(800) };
+	static const struct {
+		struct adopt_clock now;
+		bool slept;
+	} want[] = { { { AT(1000), AT(900) }, false }, { { AT(1000.1), AT(900) }, false },
+		{ { AT(1000.2), AT(900) }, true }, { { AT(5000), AT(900) }, true },
+		{ { AT(1000), AT(901) }, true } };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(want); i++)
+		assert_int_equal(adopt_slept(&rec, &want[i].now), want[i].slept);
+}
+
+/* Whole or not at all. */
+static void
+together(void **unused)
+{
+	static const struct {
+		enum adopt_verdict own[3], all;
+		enum adopt_why why[3];
+	} want[] = {
+		{ { ADOPT_RESUME, ADOPT_RESUME, ADOPT_RESUME }, ADOPT_RESUME, { 0 } },
+		{ { ADOPT_RESUME, ADOPT_LISTEN, ADOPT_RESUME }, ADOPT_LISTEN, { 0 } },
+		{ { ADOPT_RESUME, ADOPT_LISTEN, ADOPT_NONE }, ADOPT_NONE,
+		    { ADOPT_GROUP, ADOPT_GROUP, ADOPT_NO_ADDRESS } },
+		{ { ADOPT_NONE, ADOPT_RESUME, ADOPT_RESUME }, ADOPT_NONE,
+		    { ADOPT_NO_ADDRESS, ADOPT_GROUP, ADOPT_GROUP } },
+		{ { ADOPT_NONE, ADOPT_NONE, ADOPT_NONE }, ADOPT_NONE,
+		    { ADOPT_NO_ADDRESS, ADOPT_NO_ADDRESS, ADOPT_NO_ADDRESS } },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		struct adopt_outcome outs[3] = { 0 };
+
+		for (size_t k = 0; k < 3; k++) {
+			outs[k].verdict = want[i].own[k];
+			outs[k].why = outs[k].verdict == ADOPT_NONE ? ADOPT_NO_ADDRESS : ADOPT_OK;
+		}
+		adopt_together(outs, 3);
+		for (size_t k = 0; k < 3; k++) {
+			assert_int_equal(outs[k].verdict, want[i].all);
+			assert_int_equal(outs[k].why, want[i].why[k]);
+		}
+	}
+	adopt_together(NULL, 0);
 }
 
 static void
@@ -117,8 +179,9 @@ static struct record_term two_terms[] = {
 	{ PRIO_INTERFACE, "eth1", PRIO_UP, NEVER, AT(5), "" },
 };
 static struct record_instance two_instances[] = {
-	{ AF_INET, 51, "eth0", VRRP_MASTER, 80, AT(999.5), two_terms, ARRAY_LEN(two_terms) },
-	{ AF_INET6, 51, "eth0", VRRP_BACKUP, 100, AT(0), NULL, 0 },
+	{ AF_INET, 51, "eth0", VRRP_MASTER, 80, AT(999.5), two_terms, ARRAY_LEN(two_terms), -30,
+	    AT(2000), false, AT(0) },
+	{ AF_INET6, 51, "eth0", VRRP_BACKUP, 100, AT(0), NULL, 0, 7, NEVER, true, NEVER },
 };
 static const struct record sample = {
 	.boot_id = BOOT,
@@ -151,6 +214,10 @@ assert_same(const struct record *a, const struct record *b)
 		assert_int_equal(x->role, y->role);
 		assert_int_equal(x->priority, y->priority);
 		assert_int_equal(x->advert_at.us, y->advert_at.us);
+		assert_int_equal(x->delta, y->delta);
+		assert_int_equal(x->delta_until.us, y->delta_until.us);
+		assert_int_equal(x->released, y->released);
+		assert_int_equal(x->released_until.us, y->released_until.us);
 		assert_int_equal(x->n_terms, y->n_terms);
 		for (size_t k = 0; k < x->n_terms; k++) {
 			assert_int_equal(x->terms[k].kind, y->terms[k].kind);
@@ -248,6 +315,14 @@ refused(void **unused)
 		{ "an unknown line", HEAD "hello\nend\n", -EBADMSG },
 		{ "a term of nobody", HEAD "term script =a up 0 0 =\nend\n", -EBADMSG },
 		{ "a good term", HEAD INSTANCE "term script =a up 0 0 =\nend\n", 0 },
+		{ "operator's words", HEAD INSTANCE "adjusted - 30 never\nreleased 9\nend\n", 0 },
+		{ "operator's words of nobody", HEAD "adjusted - 30 never\nend\n", -EBADMSG },
+		{ "a release of nobody", HEAD "released 9\nend\n", -EBADMSG },
+		{ "no adjustment", HEAD INSTANCE "adjusted + 0 never\nend\n", -EBADMSG },
+		{ "too great an adjustment", HEAD INSTANCE "adjusted + 256 never\nend\n",
+		    -EBADMSG },
+		{ "no sign", HEAD INSTANCE "adjusted 30 never\nend\n", -EBADMSG },
+		{ "no end of a release", HEAD INSTANCE "released\nend\n", -EBADMSG },
 		{ "an unknown kind", HEAD INSTANCE "term x =a up 0 0 =\nend\n", -EBADMSG },
 		{ "an unknown verdict", HEAD INSTANCE "term script =a x 0 0 =\nend\n", -EBADMSG },
 		{ "a text without =", HEAD INSTANCE "term script a up 0 0 =\nend\n", -EBADMSG },
@@ -301,7 +376,13 @@ static void
 long_texts_are_cut(void **unused)
 {
 	static struct record_term term = { .kind = PRIO_SCRIPT, .name = "a" };
-	struct record_instance in = { AF_INET, 1, "eth0", VRRP_MASTER, 1, AT(0), &term, 1 };
+	struct record_instance in = { .family = AF_INET,
+		.vrid = 1,
+		.interface = "eth0",
+		.role = VRRP_MASTER,
+		.priority = 1,
+		.terms = &term,
+		.n_terms = 1 };
 	struct record rec = { .instances = &in, .n_instances = 1 }, back;
 	struct text out = { 0 };
 
@@ -319,6 +400,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row),
+		cmocka_unit_test(sleeping),
+		cmocka_unit_test(together),
 		cmocka_unit_test(nothing_to_go_on),
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(finding),

@@ -51,8 +51,16 @@ static const struct {
 	240, 240, false, false, false, NEVER },
 { "an owner does not move", 255, { SCRIPT(-200, DOWN) }, 1, 255, 255, false, false, false, NEVER },
 { "an owner faults", 255, { SCRIPT(0, DOWN) }, 1, 255, 255, true, false, false, NEVER },
-{ "operator", 100, { { .kind = PRIO_OPERATOR, .value = -30 } }, 1,
+{ "operator", 100, { { .kind = PRIO_OPERATOR, .value = -30, .valid_until = NEVER } }, 1,
 	70, 70, false, false, false, NEVER },
+{ "operator, for a time", 100, { { .kind = PRIO_OPERATOR, .value = -30, .valid_until = AT(150) } },
+	1, 70, 70, false, false, false, AT(150) },
+{ "operator, its time is over", 100,
+	{ { .kind = PRIO_OPERATOR, .value = -30, .valid_until = AT(50) } }, 1,
+	100, 100, false, false, false, NEVER },
+{ "operator beside a check", 100, { SCRIPT(-20, DOWN),
+	{ .kind = PRIO_OPERATOR, .value = 25, .valid_until = NEVER } }, 2,
+	105, 105, false, false, false, NEVER },
 { "interface: our own observation, for ever", 100,
 	{ { .kind = PRIO_INTERFACE, .name = "eth1", .verdict = PRIO_DOWN, .away = true,
 	    .valid_until = NEVER } }, 1, 100, 100, true, false, false, NEVER },
@@ -155,7 +163,8 @@ again_at_is_true(void **unused)
 			continue;
 		sum_of(rows[i].base, rows[i].terms, rows[i].n, s.again_at, after);
 		for (size_t k = 0; k < rows[i].n; k++)
-			same &= before[k].standing == after[k].standing;
+			same &= before[k].standing == after[k].standing &&
+				before[k].contribution == after[k].contribution;
 		if (same)
 			fail_msg("\"%s\": nothing changes", rows[i].what);
 	}
