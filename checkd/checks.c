@@ -6,10 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Found by name among many thousands, for each message that shows one. */
+struct entry {
+	struct target *target;
+	bool taken; /* while a reload goes over to other targets: kept */
+};
+
 struct checks {
 	struct probe_env *env;
 	const struct conf *conf;
-	struct target **targets;
+	struct target **targets; /* in the order of the file */
+	struct entry *by_name;	 /* sorted */
 	size_t n;
 	struct checks_events events;
 };
@@ -32,13 +39,47 @@ checks_at(const struct checks *c, size_t i)
 	return c->targets[i];
 }
 
+/* ---- by name ---- */
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	return strcmp(target_conf(x->target)->name, target_conf(y->target)->name);
+}
+
+static int
+compare_name(const void *name, const void *entry)
+{
+	const struct entry *e = entry;
+
+	return strcmp(name, target_conf(e->target)->name);
+}
+
+static struct entry *
+sorted(struct target **targets, size_t n)
+{
+	struct entry *entries = xcalloc(n, sizeof(*entries));
+
+	for (size_t i = 0; i < n; i++)
+		entries[i].target = targets[i];
+	qsort(entries, n, sizeof(*entries), compare_entries);
+	return entries;
+}
+
+static struct entry *
+find_entry(const struct checks *c, const char *name)
+{
+	return c->n > 0 ? bsearch(name, c->by_name, c->n, sizeof(*c->by_name), compare_name) : NULL;
+}
+
 struct target *
 checks_find(const struct checks *c, const char *name)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (strcmp(target_conf(c->targets[i])->name, name) == 0)
-			return c->targets[i];
-	return NULL;
+	const struct entry *entry = find_entry(c, name);
+
+	return entry != NULL ? entry->target : NULL;
 }
 
 /* ---- does it ask the same? ---- */
@@ -109,45 +150,45 @@ runs(const struct check_conf *check)
 }
 
 static void
-on_target_change(void *aux, struct target *t)
+on_target_change(void *aux, struct target *t, bool matters)
 {
 	struct checks *c = aux;
 
-	c->events.on_change(c->events.aux, target_conf(t)->name);
+	c->events.on_change(c->events.aux, target_conf(t)->name, matters);
 }
 
-/* Takes the old one's target when it fits, else makes a new one. */
+/* Takes the old one's target when it fits, else makes a new one, of which an operator's word is
+ * as true as it was of the old one: he named it. */
 static struct target *
 take_or_make(struct checks *c, const struct conf *next, size_t i, size_t n)
 {
 	const struct check_conf *conf = &next->checks[i];
 	const struct target_events events = { .on_change = on_target_change, .aux = c };
+	struct entry *old = find_entry(c, conf->name);
+	struct target *t;
 
-	for (size_t k = 0; k < c->n; k++) {
-		struct target *t = c->targets[k];
-		const struct check_conf *old = t != NULL ? target_conf(t) : NULL;
-
-		if (old == NULL || strcmp(old->name, conf->name) != 0 ||
-		    !same_question(c->conf, old, next, conf))
-			continue;
-		c->targets[k] = NULL;
-		target_rebind(t, conf);
-		return t;
+	if (old != NULL && same_question(c->conf, target_conf(old->target), next, conf)) {
+		old->taken = true;
+		target_rebind(old->target, conf);
+		return old->target;
 	}
-	return target_new(c->env, conf, i, n, &events);
+	t = target_new(c->env, conf, i, n, &events);
+	if (old != NULL && target_status(old->target)->admin.mode != ADMIN_AUTO)
+		target_keep_admin(t, &target_status(old->target)->admin);
+	return t;
 }
 
 /* Those that nobody took; their names are still the old configuration's. */
 static void
-drop_rest(struct checks *c, struct target **old, size_t n_old)
+drop_rest(struct checks *c, struct entry *old, size_t n_old)
 {
 	for (size_t i = 0; i < n_old; i++) {
-		if (old[i] == NULL)
+		if (old[i].taken)
 			continue;
-		const char *name = target_conf(old[i])->name;
+		const char *name = target_conf(old[i].target)->name;
 
-		target_free(old[i]);
-		c->events.on_change(c->events.aux, name);
+		target_free(old[i].target);
+		c->events.on_change(c->events.aux, name, true);
 	}
 	free(old);
 }
@@ -155,7 +196,8 @@ drop_rest(struct checks *c, struct target **old, size_t n_old)
 static void
 change_over(struct checks *c, const struct conf *next)
 {
-	struct target **fresh = xcalloc(next->n_checks, sizeof(*fresh)), **old = c->targets;
+	struct target **fresh = xcalloc(next->n_checks, sizeof(*fresh));
+	struct entry *old = c->by_name;
 	size_t n = 0, n_old = c->n;
 
 	for (size_t i = 0; i < next->n_checks; i++)
@@ -163,11 +205,13 @@ change_over(struct checks *c, const struct conf *next)
 			fresh[n++] = take_or_make(c, next, i, next->n_checks);
 	c->env->digest = next->digest;
 	c->conf = next;
+	free(c->targets);
 	c->targets = fresh;
+	c->by_name = sorted(fresh, n);
 	c->n = n;
 	drop_rest(c, old, n_old);
 	for (size_t i = 0; i < n; i++) /* who uses it may have changed too */
-		c->events.on_change(c->events.aux, target_conf(fresh[i])->name);
+		c->events.on_change(c->events.aux, target_conf(fresh[i])->name, false);
 }
 
 struct checks *
@@ -195,5 +239,6 @@ checks_free(struct checks *c)
 	for (size_t i = 0; i < c->n; i++)
 		target_free(c->targets[i]);
 	free(c->targets);
+	free(c->by_name);
 	free(c);
 }

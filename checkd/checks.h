@@ -10,7 +10,8 @@
 struct checks;
 
 struct checks_events {
-	void (*on_change)(void *aux, const char *name); /* it is different, new, or gone */
+	/* It is different, new, or gone; 'matters' as in target.h. */
+	void (*on_change)(void *aux, const char *name, bool matters);
 	void *aux;
 };
 

@@ -4,6 +4,7 @@
 #include "checkd/control.h"
 
 #include "checkd/now.h"
+#include "checkd/operator.h"
 #include "checkd/render.h"
 #include "ipc/publish.h"
 #include "ipc/service.h"
@@ -14,7 +15,7 @@ struct control {
 	struct service *service;
 	struct ipc_publisher *publisher;
 	struct ipc_collection collection;
-	struct ipc_method methods[3];
+	struct ipc_method methods[4];
 	const struct checks *checks; /* NULL until shown */
 };
 
@@ -78,6 +79,20 @@ check_now(struct ipc_call *call, json_t *parameters, void *aux)
 		now_serve(call, t, c->publisher);
 }
 
+static void
+set_administrative(struct ipc_call *call, json_t *parameters, void *aux)
+{
+	struct control *c = aux;
+	const char *name = json_string_value(json_object_get(parameters, "name"));
+	struct target *t = c->checks != NULL ? checks_find(c->checks, name) : NULL;
+
+	if (t != NULL)
+		operator_serve(call, parameters, t, c->publisher);
+	else
+		ipc_error(
+		    call, "org.trivet.check.control.NoSuchCheck", json_pack("{ss}", "name", name));
+}
+
 /* ---- metrics ---- */
 
 static void
@@ -106,8 +121,8 @@ add_metrics(void *aux, struct service_metrics *m)
 		const char *const labels[] = { "name", target_conf(t)->name, NULL };
 
 		service_metric(m, "checkd_target_up", "The check's verdict is up.", labels,
-		    s->verdict.state == CHECK_UP);
-		add_state_metrics(m, target_conf(t), s->verdict.state);
+		    s->state == CHECK_UP);
+		add_state_metrics(m, target_conf(t), s->state);
 		service_metric(m, "checkd_check_runs_total", "Runs of the check that ended.",
 		    labels, (double)s->runs);
 		service_metric(m, "checkd_check_failures_total",
@@ -137,6 +152,8 @@ control_start(struct daemon *d, struct control **ret)
 	c->methods[0] = (struct ipc_method){ "org.trivet.check.ListChecks", list_checks, c };
 	c->methods[1] = (struct ipc_method){ "org.trivet.check.Monitor", monitor, c };
 	c->methods[2] = (struct ipc_method){ "org.trivet.check.CheckNow", check_now, c };
+	c->methods[3] = (struct ipc_method){ "org.trivet.check.control.SetAdministrative",
+		set_administrative, c };
 	c->publisher = ipc_publisher_new(d->loop, d->epoch, &c->collection, 1);
 	ipc_server_add(service_server(c->service), c->methods, ARRAY_LEN(c->methods));
 	*ret = c;

@@ -14,10 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Counters of runs are written down this often, a change of a verdict at once; ten thousand
- * checks must not be written every second. */
+/* Counters of runs are written down this often, a state or an operator's word as good as at once;
+ * ten thousand checks must not be written every second. */
 #define WRITE_US	   USEC_PER_SEC
 #define WRITE_US_PER_CHECK (10 * USEC_PER_MSEC)
+#define SOON_US		   (10 * USEC_PER_MSEC)
+#define SOON_US_PER_CHECK  50
 
 struct checkd {
 	struct daemon *daemon;
@@ -36,7 +38,7 @@ show_status(const struct checkd *c)
 	char line[96];
 
 	for (size_t i = 0; i < n; i++)
-		if (target_status(checks_at(c->checks, i))->verdict.state == CHECK_DOWN)
+		if (target_status(checks_at(c->checks, i))->state == CHECK_DOWN)
 			down++;
 	snprintf(line, sizeof(line), "%zu checks, %zu down", n, down);
 	daemon_status(c->daemon, line);
@@ -65,16 +67,20 @@ on_write_due(struct loop_timer *t, mono_t now)
 
 /* Several changes of one moment are one writing. */
 static void
-on_change(void *aux, const char *name)
+on_change(void *aux, const char *name, bool matters)
 {
 	struct checkd *c = aux;
-	int64_t wait;
+	int64_t n;
+	mono_t at;
 
 	control_changed(c->control, name);
-	if (c->checks == NULL || !mono_is_never(c->write.deadline))
+	if (c->checks == NULL)
 		return;
-	wait = MAX(WRITE_US, (int64_t)checks_count(c->checks) * WRITE_US_PER_CHECK);
-	loop_timer_at(&c->write, mono_add(loop_now(), wait));
+	n = (int64_t)checks_count(c->checks);
+	at = mono_add(loop_now(),
+	    matters ? SOON_US + n * SOON_US_PER_CHECK : MAX(WRITE_US, n * WRITE_US_PER_CHECK));
+	if (mono_before(at, c->write.deadline))
+		loop_timer_at(&c->write, at);
 }
 
 static int

@@ -5,6 +5,7 @@
 
 #include "ipc/varlink.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct question {
@@ -28,7 +29,9 @@ reply(const struct target *t, uint64_t sequence)
 	const struct target_status *s = target_status(t);
 
 	return json_pack("{sI ss ss sI}", "sequence", (json_int_t)sequence, "state",
-	    check_state_str(s->verdict.state), "reason", check_reason_str(s->verdict.reason),
+	    check_state_str(s->state), "reason",
+	    s->admin.mode == ADMIN_AUTO ? check_reason_str(s->verdict.reason)
+					: admin_mode_str(s->admin.mode),
 	    "durationUsec", (json_int_t)s->duration_us);
 }
 
@@ -64,10 +67,16 @@ now_serve(struct ipc_call *call, struct target *t, const struct ipc_publisher *p
 	q->call = call;
 	q->publisher = publisher;
 	q->name = varlink_string(target_conf(t)->name);
-	if (target_ask(t, &q->waiter) == 0) {
+	switch (target_ask(t, &q->waiter)) {
+	case 0:
 		ipc_call_watch(call, on_gone, NULL, q);
 		return;
+	case -EALREADY:
+		ipc_reply(call, reply(t, ipc_sequence(publisher)));
+		break;
+	default:
+		ipc_error(call, "org.trivet.check.CheckBusy", json_pack("{sO}", "name", q->name));
+		break;
 	}
-	ipc_error(call, "org.trivet.check.CheckBusy", json_pack("{sO}", "name", q->name));
 	question_free(q);
 }

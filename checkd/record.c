@@ -6,6 +6,7 @@
 #include "checkd/render.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "ipc/varlink.h"
 
 #include <errno.h>
@@ -21,6 +22,25 @@
 /* ---- writing ---- */
 
 static json_t *
+pack_flap(const struct flap *f)
+{
+	json_t *counts = json_array();
+
+	for (size_t i = 0; flap_count(*f, loop_now()) > 0 && i < FLAP_MINUTES; i++)
+		json_array_append_new(counts, json_integer(f->counts[i]));
+	return json_pack("{sI so}", "minute", (json_int_t)f->minute, "counts", counts);
+}
+
+static json_t *
+pack_admin(const struct admin *a)
+{
+	if (a->mode == ADMIN_AUTO)
+		return json_null();
+	return json_pack("{ss sI so}", "mode", admin_mode_str(a->mode), "untilUsec",
+	    (json_int_t)a->until.us, "comment", varlink_string(a->comment));
+}
+
+static json_t *
 pack(const struct target *t)
 {
 	const struct check_conf *conf = target_conf(t);
@@ -29,7 +49,7 @@ pack(const struct target *t)
 	json_t *o;
 
 	render_target(conf, &target);
-	o = json_pack("{so ss so ss sI sI ss so sI sI sI ss sI}", "name",
+	o = json_pack("{so ss so ss sI sI ss so sI sI sI ss sI sI sI so so}", "name",
 	    varlink_string(conf->name), "kind", check_kind_str(conf->kind), "target",
 	    varlink_string(text_str(&target)), "state", check_state_str(s->verdict.state),
 	    "successes", (json_int_t)s->verdict.successes, "failures",
@@ -37,7 +57,9 @@ pack(const struct target *t)
 	    "detail", varlink_string(s->detail), "checkedUsec", (json_int_t)s->checked.us,
 	    "validUntilUsec", (json_int_t)s->valid_until.us, "changedUsec",
 	    (json_int_t)s->changed.us, "changedAt", s->changed_at, "durationUsec",
-	    (json_int_t)s->duration_us);
+	    (json_int_t)s->duration_us, "runs", (json_int_t)s->runs, "failedRuns",
+	    (json_int_t)s->failed_runs, "changes", pack_flap(&s->flap), "administrative",
+	    pack_admin(&s->admin));
 	text_done(&target);
 	return o;
 }
@@ -52,7 +74,8 @@ record_write(const char *path, const struct checks *checks)
 	for (size_t i = 0; i < checks_count(checks); i++) {
 		const struct target *t = checks_at(checks, i);
 
-		if (!mono_is_never(target_status(t)->checked))
+		if (!mono_is_never(target_status(t)->checked) ||
+		    target_status(t)->admin.mode != ADMIN_AUTO)
 			json_array_append_new(array, pack(t));
 	}
 	root = json_pack("{si so}", "version", VERSION, "checks", array);
@@ -81,6 +104,44 @@ parse_state(const char *name, enum check_state *ret)
 	return false;
 }
 
+static uint64_t
+count_of(const json_t *o, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(o, key));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+/* Nothing, if it is not of a kind that we wrote. */
+static void
+unpack_flap(const json_t *o, struct flap *ret)
+{
+	const json_t *counts = json_object_get(o, "counts");
+
+	if (json_array_size(counts) != FLAP_MINUTES)
+		return;
+	ret->minute = json_integer_value(json_object_get(o, "minute"));
+	for (size_t i = 0; i < FLAP_MINUTES; i++)
+		ret->counts[i] = (uint8_t)json_integer_value(json_array_get(counts, i));
+}
+
+static struct admin
+unpack_admin(const json_t *check, mono_t now)
+{
+	const json_t *o = json_object_get(check, "administrative");
+	const char *mode, *comment;
+	struct admin a = { 0 };
+	json_int_t until;
+
+	if (json_unpack((json_t *)o, "{ss sI ss}", "mode", &mode, "untilUsec", &until, "comment",
+		&comment) < 0 ||
+	    until <= now.us || admin_mode_parse(mode, &a.mode) < 0)
+		return (struct admin){ 0 };
+	a.until.us = until;
+	snprintf(a.comment, sizeof(a.comment), "%s", comment);
+	return a;
+}
+
 static bool
 unpack(const json_t *o, struct target_status *ret)
 {
@@ -104,6 +165,9 @@ unpack(const json_t *o, struct target_status *ret)
 	s.duration_us = duration;
 	snprintf(s.changed_at, sizeof(s.changed_at), "%s", changed_at);
 	snprintf(s.detail, sizeof(s.detail), "%s", detail);
+	s.runs = count_of(o, "runs");
+	s.failed_runs = count_of(o, "failedRuns");
+	unpack_flap(json_object_get(o, "changes"), &s.flap);
 	*ret = s;
 	return true;
 }
@@ -141,10 +205,18 @@ take_up(const json_t *array, const struct checks *checks, mono_t now)
 		const char *name = json_string_value(json_object_get(o, "name"));
 		struct target *t = name != NULL ? checks_find(checks, name) : NULL;
 		struct target_status status;
+		struct admin admin;
 
-		if (t == NULL || !is_about(o, target_conf(t)) || !unpack(o, &status) ||
+		if (t == NULL)
+			continue;
+		/* Kept as it is by name, however old the verdict, and whatever is asked now. */
+		admin = unpack_admin(o, now);
+		if (admin.mode != ADMIN_AUTO)
+			target_keep_admin(t, &admin);
+		if (!is_about(o, target_conf(t)) || !unpack(o, &status) ||
 		    !is_young(&status, target_conf(t), now))
 			continue;
+		status.admin = admin;
 		target_restore(t, &status);
 		n++;
 	}

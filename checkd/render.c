@@ -3,6 +3,7 @@
  */
 #include "checkd/render.h"
 
+#include "common/loop.h"
 #include "ipc/varlink.h"
 
 static json_t *
@@ -62,27 +63,42 @@ used_by(const struct conf *conf, const struct check_conf *check)
 	return names;
 }
 
+/* What is said only of those of which there is something to say. */
+static json_t *
+administrative(const struct target_status *s)
+{
+	bool says = s->admin.mode != ADMIN_AUTO;
+
+	return json_pack("{so so sI}", "administrativeUntilUsec",
+	    stamp_or_null(admin_end(&s->admin)), "administrativeComment",
+	    says ? varlink_string(s->admin.comment) : json_null(), "changesLastHour",
+	    (json_int_t)flap_count(s->flap, loop_now()));
+}
+
 json_t *
 render_check(const struct checks *checks, const struct target *t)
 {
 	const struct check_conf *conf = target_conf(t);
 	const struct target_status *s = target_status(t);
 	bool ran = !mono_is_never(s->checked);
-	struct text target = { 0 };
+	struct text target = { 0 }, why = { 0 };
 	json_t *o;
 
 	render_target(conf, &target);
+	target_explain(t, &why);
 	o = json_pack("{so ss so so ss ss si sI sI so so ss so so so}", "name",
 	    varlink_string(conf->name), "kind", check_kind_str(conf->kind), "target",
 	    varlink_string(text_str(&target)), "usedBy", used_by(checks_conf(checks), conf),
-	    "state", check_state_str(s->verdict.state), "administrative", "auto", "weight",
-	    conf->weight, "consecutiveSuccesses", (json_int_t)s->verdict.successes,
+	    "state", check_state_str(s->state), "administrative", admin_mode_str(s->admin.mode),
+	    "weight", conf->weight, "consecutiveSuccesses", (json_int_t)s->verdict.successes,
 	    "consecutiveFailures", (json_int_t)s->verdict.failures, "lastCheckedUsec",
 	    stamp_or_null(s->checked), "validUntilUsec", stamp_or_null(s->valid_until),
 	    "lastChangeAt", s->changed_at, "lastDurationUsec",
 	    ran ? json_integer(s->duration_us) : json_null(), "lastReason",
 	    ran ? json_string(check_reason_str(s->verdict.reason)) : json_null(), "lastDetail",
-	    ran ? varlink_string(s->detail) : json_null());
+	    ran || why.length > 0 ? varlink_string(text_str(&why)) : json_null());
+	json_object_update_new(o, administrative(s));
+	text_done(&why);
 	text_done(&target);
 	return o;
 }

@@ -59,17 +59,46 @@ target_status(const struct target *t)
 
 /* ---- telling ---- */
 
+void
+target_explain(const struct target *t, struct text *out)
+{
+	const struct admin *a = &t->status.admin;
+	bool says = a->mode != ADMIN_AUTO;
+
+	if (says)
+		text_addf(out, "%s by an operator%s%s",
+		    a->mode == ADMIN_PAUSED ? "paused" : "forced",
+		    a->comment[0] != '\0' ? ": " : "", a->comment);
+	if (a->mode != ADMIN_FORCED_UP && a->mode != ADMIN_FORCED_DOWN)
+		text_addf(
+		    out, "%s%s", says && t->status.detail[0] != '\0' ? "; " : "", t->status.detail);
+}
+
 static void
 log_state(const struct target *t, enum check_state before)
 {
 	const struct target_status *s = &t->status;
-	const char *const fields[] = { "check", t->conf->name, "state",
-		check_state_str(s->verdict.state), "before", check_state_str(before), "reason",
-		check_reason_str(s->verdict.reason), "detail", s->detail, NULL };
-	int level = s->verdict.state == CHECK_DOWN ? LOG_WARNING : LOG_NOTICE;
+	int level = s->state == CHECK_DOWN ? LOG_WARNING : LOG_NOTICE;
+	struct text why = { 0 };
 
+	target_explain(t, &why);
+	const char *const fields[] = { "check", t->conf->name, "state", check_state_str(s->state),
+		"before", check_state_str(before), "reason", check_reason_str(s->verdict.reason),
+		"administrative", admin_mode_str(s->admin.mode), "detail", text_str(&why), NULL };
 	event_emit(level, "", fields, "check %s is %s%s%s", t->conf->name,
-	    check_state_str(s->verdict.state), s->detail[0] != '\0' ? ": " : "", s->detail);
+	    check_state_str(s->state), why.length > 0 ? ": " : "", text_str(&why));
+	text_done(&why);
+}
+
+static void
+log_admin(const struct target *t, const char *who)
+{
+	const struct admin *a = &t->status.admin;
+	const char *const fields[] = { "check", t->conf->name, "administrative",
+		admin_mode_str(a->mode), "by", who, "comment", a->comment, NULL };
+
+	event_emit(LOG_NOTICE, "", fields, "check %s is set to %s: %s%s%s", t->conf->name,
+	    admin_mode_str(a->mode), who, a->comment[0] != '\0' ? ": " : "", a->comment);
 }
 
 /* A failure that does not change the verdict yet: "2 of 3". */
@@ -81,10 +110,10 @@ log_failure(const struct target *t)
 }
 
 static void
-tell(struct target *t, mono_t now)
+tell(struct target *t, mono_t now, bool matters)
 {
 	t->told = now;
-	t->events.on_change(t->events.aux, t);
+	t->events.on_change(t->events.aux, t, matters);
 }
 
 /* ---- who waits ---- */
@@ -107,21 +136,27 @@ answer_begun(struct target *t)
 		answer(t, w, t);
 }
 
+/* When the next run begins; MONO_NEVER while one is on, or none is wanted. */
+static mono_t
+run_due(const struct target *t)
+{
+	if (t->running || t->status.admin.mode == ADMIN_PAUSED)
+		return MONO_NEVER;
+	return t->n_waiters > 0 ? mono_min(t->plan.due, mono_add(t->began, ASK_GAP_US))
+				: t->plan.due;
+}
+
 static void
 arm(struct target *t)
 {
-	mono_t due = t->plan.due;
-
-	if (t->running)
-		return; /* its end arms */
-	if (t->n_waiters > 0)
-		due = mono_min(due, mono_add(t->began, ASK_GAP_US));
-	loop_timer_at(&t->timer, due);
+	loop_timer_at(&t->timer, mono_min(run_due(t), admin_end(&t->status.admin)));
 }
 
 int
 target_ask(struct target *t, struct target_waiter *w)
 {
+	if (t->status.admin.mode != ADMIN_AUTO)
+		return -EALREADY;
 	if (t->n_waiters >= WAITERS_MAX)
 		return -EBUSY;
 	w->begun = false;
@@ -140,13 +175,22 @@ target_forget(struct target *t, struct target_waiter *w)
 
 /* ---- results ---- */
 
+/* A paused one's verdict does not grow old: somebody wants it as it is. */
+static mono_t
+validity(const struct target *t, mono_t now)
+{
+	if (t->status.admin.mode == ADMIN_PAUSED)
+		return MONO_NEVER;
+	return mono_add(now, 2 * t->conf->interval_us + t->conf->timeout_us);
+}
+
 static void
 note_result(struct target *t, const struct probe_result *r, mono_t now)
 {
 	struct target_status *s = &t->status;
 
 	s->checked = now;
-	s->valid_until = mono_add(now, 2 * t->conf->interval_us + t->conf->timeout_us);
+	s->valid_until = validity(t, now);
 	s->duration_us = r->duration_us;
 	snprintf(s->detail, sizeof(s->detail), "%s", r->detail);
 	s->runs++;
@@ -163,22 +207,37 @@ is_awaited(const struct target *t)
 	return first != NULL && first->begun;
 }
 
+/* What consumers are told follows from verdict and operator; false: it is the same as before. */
+static bool
+set_state(struct target *t, mono_t now)
+{
+	struct target_status *s = &t->status;
+	enum check_state before = s->state;
+
+	s->state = admin_state(&s->admin, s->verdict.state); /* the only assignment but restore */
+	if (s->state == before)
+		return false;
+	s->changed = now;
+	loop_wallclock(s->changed_at);
+	if (before != CHECK_UNKNOWN)
+		flap_note(&s->flap, now);
+	log_state(t, before);
+	return true;
+}
+
 static void
 set_verdict(struct target *t, struct verdict next, mono_t now)
 {
 	struct verdict before = t->status.verdict;
+	bool changed;
 
 	t->status.verdict = next; /* the only assignment, beside init and restore */
-	if (next.state != before.state) {
-		t->status.changed = now;
-		loop_wallclock(t->status.changed_at);
-		log_state(t, before.state);
-	} else if (next.reason != REASON_OK && next.state == CHECK_UP) {
+	changed = set_state(t, now);
+	if (!changed && next.reason != REASON_OK && next.state == CHECK_UP)
 		log_failure(t);
-	}
-	if (next.state != before.state || next.reason != before.reason ||
-	    mono_until(t->told, now) >= REFRESH_US || is_awaited(t))
-		tell(t, now);
+	if (changed || next.reason != before.reason || mono_until(t->told, now) >= REFRESH_US ||
+	    is_awaited(t))
+		tell(t, now, changed);
 }
 
 static void
@@ -196,6 +255,46 @@ on_result(void *aux, const struct probe_result *r)
 	arm(t);
 }
 
+/* ---- the operator ---- */
+
+/* Who waits for a run learns the word instead. */
+static void
+answer_all(struct target *t, const struct target *with)
+{
+	struct target_waiter *w;
+
+	while ((w = TAILQ_FIRST(&t->waiters)) != NULL)
+		answer(t, w, with);
+}
+
+void
+target_keep_admin(struct target *t, const struct admin *admin)
+{
+	t->status.admin = *admin;
+	t->status.state = admin_state(admin, t->status.verdict.state);
+	arm(t);
+}
+
+void
+target_set_admin(struct target *t, const struct admin *admin, const char *who)
+{
+	struct target_status *s = &t->status;
+	bool was_paused = s->admin.mode == ADMIN_PAUSED;
+	mono_t now = loop_now();
+
+	s->admin = *admin;
+	log_admin(t, who);
+	if (was_paused != (admin->mode == ADMIN_PAUSED) && !mono_is_never(s->checked))
+		s->valid_until = validity(t, now);
+	if (was_paused && !t->running)
+		t->plan.due = now; /* what it missed */
+	set_state(t, now);
+	tell(t, now, true);
+	if (admin->mode != ADMIN_AUTO)
+		answer_all(t, t);
+	arm(t);
+}
+
 /* ---- runs ---- */
 
 static void
@@ -208,27 +307,34 @@ run(struct target *t)
 	t->running = true;
 	t->began = loop_now();
 	t->plan = plan_began(t->plan);
-	loop_timer_stop(&t->timer);
+	arm(t);
 	probe_start(t->probe);
 }
 
 static void
 on_due(struct loop_timer *timer, mono_t now)
 {
-	(void)now;
-	run(CONTAINER_OF(timer, struct target, timer));
+	struct target *t = CONTAINER_OF(timer, struct target, timer);
+
+	if (!mono_before(now, admin_end(&t->status.admin)))
+		target_set_admin(t, &(struct admin){ 0 }, "its time is over");
+	if (!mono_before(now, run_due(t)))
+		run(t);
+	else
+		arm(t);
 }
 
 static void
 on_wake(void *aux)
 {
 	struct target *t = aux;
-	mono_t now = loop_now(), at = mono_add(t->began, WAKE_GAP_US);
+	mono_t now = loop_now();
 
 	if (t->running)
 		return;
-	if (mono_before(now, at))
-		loop_timer_at(&t->timer, mono_min(at, t->plan.due));
+	t->plan.due = mono_min(t->plan.due, mono_add(t->began, WAKE_GAP_US));
+	if (mono_before(now, run_due(t)))
+		arm(t);
 	else
 		run(t);
 }
@@ -250,6 +356,7 @@ target_new(struct probe_env *env, const struct check_conf *conf, size_t index, s
 	t->events = *events;
 	TAILQ_INIT(&t->waiters);
 	t->status.verdict = verdict_init(&params);
+	t->status.state = t->status.verdict.state;
 	t->status.checked = t->status.valid_until = MONO_NEVER;
 	t->status.changed = t->told = now;
 	loop_wallclock(t->status.changed_at);
@@ -269,12 +376,9 @@ on_timer_closed(struct loop_timer *timer)
 void
 target_free(struct target *t)
 {
-	struct target_waiter *w;
-
 	if (t == NULL)
 		return;
-	while ((w = TAILQ_FIRST(&t->waiters)) != NULL)
-		answer(t, w, NULL);
+	answer_all(t, NULL);
 	probe_free(t->probe);
 	loop_timer_close(&t->timer, on_timer_closed);
 }
@@ -292,4 +396,5 @@ void
 target_restore(struct target *t, const struct target_status *status)
 {
 	t->status = *status;
+	target_keep_admin(t, &status->admin);
 }

@@ -27,6 +27,9 @@ int verb_metrics(const struct ctl *, int argc, char **argv);
 int verb_check(const struct ctl *, int argc, char **argv);
 int verb_reload(const struct ctl *, int argc, char **argv);
 int verb_restart(const struct ctl *, int argc, char **argv);
+int verb_pause(const struct ctl *, int argc, char **argv);
+int verb_force(const struct ctl *, int argc, char **argv);
+int verb_resume(const struct ctl *, int argc, char **argv);
 int verb_run(const struct ctl *, int argc, char **argv);
 
 /* "trivet VERB: what is wrong", and how the verb is used; returns EXIT_USAGE. */

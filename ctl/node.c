@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FLAPPING 10 /* changes within an hour: more than work on it makes */
+
 const char *
 node_str(const json_t *object, const char *key)
 {
@@ -287,6 +289,10 @@ check_problems(json_t *problems, const json_t *node)
 		if (administrative[0] != '\0' && strcmp(administrative, "auto") != 0)
 			problem(problems, false, node_str(check, "name"),
 			    xasprintf("check is %s by an operator", administrative));
+		if (node_int(check, "changesLastHour") >= FLAPPING)
+			problem(problems, false, node_str(check, "name"),
+			    xasprintf("check changed %lld times within the hour",
+				(long long)node_int(check, "changesLastHour")));
 	}
 }
 

@@ -34,6 +34,12 @@ static const struct verb {
     "make the daemons read their configuration again: all of them or none" },
 { "restart", verb_restart, "DAEMON...",
     "restart daemons of trivet run" },
+{ "pause", verb_pause, "[--for TIME] CHECK [COMMENT...]",
+    "do not run a check; its verdict stays as it is" },
+{ "force", verb_force, "[--for TIME] CHECK up|down|auto [COMMENT...]",
+    "let a check count as up or down, whatever it says" },
+{ "resume", verb_resume, "NAME",
+    "take back what was said of a check" },
 { "run", verb_run, "[-v] [-c FILE] [-i ID] [--run-dir DIR] [--state-dir DIR] [--only DAEMON,...]",
     "run the daemons in the foreground, without systemd" },
 };
