@@ -13,24 +13,36 @@
 #include <time.h>
 
 #define CA_FILE		 "/etc/ssl/certs/ca-certificates.crt"
-#define CA_CACHE_SECONDS 300L /* a bundle takes milliseconds to read: not at every connection */
-#define CERTIFICATES_MAX 16   /* of a chain that are looked at */
+#define CA_CACHE_SECONDS 3600L
+#define CERTIFICATES_MAX 16 /* of a chain that are looked at */
+
+/*
+ * All fetches that trust the same authorities.  To read the system's takes a
+ * tenth of a second, in which nothing else happens; libcurl keeps what it read,
+ * but only one file for each multi handle.
+ */
+struct pool {
+	struct pool *next;
+	uv_loop_t *loop;
+	char *ca;
+	CURLM *multi;
+	uv_timer_t timer;
+};
 
 struct fetch_engine {
 	uv_loop_t *loop;
-	CURLM *multi;
-	uv_timer_t timer;
+	struct pool *pools; /* as many as the configuration has had authorities */
 };
 
 /* A socket of libcurl's, watched; it lives until libuv has closed its handle. */
 struct watch {
 	uv_poll_t poll;
-	struct fetch_engine *engine;
+	struct pool *pool;
 	curl_socket_t fd;
 };
 
 struct fetch {
-	struct fetch_engine *engine;
+	struct pool *pool;
 	CURL *easy;
 	struct curl_slist *headers, *connect_to;
 	void (*on_end)(void *aux, const struct fetch_reply *);
@@ -46,7 +58,7 @@ struct fetch {
 static void
 fetch_free(struct fetch *f)
 {
-	curl_multi_remove_handle(f->engine->multi, f->easy);
+	curl_multi_remove_handle(f->pool->multi, f->easy);
 	curl_easy_cleanup(f->easy);
 	curl_slist_free_all(f->headers);
 	curl_slist_free_all(f->connect_to);
@@ -204,12 +216,12 @@ tell(struct fetch *f, CURLcode code)
 }
 
 static void
-collect_ended(struct fetch_engine *e)
+collect_ended(struct pool *p)
 {
 	CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(e->multi, &left)) != NULL) {
+	while ((message = curl_multi_info_read(p->multi, &left)) != NULL) {
 		struct fetch *f;
 		CURLcode code = message->data.result; /* gone with the handle */
 
@@ -227,7 +239,7 @@ static void
 on_event(uv_poll_t *poll, int status, int events)
 {
 	struct watch *w = (struct watch *)poll;
-	struct fetch_engine *e = w->engine;
+	struct pool *p = w->pool;
 	/* An error is told again, and better, by the next call on the socket. */
 	int flags = status < 0 ? CURL_CSELECT_IN | CURL_CSELECT_OUT : 0, running;
 
@@ -235,32 +247,32 @@ on_event(uv_poll_t *poll, int status, int events)
 		flags |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)
 		flags |= CURL_CSELECT_OUT;
-	curl_multi_socket_action(e->multi, w->fd, flags, &running);
-	collect_ended(e);
+	curl_multi_socket_action(p->multi, w->fd, flags, &running);
+	collect_ended(p);
 }
 
 static void
 on_timer(uv_timer_t *timer)
 {
-	struct fetch_engine *e = timer->data;
+	struct pool *p = timer->data;
 	int running;
 
-	curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	collect_ended(e);
+	curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	collect_ended(p);
 }
 
 static int
 set_timer(CURLM *multi, long timeout_ms, void *aux)
 {
-	struct fetch_engine *e = aux;
+	struct pool *p = aux;
 
 	(void)multi;
 	if (timeout_ms < 0) {
-		uv_timer_stop(&e->timer);
+		uv_timer_stop(&p->timer);
 		return 0;
 	}
-	uv_update_time(e->loop);
-	return uv_timer_start(&e->timer, on_timer, (uint64_t)timeout_ms, 0);
+	uv_update_time(p->loop);
+	return uv_timer_start(&p->timer, on_timer, (uint64_t)timeout_ms, 0);
 }
 
 static void
@@ -270,44 +282,82 @@ on_watch_closed(uv_handle_t *h)
 }
 
 static struct watch *
-watch_new(struct fetch_engine *e, curl_socket_t fd)
+watch_new(struct pool *p, curl_socket_t fd)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 
 	if (w == NULL)
 		return NULL;
-	w->engine = e;
+	w->pool = p;
 	w->fd = fd;
-	if (uv_poll_init(e->loop, &w->poll, fd) < 0) {
+	if (uv_poll_init(p->loop, &w->poll, fd) < 0) {
 		free(w);
 		return NULL;
 	}
-	curl_multi_assign(e->multi, fd, w);
+	curl_multi_assign(p->multi, fd, w);
 	return w;
 }
 
 static int
 set_socket(CURL *easy, curl_socket_t fd, int what, void *aux, void *socket_aux)
 {
-	struct fetch_engine *e = aux;
+	struct pool *p = aux;
 	struct watch *w = socket_aux;
 	int events = 0;
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		if (w != NULL) {
-			curl_multi_assign(e->multi, fd, NULL);
+			curl_multi_assign(p->multi, fd, NULL);
 			uv_close((uv_handle_t *)&w->poll, on_watch_closed);
 		}
 		return 0;
 	}
-	if (w == NULL && (w = watch_new(e, fd)) == NULL)
+	if (w == NULL && (w = watch_new(p, fd)) == NULL)
 		return -1;
 	if (what & CURL_POLL_IN)
 		events |= UV_READABLE;
 	if (what & CURL_POLL_OUT)
 		events |= UV_WRITABLE;
 	return uv_poll_start(&w->poll, events, on_event) < 0 ? -1 : 0;
+}
+
+static struct pool *
+pool_new(struct fetch_engine *e, const char *ca)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->ca = strdup(ca);
+	p->multi = curl_multi_init();
+	if (p->ca == NULL || p->multi == NULL) {
+		curl_multi_cleanup(p->multi);
+		free(p->ca);
+		free(p);
+		return NULL;
+	}
+	p->loop = e->loop;
+	uv_timer_init(p->loop, &p->timer);
+	uv_unref((uv_handle_t *)&p->timer);
+	p->timer.data = p;
+	curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+	curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
+	curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
+	curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+	p->next = e->pools;
+	e->pools = p;
+	return p;
+}
+
+static struct pool *
+pool_for(struct fetch_engine *e, const char *ca)
+{
+	for (struct pool *p = e->pools; p != NULL; p = p->next)
+		if (strcmp(p->ca, ca) == 0)
+			return p;
+	return pool_new(e, ca);
 }
 
 static struct fetch_engine *
@@ -317,20 +367,11 @@ engine_new(uv_loop_t *loop)
 
 	if (e == NULL)
 		return NULL;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || (e->multi = curl_multi_init()) == NULL) {
-		free(e);
-		return NULL;
-	}
 	e->loop = loop;
-	uv_timer_init(loop, &e->timer);
-	uv_unref((uv_handle_t *)&e->timer);
-	e->timer.data = e;
-	curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
-	curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
-	curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
-	curl_multi_setopt(e->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-	return e;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) == 0)
+		return e;
+	free(e);
+	return NULL;
 }
 
 /* ---- what comes ---- */
@@ -477,12 +518,18 @@ set_method(CURL *c, const char *method)
 		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
 }
 
+static const char *
+authorities(const struct fetch_request *r)
+{
+	return r->ca != NULL ? r->ca : CA_FILE;
+}
+
 static void
 set_tls(CURL *c, const struct fetch_request *r)
 {
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, r->verify ? 1L : 0L);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, r->verify ? 2L : 0L);
-	curl_easy_setopt(c, CURLOPT_CAINFO, r->ca != NULL ? r->ca : CA_FILE);
+	curl_easy_setopt(c, CURLOPT_CAINFO, r->verify ? authorities(r) : NULL);
 	curl_easy_setopt(c, CURLOPT_CAPATH, NULL); /* with one, libcurl does not cache */
 	curl_easy_setopt(c, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_SECONDS);
 	curl_easy_setopt(c, CURLOPT_CERTINFO, r->wants_expiry ? 1L : 0L);
@@ -520,11 +567,12 @@ static struct fetch *
 start(struct fetch_engine *e, const struct fetch_request *r,
     void (*on_end)(void *aux, const struct fetch_reply *), void *aux)
 {
-	struct fetch *f = calloc(1, sizeof(*f));
+	struct pool *p = pool_for(e, authorities(r));
+	struct fetch *f = p != NULL ? calloc(1, sizeof(*f)) : NULL;
 
 	if (f == NULL)
 		return NULL;
-	f->engine = e;
+	f->pool = p;
 	f->on_end = on_end;
 	f->aux = aux;
 	f->tls = strncasecmp(r->url, "https:", 6) == 0;
@@ -534,7 +582,7 @@ start(struct fetch_engine *e, const struct fetch_request *r,
 		return NULL;
 	}
 	set_options(f, r);
-	if (curl_multi_add_handle(e->multi, f->easy) != CURLM_OK) {
+	if (curl_multi_add_handle(p->multi, f->easy) != CURLM_OK) {
 		fetch_free(f);
 		return NULL;
 	}

@@ -3,6 +3,7 @@ against peers that do anything.  The module probe_http.so is loaded when it is
 needed, and never linked.
 """
 
+import re
 import shutil
 import ssl
 import subprocess
@@ -20,6 +21,12 @@ ADDRESS = "10.4.7.11"
 def memory_kib(pid):
     with open(f"/proc/{pid}/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
+def is_sanitized(pid):
+    """What it frees is kept for a while."""
+    with open(f"/proc/{pid}/maps") as f:
+        return "libasan" in f.read()
 
 
 @pytest.fixture
@@ -240,7 +247,7 @@ def test_certificates(make):
         "named": (f"https https://localhost:8441/ ca {ca} expect \"localhost|localhost:8441\"",
                   "up", "ok", ""),
         "soon": (f"https https://{ADDRESS}:8444/ ca {ca}", "up", "ok",
-                 "the certificate expires in 4 days, on "),
+                 "the certificate expires in "),
         "quiet": (f"https https://{ADDRESS}:8444/ ca {ca} expiry_warning 2d", "up", "ok", ""),
         "no_file": (f"https https://{ADDRESS}:8441/ ca /no/such.pem", "down", "tls", "tls: "),
         "plain": (f"http http://{ADDRESS}:8441/", "down", "status", "status 400"),
@@ -251,9 +258,11 @@ def test_certificates(make):
         assert seen["lastReason"] == reason, (name, seen)
         assert seen["lastDetail"].startswith(detail) and bool(seen["lastDetail"]) == bool(detail), \
             (name, seen)
+    assert re.search(r" in [45] days, on \w{3} +\d+ [0-9:]{8} \d{4} GMT$",
+                     c.get("soon")["lastDetail"])
     runs = c.get("soon")["consecutiveSuccesses"]
     wait_for(lambda: c.get("soon")["consecutiveSuccesses"] > runs + 2, "it ran again")
-    assert c.proc.log().count("check soon: the certificate expires in 4 days") == 1
+    assert c.proc.log().count("check soon: the certificate expires in ") == 1
 
 
 # ---- peers that do anything ----
@@ -377,7 +386,7 @@ def test_hostile_peers(make):
     before = memory_kib(pid)
     runs = c.get("c0")["consecutiveFailures"]
     wait_for(lambda: c.get("c0")["consecutiveFailures"] > runs + 8, "they went on", timeout=20)
-    assert memory_kib(pid) < before + 8192
+    assert memory_kib(pid) < before + 8192 or is_sanitized(pid)
     assert c.state("calm") == "up" and c.proc.alive()
     for _, server, *_ in rows:
         server.close()
@@ -398,7 +407,7 @@ def test_hostile_tls(make):
     c = make()
     servers = [Server(c.node, ADDRESS, 9000 + i).serve(handle)
                for i, (_, handle, _) in enumerate(TLS_HOSTILE)]
-    c.start("".join(check(f"c{i}", f"https https://{ADDRESS}:{9000 + i}/", interval="500ms")
+    c.start("".join(check(f"c{i}", f"https https://{ADDRESS}:{9000 + i}/", interval="2s")
                     for i in range(len(TLS_HOSTILE))))
     for i, (what, _, reasons) in enumerate(TLS_HOSTILE):
         seen = c.wait(f"c{i}", "down")
