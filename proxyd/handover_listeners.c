@@ -17,11 +17,18 @@
 
 #define BARRIER_US (2 * USEC_PER_SEC)
 
+/* It says something about IPv6 only. */
+static bool
+is_ipv6_only(const struct listener *l)
+{
+	return l->endpoint.addr.family == AF_INET6 && l->ipv6_only;
+}
+
 void
 handover_address(const struct listener *l, struct parcel_address *ret)
 {
 	*ret = (struct parcel_address){
-		.endpoint = l->endpoint, .ipv6_only = l->ipv6_only, .protocol = IPPROTO_TCP
+		.endpoint = l->endpoint, .ipv6_only = is_ipv6_only(l), .protocol = IPPROTO_TCP
 	};
 	handover_copy(ret->name, l->name);
 }
@@ -30,7 +37,7 @@ handover_address(const struct listener *l, struct parcel_address *ret)
 bool
 handover_same_address(const struct parcel_address *a, const struct listener *l)
 {
-	return a->protocol == IPPROTO_TCP && a->ipv6_only == l->ipv6_only &&
+	return a->protocol == IPPROTO_TCP && a->ipv6_only == is_ipv6_only(l) &&
 	       endpoint_equal(&a->endpoint, &l->endpoint);
 }
 

@@ -32,7 +32,7 @@ struct listener {
 	char *error; /* of the last attempt; NULL: none */
 	int *fds;    /* n_sockets of them while listening */
 	size_t n_sockets;
-	unsigned n_detached; /* sockets data threads have let go; atomic */
+	unsigned n_detached;   /* sockets data threads have let go; atomic */
 	struct tally *tallies; /* one for each data thread, the last the control thread's */
 	size_t n_tallies;
 	bool configured; /* mark of a reload */

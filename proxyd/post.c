@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BOX_BYTES (8 * 1024 * 1024) /* wished for; the kernel gives up to twice net.core.wmem_max  \
-				     */
+/* Wished for; the kernel gives up to twice net.core.wmem_max. */
+#define BOX_BYTES (8 * 1024 * 1024)
 
 union control {
 	struct cmsghdr align;

@@ -2,13 +2,13 @@
 restart keeps what is established, byte for byte, with health and counters."""
 
 import hashlib
+import json
 import os
-import re
-import select
 import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -433,3 +433,165 @@ def test_changed_configuration(front):
                                            front.call("ListListeners")["listeners"]],
              "the listener is forgotten with its last session")
     assert ask(kept, b"the end") == b"the end"
+
+
+def test_store_is_full(front):
+    """What does not fit is reset and said; the listeners have their place."""
+    Server(front.servers, ONE, 8081).serve(echo)
+    front.start(conf(), env={"FDSTORE": "1"})
+    client = front.connect()
+    assert ask(client, b"hello") == b"hello"
+    callers = Callers(front)
+    callers.more()
+    front.restart()
+    callers.more()
+    assert ending(client) == "reset"
+    assert not [e for e in callers.stop() if "Refused" in e]
+    front.suite.wait_log(r"\d+ of \d+ sessions cannot be handed over: No space left on device")
+    front.suite.wait_log("took over 1 listeners, no sessions")
+    assert front.listener()["state"] == "listening"
+
+
+def test_reload_changes_what_a_crash_leaves(front):
+    """After a reload the store holds the new listeners, and no old one."""
+    Server(front.servers, ONE, 8081).serve(echo)
+    front.start(conf(more=f"server {{ listen {VIP}:7444; proxy_pass web; }}"))
+    for port in (7445, 7446):
+        front.proxy.write("trivet.conf",
+                          conf(more=f"server {{ listen {VIP}:{port}; proxy_pass web; }}"))
+        front.proxy.call("proxyd", "org.trivet.daemon.control.Reload")
+    front.crash()
+    front.suite.wait_log("took over 2 listeners, no sessions")
+    assert ask(front.connect(7446), b"hello") == b"hello"
+    for port in (7444, 7445):
+        with make_socket(front.client) as refused, pytest.raises(ConnectionRefusedError):
+            refused.connect((VIP, port))
+    assert "no longer configured" not in front.suite.log()
+
+
+# ---- what lies in the store and is not what it should be ----
+
+def fields(**values):
+    """A session or listener as parcel.h writes it: tag, length, value."""
+    tags = {"name": 1, "endpoint": 2, "protocol": 4, "upstream": 5, "server_name": 6, "server": 7,
+            "connect_timeout": 8, "read_size": 12, "half_close": 13, "is_open": 15,
+            "pending_client": 21, "attempt": 24, "began": 27, "active": 28, "unknown": 63,
+            "later": 200}
+    data = b""
+    for key, value in values.items():
+        if isinstance(value, int):
+            value = value.to_bytes((value.bit_length() + 7) // 8, "big")
+        elif key in ("endpoint", "server"):
+            address, _, port = value.rpartition(":")
+            value = int(port).to_bytes(2, "big") + socket.inet_aton(address)
+        else:
+            value = value.encode()
+        data += bytes([tags[key]]) + len(value).to_bytes(2, "big") + value
+    return data
+
+
+def record(kind, data, n_fds):
+    return (kind.to_bytes(2, "big") + n_fds.to_bytes(2, "big") + len(data).to_bytes(4, "big")
+            + data)
+
+
+def message(*records, version=1, number=1, total=1):
+    """records: (kind, fields, [descriptors])"""
+    fds = [fd for r in records for fd in r[2]]
+    body = (1).to_bytes(8, "big") + number.to_bytes(4, "big") + total.to_bytes(4, "big")
+    body += b"".join(record(kind, data, len(some)) for kind, data, some in records)
+    checksum = 2166136261
+    for byte in body:
+        checksum = (checksum ^ byte) * 16777619 & 0xffffffff
+    head = (b"TRVP" + version.to_bytes(2, "big") + len(records).to_bytes(2, "big")
+            + len(fds).to_bytes(2, "big") + bytes(2) + checksum.to_bytes(4, "big"))
+    return {"hex": (head + body).hex(), "fds": fds}
+
+
+LISTENER, SESSION = 1, 2
+THERE = {"name": f"{VIP}:{PORT}", "endpoint": f"{VIP}:{PORT}", "protocol": socket.IPPROTO_TCP}
+GOOD = {**THERE, "upstream": "web", "server_name": f"{ONE}:8081", "server": f"{ONE}:8081",
+        "connect_timeout": 5000000, "read_size": 65536, "half_close": 1, "is_open": 1,
+        "attempt": 1, "began": 1, "active": 1}
+CLIENT, SERVER = "connect:10.4.7.30:9000", f"connect:{ONE}:8081"
+PAIR = [CLIENT, SERVER]
+BROKEN = {**message((SESSION, fields(**GOOD), PAIR))}
+BROKEN["hex"] = BROKEN["hex"][:-2] + "00"
+
+BAD = {  # what is in the box "sessions", and what is counted for it
+    "noise": ([{"hex": "00ff" * 500}], "corrupt"),
+    "noise with descriptors": ([{"hex": "54525651" + "01" * 60, "fds": ["null", "udp"]}],
+                               "corrupt"),
+    "large": ([{"hex": "41" * 60000}], "corrupt"),
+    "damaged": ([BROKEN], "corrupt"),
+    "a descriptor is missing": ([{**message((SESSION, fields(**GOOD), PAIR)), "fds": [CLIENT]}],
+                                "corrupt"),
+    "another version": ([message((SESSION, fields(**GOOD), PAIR), version=2)], "version"),
+    "an unknown record": ([message((77, b"", ["null"]))], "version"),
+    "an unknown field": ([message((SESSION, fields(**GOOD, unknown=1), PAIR))], "version"),
+    "no sockets": ([message((SESSION, fields(**GOOD), ["null", "pipe"]))], "record"),
+    "not TCP": ([message((SESSION, fields(**GOOD), [CLIENT, "udp"]))], "record"),
+    "a listening socket": ([message((SESSION, fields(**GOOD), ["listen:127.0.0.1:1", SERVER]))],
+                           "record"),
+    "fewer bytes than said": ([message((SESSION, fields(**GOOD, pending_client=6),
+                                        PAIR + ["file:31"]))], "record"),
+    "bytes in a terminal": ([message((SESSION, fields(**GOOD, pending_client=6),
+                                      PAIR + ["null"]))], "record"),
+    "bytes in an empty pipe": ([message((SESSION, fields(**GOOD, pending_client=6),
+                                         PAIR + ["pipe"]))], "record"),
+    "it says nothing": ([message((SESSION, b"", PAIR))], "record"),
+    "two of three messages": ([message(number=3, total=3)], "incomplete"),
+}
+
+
+def hand_in(front, entries):
+    """proxyd with that in its store."""
+    path = front.proxy.write("store.json", json.dumps(entries))
+    front.proxy.write("trivet.conf", conf())
+    script = Path(__file__).with_name("hand_in.py")
+    proc = front.proxy.spawn(
+        ["/usr/bin/python3", script, path, front.proxy.binary("proxyd"), "-c",
+         front.proxy.dir / "trivet.conf", "--run-dir", front.proxy.run_dir,
+         "--state-dir", front.proxy.state_dir], "proxyd")
+    front.proxy.wait_ready("proxyd", proc)
+    return proc
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_parcel(front, what):
+    """It is refused and counted; what is good beside it is taken; the start goes on."""
+    far = Server(front.client, "10.4.7.30", 9000)
+    near = Server(front.servers, ONE, 8081)
+    messages, reason = BAD[what]
+    good = message((SESSION, fields(**GOOD, later="a word of tomorrow", pending_client=6),
+                    PAIR + ["file:" + b"waited".hex()]), number=1, total=0)
+    proc = hand_in(front, [{"name": "sessions", "kind": "box", "messages": [good] + messages}])
+    proc.wait_log(r"took over 0 listeners, 1 sessions")
+    metrics = front.metrics()
+    for other in ("corrupt", "version", "record", "unwanted", "incomplete"):
+        assert f'refused_total{{reason="{other}"}} {int(other == reason)}' in metrics
+    client, conn = far.accept(), near.accept()
+    assert read_exactly(conn, 6) == b"waited"
+    client.sendall(b"hello")
+    assert read_exactly(conn, 5) == b"hello"
+    conn.sendall(b"welcome")
+    assert read_exactly(client, 7) == b"welcome"
+    assert front.listener()["currentSessions"] == 1
+
+
+def test_foreign_store(front):
+    """Things of others, and listeners that are something else: closed; ours is made anew."""
+    Server(front.servers, ONE, 8081).serve(echo)
+    lie = message((LISTENER, fields(**THERE), ["listen:127.0.0.1:7443", "null", "udp"]))
+    proc = hand_in(front, [
+        {"name": "varlink", "kind": "null"},
+        {"name": "sessions", "kind": "null"},
+        {"name": "sessions", "kind": "stream", "messages": [{"hex": "00"}]},
+        {"name": "listeners-a", "kind": "box", "messages": [lie]},
+        {"name": "listeners-b", "kind": "null"},
+        {"name": "listeners-c", "kind": "box", "messages": []},
+    ])
+    proc.wait_log('"varlink" in the service manager\'s store is not ours: closed')
+    proc.wait_log("listening, forwards to web")
+    assert ask(front.connect(), b"hello") == b"hello"
+    assert not front.proxy.run(["ss", "-Hltn", "src", "127.0.0.1:7443"]).stdout
