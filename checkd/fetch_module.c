@@ -5,17 +5,16 @@
 
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/module.h"
 #include "common/text.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define FILE_NAME "probe_http.so"
-#define PACKAGE	  "trivet-checkd-http"
-#define RETRY_US  (10 * USEC_PER_SEC)
+#define PACKAGE	 "trivet-checkd-http"
+#define RETRY_US (10 * USEC_PER_SEC)
 
 struct fetch_module {
 	uv_loop_t *loop;
@@ -35,33 +34,6 @@ fetch_module_new(uv_loop_t *loop)
 	return m;
 }
 
-/* The directory of this program with the module's name; false: unknown. */
-static bool
-path_beside(char *path, size_t size)
-{
-	ssize_t n = readlink("/proc/self/exe", path, size - 1);
-	char *slash;
-
-	if (n < 0)
-		return false;
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	if (slash == NULL || (size_t)(slash + 1 - path) + sizeof(FILE_NAME) > size)
-		return false;
-	memcpy(slash + 1, FILE_NAME, sizeof(FILE_NAME));
-	return true;
-}
-
-static void *
-open_module(void)
-{
-	char path[4096];
-
-	if (path_beside(path, sizeof(path)) && access(path, F_OK) == 0)
-		return dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	return dlopen(TRIVET_LIBDIR "/" FILE_NAME, RTLD_NOW | RTLD_LOCAL);
-}
-
 static bool
 fail(struct fetch_module *m, const char *why)
 {
@@ -76,15 +48,18 @@ static bool
 load(struct fetch_module *m)
 {
 	const struct fetch_api *api;
-	void *handle = open_module();
+	char path[4096];
+	void *handle;
 
+	module_find(MODULE_HTTP, path, sizeof(path));
+	handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (handle == NULL)
 		return fail(m, dlerror());
 	api = dlsym(handle, FETCH_SYMBOL);
 	if (api == NULL || strcmp(api->version, FETCH_VERSION) != 0) {
 		char why[128];
 
-		snprintf(why, sizeof(why), FILE_NAME " is version %.32s, not " FETCH_VERSION,
+		snprintf(why, sizeof(why), MODULE_HTTP " is version %.32s, not " FETCH_VERSION,
 		    api != NULL ? api->version : "unknown");
 		dlclose(handle);
 		return fail(m, why);

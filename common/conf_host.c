@@ -3,6 +3,7 @@
  */
 #include "common/conf_host.h"
 
+#include "common/module.h"
 #include "common/text.h"
 
 #include <errno.h>
@@ -121,6 +122,15 @@ find_program(void *aux, const char *name)
 	return NULL;
 }
 
+static bool
+has_http(void *aux)
+{
+	char path[4096];
+
+	(void)aux;
+	return module_find(MODULE_HTTP, path, sizeof(path));
+}
+
 struct conf_host
 conf_host_real(const char *node_id)
 {
@@ -139,5 +149,6 @@ conf_host_real(const char *node_id)
 		.env = env,
 		.has_interface = has_interface,
 		.find_program = find_program,
+		.has_http = has_http,
 	};
 }

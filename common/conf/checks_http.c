@@ -405,6 +405,22 @@ check_bind_http_option(struct binder *b, struct stmt *s, const struct directive 
 	apply(b, http_of(object), find_option(d->name), &s->words[1]);
 }
 
+/* Said once. */
+static void
+lint_module(struct binder *b, const struct stmt *block)
+{
+	const struct conf_host *host = b->src->host;
+
+	if (host == NULL || host->has_http == NULL || host->has_http(host->aux))
+		return;
+	for (size_t i = 0; i < b->conf->n_checks; i++)
+		if (b->conf->checks[i].kind == CHECK_HTTP)
+			return;
+	bind_say(b, CONF_WARNING, block->words[1].pos,
+	    "http checks need the package trivet-checkd-http, which is not installed here: they "
+	    "count as failed");
+}
+
 bool
 check_http_complete(struct binder *b, const struct stmt *block, const struct draft *draft)
 {
@@ -419,6 +435,7 @@ check_http_complete(struct binder *b, const struct stmt *block, const struct dra
 		    draft->type->name);
 		return false;
 	}
+	lint_module(b, block);
 	if (h->has_tls_option && !h->tls)
 		bind_say(b, CONF_WARNING, block->words[1].pos,
 		    "verify, sni, ca and expiry_warning have no effect without https");

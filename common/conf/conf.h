@@ -33,6 +33,8 @@ struct conf_host {
 	bool (*has_interface)(void *aux, const char *name);
 	/* A program named without a path, in the fixed PATH; malloc()ed, or NULL. */
 	char *(*find_program)(void *aux, const char *name);
+	/* Is there what http checks need?  It is a package of its own. */
+	bool (*has_http)(void *aux);
 };
 
 /* ---- checks ---- */
