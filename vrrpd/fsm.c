@@ -385,10 +385,9 @@ challenge(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 }
 
 /*
- * Somebody claims who does not hear the master that we do, or gives way to it
- * because that one is deaf: as long as the better of the two goes on and is one
- * to follow, we hear nothing else.  A fast preemption of the other one would
- * come before the master's answer.
+ * Somebody lets go beside a master that goes on: there is nothing to take over.
+ * Or claims, not hearing the master that we follow: a fast preemption of ours
+ * would come before the master's answer.
  */
 static bool
 speaks_beside(const struct vrrp_params *p, const struct vrrp_state *s, const struct vrrp_advert *a,
@@ -398,11 +397,13 @@ speaks_beside(const struct vrrp_params *p, const struct vrrp_state *s, const str
 	struct vrrp_state claimed = *s;
 
 	if ((!p->fast_preempt && !p->yield_when_deaf) || a->priority >= h->priority ||
-	    addr_equal(&h->source, &a->source) || may_take(p, s) ||
+	    addr_equal(&h->source, &a->source) ||
 	    mono_until(h->at, now) > s->interval_us + s->interval_us / 2)
 		return false;
+	if (a->priority == VRRP_PRIORITY_LEAVE)
+		return true;
 	note_heard(&claimed.heard, a, now);
-	return a->priority == VRRP_PRIORITY_LEAVE || may_take(p, &claimed);
+	return !may_take(p, s) && may_take(p, &claimed);
 }
 
 static struct vrrp_outcome

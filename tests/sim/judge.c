@@ -55,7 +55,8 @@ judge_count(struct world *w)
 
 	j->moves = 0;
 	j->overlap_us = j->outage_us = 0;
-	j->overlap_from = j->outage_from = w->now;
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++)
+		j->holding[i].overlap_from = j->holding[i].outage_from = w->now;
 }
 
 int64_t
@@ -275,31 +276,37 @@ judge_step(struct world *w, const struct router *r, const struct vrrp_state *bef
 
 /* ---- all of them ---- */
 
+/* With all of its group. */
 static bool
-is_eligible(const struct world *w, const struct router *r)
+is_eligible(struct world *w, const struct router *r)
 {
-	return router_runs(w, r) && !r->faulted && !r->pending;
+	const struct router *first = router_process(w, r);
+
+	for (unsigned i = 0; i < w->n_segments; i++)
+		if (first[i].faulted || first[i].pending)
+			return false;
+	return router_runs(w, r);
 }
 
 static void
-judge_settled(struct world *w)
+judge_settled(struct world *w, unsigned segment)
 {
 	const struct router *master = NULL;
-	unsigned n_masters = 0, n_eligible = 0;
+	unsigned n_masters = 0, n_eligible = 0, n_holders = w->judge.holding[segment].n;
 
-	for (unsigned i = 0; i < w->n_routers; i++) {
+	for (unsigned i = segment; i < w->n_routers; i += w->n_segments) {
 		if (router_runs(w, &w->routers[i]) && w->routers[i].state.role == VRRP_MASTER) {
 			master = &w->routers[i];
 			n_masters++;
 		}
 		n_eligible += is_eligible(w, &w->routers[i]);
 	}
-	if (n_masters != (n_eligible > 0 ? 1 : 0) || w->judge.n_holders != n_masters) {
+	if (n_masters != (n_eligible > 0 ? 1 : 0) || n_holders != n_masters) {
 		judge_fail(w, "settled with %u masters and %u holders of %u that could be",
-		    n_masters, w->judge.n_holders, n_eligible);
+		    n_masters, n_holders, n_eligible);
 		return;
 	}
-	for (unsigned i = 0; master != NULL && i < w->n_routers; i++) {
+	for (unsigned i = segment; master != NULL && i < w->n_routers; i += w->n_segments) {
 		const struct router *r = &w->routers[i];
 
 		if (is_eligible(w, r) && r->priority > master->priority &&
@@ -311,22 +318,59 @@ judge_settled(struct world *w)
 
 /* The time with two, the time with none: kept as it goes on. */
 static void
-judge_holders(struct world *w)
+judge_holders(struct world *w, unsigned segment)
 {
 	struct judge *j = &w->judge;
-	unsigned before = j->n_holders;
+	struct holding *h = &j->holding[segment];
+	unsigned before = h->n;
 
 	if (before >= 2)
-		j->overlap_us = MAX(j->overlap_us, mono_until(j->overlap_from, w->now));
+		j->overlap_us = MAX(j->overlap_us, mono_until(h->overlap_from, w->now));
 	if (before == 0)
-		j->outage_us = MAX(j->outage_us, mono_until(j->outage_from, w->now));
-	j->n_holders = 0;
-	for (unsigned i = 0; i < w->n_routers; i++)
-		j->n_holders += w->routers[i].vip;
-	if (before < 2 && j->n_holders >= 2)
-		j->overlap_from = w->now;
-	if (before > 0 && j->n_holders == 0)
-		j->outage_from = w->now;
+		j->outage_us = MAX(j->outage_us, mono_until(h->outage_from, w->now));
+	h->n = 0;
+	for (unsigned i = segment; i < w->n_routers; i += w->n_segments)
+		h->n += w->routers[i].vip;
+	if (before < 2 && h->n >= 2)
+		h->overlap_from = w->now;
+	if (before > 0 && h->n == 0)
+		h->outage_from = w->now;
+}
+
+/*
+ * A running group is master as a whole or not at all, one in fault is all in
+ * fault.  Half of it may be master while the rest listens, which ends.
+ */
+static void
+judge_group(struct world *w, const struct router *first, bool *half)
+{
+	unsigned n_masters = 0, n_faults = 0;
+
+	if (!router_runs(w, first) || first->asleep_until.us == w->now.us)
+		return;
+	for (unsigned i = 0; i < w->n_segments; i++) {
+		n_masters += first[i].state.role == VRRP_MASTER;
+		n_faults += first[i].state.role == VRRP_FAULT;
+	}
+	if (n_faults > 0 && n_faults < w->n_segments)
+		judge_fail(w, "%s and its group: one is in FAULT, another is not", first->name);
+	*half |= n_masters > 0 && n_masters < w->n_segments;
+}
+
+static void
+judge_groups(struct world *w)
+{
+	struct judge *j = &w->judge;
+	bool half = false;
+
+	for (unsigned i = 0; w->n_segments > 1 && i < w->n_routers; i += w->n_segments)
+		judge_group(w, &w->routers[i], &half);
+	if (!half)
+		j->half_since = MONO_NEVER;
+	else if (mono_is_never(j->half_since))
+		j->half_since = w->now;
+	else if (mono_until(j->half_since, w->now) > j->settle_us)
+		judge_fail(w, "a group is half master for too long");
 }
 
 void
@@ -334,11 +378,13 @@ judge_world(struct world *w)
 {
 	struct judge *j = &w->judge;
 
-	judge_holders(w);
+	for (unsigned i = 0; i < w->n_segments; i++)
+		judge_holders(w, i);
+	judge_groups(w);
 	if (j->strict && j->overlap_us > j->overlap_max_us)
 		judge_fail(w, "two hold the address for %.4f s, %.4f s are allowed",
 		    (double)j->overlap_us / (double)SECOND,
 		    (double)j->overlap_max_us / (double)SECOND);
-	if (is_calm(w))
-		judge_settled(w);
+	for (unsigned i = 0; is_calm(w) && i < w->n_segments; i++)
+		judge_settled(w, i);
 }

@@ -62,19 +62,30 @@ group_params(struct run *run)
 	return p;
 }
 
+/* The routers of one process, one on each segment. */
+static void
+make_process(struct run *run, unsigned index, const struct vrrp_params *p, uint8_t priority)
+{
+	struct world *w = run->w;
+
+	for (unsigned i = 0; i < w->n_segments; i++) {
+		char name[3] = { (char)('A' + index), w->n_segments > 1 ? (char)('1' + i) : '\0' };
+
+		world_add(w, name, p, priority);
+	}
+}
+
 static void
 make_routers(struct run *run)
 {
 	struct rng *g = &run->w->rng;
 	struct vrrp_params p = group_params(run);
-	unsigned n = (unsigned)rng_between(g, 2, ROUTERS_MAX);
+	unsigned n = (unsigned)rng_between(g, 2, NODES_MAX);
 	int preempt = (int)rng_below(g, 5); /* 0: none, 1: some, else all */
 	bool unequal = is_rough(run->climate) && p.version == 3 && rng_chance(g, 100);
 	uint8_t priority = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		char name[2] = { (char)('A' + i), '\0' };
-
 		p.preempt = preempt == 1 ? rng_chance(g, 500) : preempt != 0;
 		if (unequal)
 			p.interval_us = rng_between(g, 1, 200) * 10 * MSEC;
@@ -82,9 +93,9 @@ make_routers(struct run *run)
 			priority = (uint8_t)rng_between(g, 1, 254);
 		/* An owner never gives way. */
 		if (i == 0 && run->climate != ONE_WAY && rng_chance(g, 100))
-			world_add(run->w, name, &p, VRRP_PRIORITY_OWNER);
+			make_process(run, i, &p, VRRP_PRIORITY_OWNER);
 		else
-			world_add(run->w, name, &p, priority);
+			make_process(run, i, &p, priority);
 	}
 }
 
@@ -417,16 +428,19 @@ random_run(struct world *w, uint64_t seed)
 	world_init(w, seed);
 	w->verbose = verbose;
 	run.climate = (enum climate)rng_below(&w->rng, N_CLIMATES);
+	if (run.climate != ONE_WAY && rng_chance(&w->rng, 250))
+		w->n_segments = SEGMENTS_MAX;
 	make_routers(&run);
 	make_lan(&run);
 	w->judge.strict = run.climate == BENIGN || run.climate == PROCESSES;
 	w->judge.overlap_max_us = overlap_allowed(&run);
 	w->judge.settle_us = judge_settle(w);
 	if (verbose)
-		printf("seed %llu: %u routers, v%u, %s, interval %lld ms, delay up to %lld us\n",
-		    (unsigned long long)seed, w->n_routers, w->routers[0].params.version,
-		    climates[run.climate], (long long)(run.interval_us / MSEC),
-		    (long long)w->lan.delay_max_us);
+		printf(
+		    "seed %llu: %u routers on %u segments, v%u, %s, interval %lld ms, delay up to %lld us\n",
+		    (unsigned long long)seed, w->n_routers, w->n_segments,
+		    w->routers[0].params.version, climates[run.climate],
+		    (long long)(run.interval_us / MSEC), (long long)w->lan.delay_max_us);
 	for (unsigned i = 0; i < w->n_routers; i++)
 		if (run.climate == ONE_WAY || !rng_chance(&w->rng, 200))
 			router_start(w, &w->routers[i], false);

@@ -1,12 +1,15 @@
 /*
  * script.c - scenarios as text.  The language, a statement a line, # comments:
  *
+ *	groups				two segments; each process has a router on either,
+ *					  in a sync group: A1 and A2, B1 and B2.  First
  *	version 3			2 or 3; 3 unless said.  These five go before
  *	interval 100ms			  the routers they are for; 1s
  *	preempt off			on unless said
  *	option fast degraded ...	fast fresh degraded answer late deaf: these and no others
  *	delay 10s			preempt_delay; 0
  *	router A 100			a router of that priority; addresses 10.0.0.1, .2 ...
+ *					  In groups the routers of a process, one by one
  *	lan 1ms..5ms loss 10% twice 5%	delay; loss and doubled packets if any; 1ms..1ms
  *	verdicts 300ms | never		how long checkd takes to answer; 0s
  *	sweep 0s			how late a lease is ended; 400ms
@@ -27,8 +30,8 @@
  *	join				nothing is cut any more
  *
  *	run 5s				time goes by
- *	within 4s master A		time goes by until A alone is MASTER and holds the
- *					  address; it must be within that
+ *	within 4s master A		time goes by until A alone (on its segment) is MASTER
+ *					  and holds the address; it must be within that
  *	for 10s master A		it must be so now and all that time
  *	role A BACKUP
  *	holders A B | none		who has the address just now
@@ -116,6 +119,12 @@ router(struct script *s, unsigned i)
 }
 
 /* ---- what goes before the routers ---- */
+
+static void
+do_groups(struct script *s)
+{
+	s->w->n_segments = SEGMENTS_MAX;
+}
 
 static void
 do_version(struct script *s)
@@ -346,6 +355,8 @@ sees_master(struct script *s, unsigned i)
 		const struct router *r = &s->w->routers[k];
 		bool master = r->state.role == VRRP_MASTER && router_runs(s->w, r);
 
+		if (wanted != NULL && wanted->segment != r->segment)
+			continue;
 		if (master != (r == wanted) || r->vip != (r == wanted))
 			return false;
 	}
@@ -465,6 +476,7 @@ static const struct {
 	void (*act)(struct script *);
 	bool needs_routers;
 } statements[] = {
+	{ "groups", do_groups, false },
 	{ "version", do_version, false },
 	{ "interval", do_interval, false },
 	{ "preempt", do_preempt, false },

@@ -4,6 +4,7 @@
 #include "tests/sim/world.h"
 
 #include "vrrpd/adopt.h"
+#include "vrrpd/group.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,10 @@ world_init(struct world *w, uint64_t seed)
 	memset(w, 0, sizeof(*w));
 	rng_seed(&w->rng, seed);
 	w->now = (mono_t){ 1000 * SECOND };
-	w->judge.calm_since = w->judge.outage_from = w->judge.overlap_from = w->now;
+	w->n_segments = 1;
+	w->judge.calm_since = w->now;
+	w->judge.half_since = MONO_NEVER;
+	judge_count(w);
 }
 
 struct router *
@@ -28,7 +32,9 @@ world_add(struct world *w, const char *name, const struct vrrp_params *params, u
 	struct router *r = &w->routers[w->n_routers++];
 
 	snprintf(r->name, sizeof(r->name), "%s", name);
+	r->segment = (w->n_routers - 1) % w->n_segments;
 	r->params = *params;
+	r->params.grouped = w->n_segments > 1;
 	r->params.primary = group;
 	memcpy(r->params.primary.bytes, (uint8_t[]){ 10, 0, 0, (uint8_t)w->n_routers }, 4);
 	r->priority = priority;
@@ -53,6 +59,14 @@ router_lease(const struct router *r)
 	int64_t seconds = (3 * r->params.interval_us + SECOND - 1) / SECOND;
 
 	return MAX(seconds, 1) * SECOND;
+}
+
+struct router *
+router_process(struct world *w, const struct router *r)
+{
+	size_t index = (size_t)(r - w->routers);
+
+	return &w->routers[index - index % w->n_segments];
 }
 
 bool
@@ -80,7 +94,8 @@ static void
 broadcast(struct world *w, const struct message *m)
 {
 	for (unsigned to = 0; to < w->n_routers; to++) {
-		if (to == m->from || w->lan.cut[m->from][to])
+		if (to == m->from || w->lan.cut[m->from][to] ||
+		    w->routers[to].segment != w->routers[m->from].segment)
 			continue;
 		if (!rng_chance(&w->rng, w->lan.loss))
 			post(w, m, to);
@@ -201,6 +216,8 @@ write_down(struct world *w, struct router *r)
 	r->recorded.advert_at = r->said_at;
 }
 
+static void sync_group(struct world *, struct router *);
+
 static void
 feed(struct world *w, struct router *r, const struct vrrp_event *ev)
 {
@@ -214,6 +231,7 @@ feed(struct world *w, struct router *r, const struct vrrp_event *ev)
 	if (before.role != out.next.role)
 		write_down(w, r);
 	judge_step(w, r, &before, ev, &out);
+	sync_group(w, r);
 }
 
 static void
@@ -221,6 +239,36 @@ feed_kind(struct world *w, struct router *r, enum vrrp_event_kind kind)
 {
 	feed(w, r,
 	    &(struct vrrp_event){ .kind = kind, .priority = r->priority, .pending = r->pending });
+}
+
+/* What vrrpd/instance.c does for a sync group after each event of a member. */
+static void
+sync_group(struct world *w, struct router *r)
+{
+	struct router *first = router_process(w, r);
+	struct group_member m[SEGMENTS_MAX];
+	struct group_order orders[SEGMENTS_MAX];
+	unsigned rounds = 0;
+
+	if (w->n_segments == 1 || w->syncing || !r->alive)
+		return;
+	w->syncing = true;
+	for (;;) {
+		for (unsigned i = 0; i < w->n_segments; i++)
+			m[i] = (struct group_member){ .name = first[i].name,
+				.state = &first[i].state,
+				.fault = first[i].faulted ? "fault" : NULL };
+		if (group_step(m, w->n_segments, orders) == 0)
+			break;
+		if (++rounds > 4) {
+			judge_fail(w, "%s: its group is never as it should be", r->name);
+			break;
+		}
+		for (unsigned i = 0; i < w->n_segments; i++)
+			if (orders[i].kind != VRRP_EV_MAX)
+				feed(w, &first[i], &(struct vrrp_event){ .kind = orders[i].kind });
+	}
+	w->syncing = false;
 }
 
 static void
@@ -262,24 +310,38 @@ adoption(const struct world *w, const struct router *r)
 }
 
 static void
-boot(struct world *w, struct router *r)
+boot_one(struct world *w, struct router *r, enum adopt_verdict verdict)
 {
-	struct adopt_outcome adopt = adoption(w, r);
-
 	r->start_at = MONO_NEVER;
 	r->alive = true;
 	r->state = (struct vrrp_state){ .role = VRRP_INIT };
-	if (adopt.verdict == ADOPT_NONE)
+	if (verdict == ADOPT_NONE)
 		kernel_del(r);
 	else if (!r->record.handover)
 		record_note_adoption(&r->record, w->now);
 	r->record.handover = false;
 	feed_kind(w, r,
-	    adopt.verdict == ADOPT_RESUME   ? VRRP_EV_RESUME_MASTER
-	    : adopt.verdict == ADOPT_LISTEN ? VRRP_EV_RESUME_LISTEN
-					    : VRRP_EV_START);
-	if (r->faulted)
+	    verdict == ADOPT_RESUME   ? VRRP_EV_RESUME_MASTER
+	    : verdict == ADOPT_LISTEN ? VRRP_EV_RESUME_LISTEN
+				      : VRRP_EV_START);
+	if (r->faulted && w->n_segments == 1)
 		feed_kind(w, r, VRRP_EV_FAULT);
+}
+
+static void
+boot(struct world *w, struct router *r)
+{
+	struct router *first = router_process(w, r);
+	struct adopt_outcome adopt[SEGMENTS_MAX];
+
+	for (unsigned i = 0; i < w->n_segments; i++)
+		adopt[i] = adoption(w, &first[i]);
+	adopt_together(adopt, w->n_segments);
+	w->syncing = true;
+	for (unsigned i = 0; i < w->n_segments; i++)
+		boot_one(w, &first[i], adopt[i].verdict);
+	w->syncing = false;
+	sync_group(w, r);
 }
 
 /* The process ends; what is not in the kernel or the record is gone. */
@@ -298,10 +360,13 @@ end(struct router *r)
 void
 router_start(struct world *w, struct router *r, bool pending)
 {
+	struct router *first = router_process(w, r);
+
 	judge_disturb(w);
 	if (r->alive)
 		return;
-	r->pending = pending;
+	for (unsigned i = 0; i < w->n_segments; i++)
+		first[i].pending = pending;
 	boot(w, r);
 }
 
@@ -309,16 +374,27 @@ void
 router_stop(struct world *w, struct router *r)
 {
 	judge_disturb(w);
+	struct router *first = router_process(w, r);
+
 	if (!router_runs(w, r))
 		return;
-	feed_kind(w, r, VRRP_EV_STOP);
-	end(r);
+	w->syncing = true;
+	for (unsigned i = 0; i < w->n_segments; i++) {
+		feed_kind(w, &first[i], VRRP_EV_STOP);
+		end(&first[i]);
+	}
+	w->syncing = false;
 }
 
 void
 router_crash(struct world *w, struct router *r)
 {
+	struct router *first = router_process(w, r);
+
 	judge_disturb(w);
+	for (unsigned i = 0; r->alive && i < w->n_segments; i++)
+		if (&first[i] != r)
+			end(&first[i]);
 	if (r->alive)
 		end(r);
 }
@@ -326,30 +402,45 @@ router_crash(struct world *w, struct router *r)
 void
 router_start_later(struct world *w, struct router *r, int64_t us)
 {
+	struct router *first = router_process(w, r);
+
 	judge_disturb(w);
 	if (r->alive)
 		return;
-	r->pending = false;
-	r->start_at = mono_add(w->now, us);
+	for (unsigned i = 0; i < w->n_segments; i++) {
+		first[i].pending = false;
+		first[i].start_at = mono_add(w->now, us);
+	}
 }
 
 void
 router_restart(struct world *w, struct router *r, int64_t gap_us)
 {
 	judge_disturb(w);
+	struct router *first = router_process(w, r);
+
 	if (!router_runs(w, r))
 		return;
-	feed_kind(w, r, VRRP_EV_HANDOVER);
-	write_down(w, r);
-	r->record.handover = true;
-	end(r);
+	w->syncing = true;
+	for (unsigned i = 0; i < w->n_segments; i++) {
+		feed_kind(w, &first[i], VRRP_EV_HANDOVER);
+		write_down(w, &first[i]);
+		first[i].record.handover = true;
+		end(&first[i]);
+	}
+	w->syncing = false;
 	router_start_later(w, r, gap_us);
 }
 
 void
 router_stall(struct world *w, struct router *r, int64_t us)
 {
+	struct router *first = router_process(w, r);
+
 	judge_disturb(w);
+	for (unsigned i = 0; router_runs(w, r) && i < w->n_segments; i++)
+		if (&first[i] != r)
+			first[i].asleep_until = mono_add(w->now, us);
 	if (router_runs(w, r))
 		r->asleep_until = mono_add(w->now, us);
 }
@@ -362,7 +453,9 @@ router_fault(struct world *w, struct router *r, bool faulted)
 		return;
 	r->faulted = faulted;
 	r->released &= r->released_force; /* a fault makes others take over as well */
-	if (r->alive)
+	if (w->n_segments > 1)
+		sync_group(w, r);
+	else if (r->alive)
 		feed_kind(w, r, faulted ? VRRP_EV_FAULT : VRRP_EV_FAULT_CLEARED);
 }
 
@@ -372,9 +465,13 @@ router_priority(struct world *w, struct router *r, uint8_t priority)
 	judge_disturb(w);
 	if (r->alive && !router_runs(w, r))
 		return;
-	r->priority = priority;
-	if (r->alive)
-		feed_kind(w, r, VRRP_EV_PRIORITY);
+	struct router *first = router_process(w, r);
+
+	for (unsigned i = 0; i < w->n_segments; i++) {
+		first[i].priority = priority;
+		if (r->alive)
+			feed_kind(w, &first[i], VRRP_EV_PRIORITY);
+	}
 }
 
 void

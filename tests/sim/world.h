@@ -1,7 +1,8 @@
 /*
- * world.h - a simulated segment: routers that run the real election core and
- * the real packets, a LAN that delays, loses, doubles and reorders them, and a
- * kernel that ends leases.  One clock, one seed: the same seed, the same run.
+ * world.h - a simulated segment or two: routers that run the real election core
+ * and the real packets, a LAN that delays, loses, doubles and reorders them, and
+ * a kernel that ends leases.  One clock, one seed: the same seed, the same run.
+ * With two segments each process runs a router on either, in a sync group.
  *
  *	script.c, random.c   what is done to it
  *	world.c              what happens then
@@ -16,14 +17,16 @@
 #include "vrrpd/packet.h"
 #include "vrrpd/record.h"
 
-#define ROUTERS_MAX 5
-#define MAIL_MAX    512 /* in flight; more are lost, as in any queue */
-#define INBOX_MAX   64	/* waiting in the socket of a router that does not run */
-#define MESSAGE_MAX 64
-#define VRID	    51
+#define NODES_MAX    5
+#define SEGMENTS_MAX 2
+#define ROUTERS_MAX  (NODES_MAX * SEGMENTS_MAX)
+#define MAIL_MAX     512 /* in flight; more are lost, as in any queue */
+#define INBOX_MAX    64	 /* waiting in the socket of a router that does not run */
+#define MESSAGE_MAX  64
+#define VRID	     51
 
-#define MSEC	    USEC_PER_MSEC
-#define SECOND	    USEC_PER_SEC
+#define MSEC	     USEC_PER_MSEC
+#define SECOND	     USEC_PER_SEC
 
 struct message {
 	mono_t at; /* when it arrives */
@@ -32,8 +35,9 @@ struct message {
 	uint8_t bytes[MESSAGE_MAX];
 };
 
-struct router {
+struct router { /* process k runs routers k * n_segments and so on, one for each segment */
 	char name[8];
+	unsigned segment;
 	struct vrrp_params params;
 	struct vrrp_wire wire;
 	struct vrrp_state state; /* written by world.c:feed() only */
@@ -82,8 +86,11 @@ struct judge {
 	mono_t calm_since;
 	unsigned n_disturbances;
 
-	unsigned n_holders;
-	mono_t overlap_from, outage_from;
+	struct holding { /* of a segment's address */
+		unsigned n;
+		mono_t overlap_from, outage_from;
+	} holding[SEGMENTS_MAX];
+	mono_t half_since;	       /* some sync group is half master; MONO_NEVER: none is */
 	int64_t overlap_us, outage_us; /* the longest since judge_count() */
 	unsigned moves;		       /* times somebody became master since judge_count() */
 	unsigned moves_ever;
@@ -101,16 +108,20 @@ struct world {
 	int64_t sweep_us;   /* a lease is ended up to so much late */
 	int64_t verdict_us; /* checkd answers within; negative: never */
 	struct router routers[ROUTERS_MAX];
-	unsigned n_routers;
+	unsigned n_routers, n_segments;
+	bool syncing; /* the groups are told later: inside an event, or a start */
 	struct lan lan;
 	struct message mail[MAIL_MAX];
 	unsigned n_mail;
 	struct judge judge;
 };
 
-void world_init(struct world *, uint64_t seed);
+void world_init(struct world *, uint64_t seed); /* one segment: set n_segments for more */
 
-/* Routers get the addresses 10.0.0.1, .2 ... in the order they are added. */
+/*
+ * Routers get the addresses 10.0.0.1, .2 ... in the order they are added, and
+ * the segments in turn.
+ */
 struct router *world_add(
     struct world *, const char *name, const struct vrrp_params *, uint8_t priority);
 
@@ -120,7 +131,10 @@ void world_run(struct world *, mono_t t);
 /* One thing that happens, not after 't'; false when there is none. */
 bool world_step(struct world *, mono_t t);
 
-/* ---- what can be done to a router ---- */
+/*
+ * ---- what can be done to a router: start to stall, and its priority, to the
+ * whole process; the rest to this one ----
+ */
 
 void router_start(struct world *, struct router *, bool pending);
 void router_stop(struct world *, struct router *);  /* systemctl stop */
@@ -138,6 +152,9 @@ void router_path(struct world *, struct router *); /* its link or peers changed 
 
 /* Lease of the configuration: three intervals in whole seconds, at least one. */
 int64_t router_lease(const struct router *);
+
+/* The routers of r's process: the first, and how many (n_segments). */
+struct router *router_process(struct world *, const struct router *r);
 
 bool router_runs(const struct world *, const struct router *);
 
