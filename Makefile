@@ -17,8 +17,7 @@ DESTDIR  ?=
 PKGS   := libuv jansson libmnl libcap libsystemd
 CFLAGS ?= -O2 -g
 WARN   := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
-LIBDIR   ?= $(prefix)/lib/trivet
-override CPPFLAGS += -D_GNU_SOURCE -DTRIVET_VERSION='"$(VERSION)"' -DTRIVET_LIBDIR='"$(LIBDIR)"' -I.
+override CPPFLAGS += -D_GNU_SOURCE -DTRIVET_VERSION='"$(VERSION)"' -I.
 override CFLAGS   += -std=gnu11 $(WARN) -fno-strict-aliasing -pthread
 ifneq ($(SANITIZE),)
 override CFLAGS   += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -216,6 +215,8 @@ format:
 UNITDIR     ?= $(prefix)/lib/systemd/system
 TMPFILESDIR ?= $(prefix)/lib/tmpfiles.d
 SYSUSERSDIR ?= $(prefix)/lib/sysusers.d
+SYSCTLDIR   ?= $(prefix)/lib/sysctl.d
+MODULEDIR   := $(prefix)/lib/trivet
 EXAMPLESDIR ?= $(prefix)/share/doc/trivet/examples
 SBIN     := vrrpd checkd proxyd trivet-runner
 UNITS    := $(wildcard packaging/systemd/*)
@@ -225,11 +226,12 @@ put = install -D -m $(1) $(2) $(DESTDIR)$(3)
 install: all
 	$(Q)$(foreach p,$(SBIN),$(call put,755,$(B)/$(p),$(prefix)/sbin/$(p)) &&) \
 	$(call put,755,$(B)/trivet,$(prefix)/bin/trivet)
-	$(Q)$(foreach m,$(MODULES),$(call put,644,$(B)/$(m),$(LIBDIR)/$(m)) &&) :
+	$(Q)$(foreach m,$(MODULES),$(call put,644,$(B)/$(m),$(MODULEDIR)/$(m)) &&) :
 	$(Q)$(foreach u,$(UNITS),$(call put,644,$(u),$(UNITDIR)/$(notdir $(u))) &&) \
 	sed -i 's|^ExecStart=/usr/sbin/|ExecStart=$(prefix)/sbin/|' $(DESTDIR)$(UNITDIR)/trivet-*.service
 	$(Q)$(call put,644,packaging/tmpfiles.conf,$(TMPFILESDIR)/trivet.conf)
 	$(Q)$(call put,644,packaging/sysusers.conf,$(SYSUSERSDIR)/trivet.conf)
+	$(Q)$(call put,644,packaging/sysctl.conf,$(SYSCTLDIR)/50-trivet.conf)
 	$(Q)$(foreach m,$(MAN),$(call put,644,$(m),$(prefix)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) &&) :
 	$(Q)$(foreach e,$(EXAMPLES),$(call put,$(if $(findstring .sh,$(e)),755,644),$(e),$(EXAMPLESDIR)/$(e:packaging/examples/%=%)) &&) :
 	$(Q)test -e $(DESTDIR)/etc/trivet/trivet.conf || $(call put,640,packaging/trivet.conf,/etc/trivet/trivet.conf)

@@ -48,10 +48,10 @@ static bool
 load(struct fetch_module *m)
 {
 	const struct fetch_api *api;
-	char path[4096];
+	char path[MODULE_PATH_MAX];
 	void *handle;
 
-	module_find(MODULE_HTTP, path, sizeof(path));
+	module_find(MODULE_HTTP, path);
 	handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (handle == NULL)
 		return fail(m, dlerror());

@@ -125,10 +125,10 @@ find_program(void *aux, const char *name)
 static bool
 has_http(void *aux)
 {
-	char path[4096];
+	char path[MODULE_PATH_MAX];
 
 	(void)aux;
-	return module_find(MODULE_HTTP, path, sizeof(path));
+	return module_find(MODULE_HTTP, path);
 }
 
 struct conf_host

@@ -7,28 +7,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The directory of this program with the file's name; false: unknown. */
-static bool
-beside(const char *file, char *buf, size_t size)
+bool
+module_find(const char *file, char ret_path[static MODULE_PATH_MAX])
 {
-	ssize_t n = readlink("/proc/self/exe", buf, size - 1);
+	char program[MODULE_PATH_MAX / 2];
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	char *slash;
 
-	if (n < 0)
-		return false;
-	buf[n] = '\0';
-	slash = strrchr(buf, '/');
-	if (slash == NULL || (size_t)(slash + 1 - buf) + strlen(file) + 1 > size)
-		return false;
-	strcpy(slash + 1, file);
-	return true;
-}
-
-bool
-module_find(const char *file, char *buf, size_t size)
-{
-	if (beside(file, buf, size) && access(buf, F_OK) == 0)
+	program[n > 0 ? n : 0] = '\0';
+	slash = strrchr(program, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	snprintf(ret_path, MODULE_PATH_MAX, "%s/%s", program, file);
+	if (access(ret_path, F_OK) == 0)
 		return true;
-	snprintf(buf, size, TRIVET_LIBDIR "/%s", file);
-	return access(buf, F_OK) == 0;
+	snprintf(ret_path, MODULE_PATH_MAX, "%s/../lib/trivet/%s", program, file);
+	return access(ret_path, F_OK) == 0;
 }

@@ -1,6 +1,6 @@
 /*
  * module.h - where a part that is loaded when needed is: beside the program
- * that runs (a build directory), else where it is installed.
+ * that runs (a build directory), or in lib/trivet beside its directory.
  */
 #ifndef COMMON_MODULE_H
 #define COMMON_MODULE_H
@@ -8,9 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MODULE_HTTP "probe_http.so" /* of checkd: http and https checks */
+#define MODULE_HTTP	"probe_http.so" /* of checkd: http and https checks */
+#define MODULE_PATH_MAX 4096
 
-/* Its path in 'buf', the installed one's where there is none; true: there is such a file. */
-bool module_find(const char *file, char *buf, size_t size);
+/* Its path; true: there is such a file. */
+bool module_find(const char *file, char ret_path[static MODULE_PATH_MAX]);
 
 #endif

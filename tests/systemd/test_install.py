@@ -32,9 +32,24 @@ def test_everything_has_its_place(tree):
     wanted |= {f"opt/trivet/share/man/man8/{name}.8" for name in DAEMONS + ("trivet-runner",)}
     wanted |= {"opt/trivet/bin/trivet", "opt/trivet/share/man/man8/trivet.8",
                "opt/trivet/share/man/man5/trivet.conf.5", "opt/trivet/lib/tmpfiles.d/trivet.conf",
-               "opt/trivet/lib/sysusers.d/trivet.conf", "etc/trivet/trivet.conf"}
+               "opt/trivet/lib/sysusers.d/trivet.conf", "opt/trivet/lib/sysctl.d/50-trivet.conf",
+               "opt/trivet/lib/trivet/probe_http.so", "etc/trivet/trivet.conf"}
     assert wanted <= found
     assert all(name.startswith(("opt/trivet/", "etc/trivet/")) for name in found)
+
+
+def test_the_module_is_found_where_it_was_installed(tree, tmp_path):
+    """Wherever that is; and missed where it is not."""
+    conf = tmp_path / "trivet.conf"
+    conf.write_text("check web {\n\thttp http://127.0.0.1/\n}\n")
+    argv = [tree / "opt/trivet/sbin/checkd", "-t", "-c", conf]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 0 and "probe_http" not in done.stderr and \
+        "trivet-checkd-http" not in done.stderr
+    (tree / "opt/trivet/lib/trivet/probe_http.so").rename(tmp_path / "probe_http.so")
+    done = subprocess.run(argv, capture_output=True, text=True)
+    (tmp_path / "probe_http.so").rename(tree / "opt/trivet/lib/trivet/probe_http.so")
+    assert "warning: http checks need the package trivet-checkd-http" in done.stderr
 
 
 def test_units_start_what_was_installed(tree):

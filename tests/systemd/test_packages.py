@@ -119,7 +119,7 @@ def debs():
 
 
 def test_they_install_and_start_from_the_shipped_configuration(machine):
-    assert len(debs()) == 6, f"run `make deb` first: {debs()}"
+    assert len(debs()) == 7, f"run `make deb` first: {debs()}"
     target = machine.root / "var/debs"
     target.mkdir()
     for deb in debs():
@@ -245,6 +245,48 @@ def test_the_target_stops_and_starts_all(machine):
     until(lambda: has_vip(machine), "the address is there")
 
 
+CHECKS = """
+check web {
+	http http://127.0.0.1:81/
+}
+check safe_web {
+	https https://127.0.0.1:81/
+}
+check name {
+	dns 127.0.0.1 example.org
+}
+check named {
+	tcp localhost:81
+}
+check gateway {
+	ping 127.0.0.1
+}
+check gateway6 {
+	ping ::1
+}
+"""
+
+
+def test_checks_over_the_network_within_the_units_walls(machine):
+    """Nobody is there, and that is what they say: the module is loaded, sockets are open.
+
+    A ping is answered: the package has made the kernel allow it.
+    """
+    configure(machine, CONF + CHECKS)
+    machine.run("trivet", "reload")
+
+    def refused():
+        said = machine.journal(UNITS["checkd"])
+        return all(f"check {name} is down: {detail}" in said for name, detail in (
+            ("web", "connect: Connection refused"), ("safe_web", "connect: Connection refused"),
+            ("name", "Connection refused"), ("named", "connect: Connection refused")))
+    until(refused, "each has looked")
+    until(lambda: all(f"check {name} is up" in machine.journal(UNITS["checkd"])
+                      for name in ("gateway", "gateway6")), "pings are answered")
+    configure(machine, CONF)
+    machine.run("trivet", "reload")
+
+
 def test_upgrading_one_changes_that_one_only(machine):
     before = pids(machine)
     machine.sh("dpkg -i /var/debs/trivet-checkd_*.deb")
@@ -259,8 +301,8 @@ def test_upgrading_one_changes_that_one_only(machine):
 
 
 def test_purging_leaves_nothing(machine):
-    machine.sh("dpkg --purge trivet trivet-vrrpd trivet-checkd trivet-proxyd trivet-cli "
-               "trivet-common")
+    machine.sh("dpkg --purge trivet trivet-vrrpd trivet-checkd trivet-checkd-http trivet-proxyd "
+               "trivet-cli trivet-common")
     assert not has_vip(machine)
     left = machine.sh("ls -d /etc/trivet /run/trivet /var/lib/trivet /usr/sbin/vrrpd "
                       "/usr/lib/systemd/system/trivet* /etc/systemd/system/*/trivet* "
