@@ -46,12 +46,6 @@ flow_init(struct flow *f, bool half_close)
 	f->half[FLOW_CLIENT].can_write = true;
 }
 
-static enum flow_side
-other(enum flow_side side)
-{
-	return side == FLOW_CLIENT ? FLOW_SERVER : FLOW_CLIENT;
-}
-
 /* The only way to DONE. */
 static unsigned
 finish(struct flow *f, enum flow_reason reason, unsigned reset_sides)
@@ -111,7 +105,7 @@ ended(const struct flow *f)
 static unsigned
 pass_fin(struct flow *f, enum flow_side from)
 {
-	struct flow_half *to = &f->half[other(from)];
+	struct flow_half *to = &f->half[flow_other(from)];
 
 	if (!delivered(f, from) || to->fin_sent)
 		return 0;
@@ -125,7 +119,7 @@ stuck(const struct flow *f, enum flow_side side)
 {
 	const struct flow_half *h = &f->half[side];
 
-	return h->err && (h->eof || (f->pending[side] > 0 && !f->half[other(side)].can_write));
+	return h->err && (h->eof || (f->pending[side] > 0 && !f->half[flow_other(side)].can_write));
 }
 
 /* What follows from the state as it is now: the end, or a FIN to pass on. */
@@ -147,7 +141,7 @@ settle(struct flow *f)
 static unsigned
 wanted_from(const struct flow *f, enum flow_side from)
 {
-	const struct flow_half *in = &f->half[from], *out = &f->half[other(from)];
+	const struct flow_half *in = &f->half[from], *out = &f->half[flow_other(from)];
 
 	if (f->pending[from] > 0)
 		return !out->can_write	     ? 0
@@ -187,7 +181,7 @@ on_end(struct flow *f, enum flow_side side)
 	if (h->err)
 		return reset(f, side);
 	h->eof = true;
-	if (!f->half[other(side)].eof)
+	if (!f->half[flow_other(side)].eof)
 		f->failure = side == FLOW_CLIENT ? FLOW_CLIENT_FIN : FLOW_SERVER_FIN;
 	return 0;
 }
@@ -218,7 +212,7 @@ on_read(struct flow *f, const struct flow_event *ev)
 static unsigned
 on_wrote(struct flow *f, const struct flow_event *ev)
 {
-	uint32_t *pending = &f->pending[other(ev->side)];
+	uint32_t *pending = &f->pending[flow_other(ev->side)];
 
 	*pending -= ev->n < *pending ? ev->n : *pending;
 	if (ev->blocked)

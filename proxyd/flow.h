@@ -19,6 +19,12 @@
 
 enum flow_side { FLOW_CLIENT, FLOW_SERVER };
 
+static inline enum flow_side
+flow_other(enum flow_side side)
+{
+	return side == FLOW_CLIENT ? FLOW_SERVER : FLOW_CLIENT;
+}
+
 enum flow_phase { FLOW_CONNECTING, FLOW_OPEN, FLOW_DONE };
 const char *flow_phase_str(enum flow_phase); /* "connecting", "open", "closed" */
 

@@ -9,6 +9,7 @@
 #include "proxyd/relay_tcp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -230,6 +231,15 @@ put_in_file(const uint8_t *bytes, size_t size)
 	return fd;
 }
 
+/* A pipe is a file of bytes as it is (session.h). */
+static int
+take_reading_end(const struct pipe *p)
+{
+	int fd = fcntl(p->out, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
 /* The bytes that wait, behind the two sockets.  How many descriptors in all, or -errno. */
 static int
 collect_fds(const struct session *s, int fds[static 4])
@@ -244,7 +254,8 @@ collect_fds(const struct session *s, int fds[static 4])
 
 		if (s->flow.pending[side] == 0)
 			continue;
-		fd = put_in_file(p->bytes + p->offset, s->flow.pending[side]);
+		fd = p->pipe != NULL ? take_reading_end(p->pipe)
+				     : put_in_file(p->bytes + p->offset, s->flow.pending[side]);
 		if (fd < 0) {
 			while (n > 2)
 				close(fds[--n]);

@@ -9,6 +9,8 @@
  */
 #include "proxyd/relay_tcp.h"
 
+#include "proxyd/relay_bulk.h"
+
 #include "common/text.h"
 
 #include <errno.h>
@@ -22,13 +24,6 @@
 #include <unistd.h>
 
 #define LEVELS (FLOW_READ_CLIENT | FLOW_READ_SERVER | FLOW_WRITE_CLIENT | FLOW_WRITE_SERVER)
-#define EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
-
-static enum flow_side
-other(enum flow_side side)
-{
-	return side == FLOW_CLIENT ? FLOW_SERVER : FLOW_CLIENT;
-}
 
 static bool
 is_over(const struct session *s)
@@ -55,6 +50,8 @@ static void
 unpark(struct session *s, enum flow_side from)
 {
 	free(s->parked[from].bytes);
+	if (s->parked[from].pipe != NULL)
+		pipes_discard(s->parked[from].pipe);
 	s->parked[from] = (struct parked){ 0 };
 }
 
@@ -87,6 +84,8 @@ end(struct worker *w, struct session *s)
 	wheel_set(&w->wheel, &s->timer, MONO_NEVER);
 	if (s->is_queued)
 		TAILQ_REMOVE(&w->leftover, s, queue);
+	if (s->is_outgoing)
+		TAILQ_REMOVE(&w->outgoing, s, queue);
 	count_end(s, s->route->tally); /* the listener may be gone after it */
 	route_unref(s->route);
 	session_free(&w->sessions, s);
@@ -142,12 +141,18 @@ server_socket(struct worker *w, int family)
 	return fd;
 }
 
+int
+relay_watch(struct worker *w, struct session *s, enum flow_side side, int op, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.u64 = worker_tag_session(s, side) };
+
+	return epoll_ctl(w->epoll_fd, op, s->fd[side], &ev);
+}
+
 static int
 watch(struct worker *w, struct session *s, enum flow_side side)
 {
-	struct epoll_event ev = { .events = EVENTS, .data.u64 = worker_tag_session(s, side) };
-
-	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, s->fd[side], &ev);
+	return relay_watch(w, s, side, EPOLL_CTL_ADD, RELAY_EDGES);
 }
 
 /* 0: it is under way; 1: it stands; -1: it failed, errno says how. */
@@ -268,12 +273,8 @@ on_connected(struct worker *w, struct session *s)
 
 /* ---- the flow's hands ---- */
 
-/*
- * Feed events until nothing more happens at once.  Returns the actions worth
- * trying; 0 also when the session has ended and must not be touched.
- */
-static unsigned
-feed(struct worker *w, struct session *s, struct flow_event ev)
+unsigned
+relay_feed(struct worker *w, struct session *s, struct flow_event ev)
 {
 	for (;;) {
 		unsigned actions = flow_step(&s->flow, &ev);
@@ -297,8 +298,8 @@ feed(struct worker *w, struct session *s, struct flow_event ev)
 	}
 }
 
-static void
-count_bytes(struct worker *w, struct session *s, enum flow_side from, size_t n)
+void
+relay_count(struct worker *w, struct session *s, enum flow_side from, size_t n)
 {
 	struct tally *server = &s->server->tallies[w->number], *route = s->route->tally;
 
@@ -309,8 +310,8 @@ count_bytes(struct worker *w, struct session *s, enum flow_side from, size_t n)
 }
 
 /* Who writes to the server once needs no TCP_NODELAY; who writes again gets it before. */
-static void
-before_write(struct session *s, enum flow_side to)
+void
+relay_before_write(struct session *s, enum flow_side to)
 {
 	static const int on = 1;
 
@@ -324,13 +325,13 @@ before_write(struct session *s, enum flow_side to)
  * A failed write is a reset, but bytes that came before it may still lie in the
  * socket: they are read, and the reading tells the end.
  */
-static unsigned
-write_failed(struct worker *w, struct session *s, enum flow_side to)
+unsigned
+relay_write_failed(struct worker *w, struct session *s, enum flow_side to)
 {
-	feed(w, s, (struct flow_event){ .kind = FLOW_EV_WROTE, .side = to, .blocked = true });
+	relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_WROTE, .side = to, .blocked = true });
 	if (is_over(s))
 		return 0;
-	return feed(w, s,
+	return relay_feed(w, s,
 	    (struct flow_event){ .kind = FLOW_EV_READY, .side = to, .hup = true, .err = true });
 }
 
@@ -341,15 +342,15 @@ write_bytes(
 	struct flow_event ev = { .kind = FLOW_EV_WROTE, .side = to };
 	ssize_t n;
 
-	before_write(s, to);
+	relay_before_write(s, to);
 	n = send(s->fd[to], bytes, size, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN)
-		return write_failed(w, s, to);
+		return relay_write_failed(w, s, to);
 	ev.n = n > 0 ? (uint32_t)n : 0;
 	ev.blocked = ev.n < size;
 	if (ev.n > 0)
 		s->active = w->now;
-	return feed(w, s, ev);
+	return relay_feed(w, s, ev);
 }
 
 /* Keep what the other side would not take; the thread's buffer is the next session's. */
@@ -372,7 +373,7 @@ pass_on(struct worker *w, struct session *s, enum flow_side from, uint32_t n, un
 	uint32_t left;
 
 	if (actions & (from == FLOW_CLIENT ? FLOW_WRITE_SERVER : FLOW_WRITE_CLIENT))
-		actions = write_bytes(w, s, other(from), w->buffer, n);
+		actions = write_bytes(w, s, flow_other(from), w->buffer, n);
 	if (is_over(s))
 		return 0;
 	left = s->flow.pending[from];
@@ -383,8 +384,8 @@ pass_on(struct worker *w, struct session *s, enum flow_side from, uint32_t n, un
 	return actions;
 }
 
-static unsigned
-do_read(struct worker *w, struct session *s, enum flow_side from)
+unsigned
+relay_read(struct worker *w, struct session *s, enum flow_side from)
 {
 	struct flow_event ev = { .kind = FLOW_EV_READ, .side = from };
 	uint32_t size = s->route->read_size;
@@ -392,27 +393,35 @@ do_read(struct worker *w, struct session *s, enum flow_side from)
 	unsigned actions;
 
 	if (n == 0)
-		return feed(w, s, (struct flow_event){ .kind = FLOW_EV_EOF, .side = from });
+		return relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_EOF, .side = from });
 	if (n < 0 && errno != EAGAIN)
-		return feed(w, s, (struct flow_event){ .kind = FLOW_EV_RESET, .side = from });
+		return relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_RESET, .side = from });
 	ev.n = n > 0 ? (uint32_t)n : 0;
 	ev.drained = n < 0 || (ev.n < size && !s->urgent[from]);
 	if (ev.n > 0)
-		count_bytes(w, s, from, ev.n);
-	actions = feed(w, s, ev);
+		relay_count(w, s, from, ev.n);
+	actions = relay_feed(w, s, ev);
 	if (is_over(s) || ev.n == 0)
 		return actions;
-	return pass_on(w, s, from, ev.n, actions);
+	actions = pass_on(w, s, from, ev.n, actions);
+	if (!is_over(s) && !s->urgent[from])
+		bulk_copied(&s->bulk[from], ev.n, size);
+	if (!is_over(s) && s->bulk[from].on && !s->is_level)
+		relay_bulk_begin(w, s);
+	return actions;
 }
 
-static unsigned
-do_write(struct worker *w, struct session *s, enum flow_side to)
+unsigned
+relay_write(struct worker *w, struct session *s, enum flow_side to)
 {
-	enum flow_side from = other(to);
+	enum flow_side from = flow_other(to);
 	struct parked *p = &s->parked[from];
 	uint32_t before = s->flow.pending[from];
-	unsigned actions = write_bytes(w, s, to, p->bytes + p->offset, before);
+	unsigned actions;
 
+	if (p->pipe != NULL)
+		return relay_bulk_write(w, s, to);
+	actions = write_bytes(w, s, to, p->bytes + p->offset, before);
 	if (is_over(s))
 		return 0;
 	p->offset += before - s->flow.pending[from];
@@ -426,12 +435,12 @@ static unsigned
 do_one(struct worker *w, struct session *s, unsigned actions, bool server_first)
 {
 	if (actions & FLOW_WRITE_SERVER)
-		return do_write(w, s, FLOW_SERVER);
+		return relay_write(w, s, FLOW_SERVER);
 	if (actions & FLOW_WRITE_CLIENT)
-		return do_write(w, s, FLOW_CLIENT);
+		return relay_write(w, s, FLOW_CLIENT);
 	if ((actions & FLOW_READ_SERVER) && (server_first || !(actions & FLOW_READ_CLIENT)))
-		return do_read(w, s, FLOW_SERVER);
-	return do_read(w, s, FLOW_CLIENT);
+		return relay_read(w, s, FLOW_SERVER);
+	return relay_read(w, s, FLOW_CLIENT);
 }
 
 /*
@@ -443,9 +452,9 @@ run(struct worker *w, struct session *s, unsigned actions)
 {
 	int turns = RELAY_PASS_BYTES / WORKER_READ_SIZE * 2;
 
-	for (int i = 0; i < turns && actions != 0; i++)
+	for (int i = 0; i < turns && actions != 0 && !s->is_level; i++)
 		actions = do_one(w, s, actions, i % 2 == 1);
-	if (actions == 0 || s->is_queued)
+	if (actions == 0 || s->is_queued || s->is_level)
 		return;
 	s->is_queued = true;
 	TAILQ_INSERT_TAIL(&w->leftover, s, queue);
@@ -471,7 +480,7 @@ relay_open(struct worker *w, struct binding *b, int fd)
 	flow_init(&s->flow, s->route->half_close);
 	tally_add(&s->route->tally->sessions, 1);
 	if (connect_next(w, s, &ev))
-		run(w, s, feed(w, s, ev));
+		run(w, s, relay_feed(w, s, ev));
 	if (!is_over(s) && watch(w, s, FLOW_CLIENT) < 0)
 		relay_abort(w, s, FLOW_RESOURCES);
 }
@@ -532,7 +541,7 @@ relay_ready(struct worker *w, struct session *s, enum flow_side side, uint32_t e
 	if (side == FLOW_SERVER && s->flow.phase == FLOW_CONNECTING) {
 		if (!connect_result(w, s, events, &result))
 			return;
-		actions = feed(w, s, result);
+		actions = relay_feed(w, s, result);
 		if (is_over(s))
 			return;
 		if (result.kind != FLOW_EV_CONNECTED) { /* the events were another socket's */
@@ -540,13 +549,16 @@ relay_ready(struct worker *w, struct session *s, enum flow_side side, uint32_t e
 			return;
 		}
 	}
-	run(w, s, feed(w, s, ev));
+	if (s->is_level)
+		relay_bulk_ready(w, s, side, &ev);
+	else
+		run(w, s, relay_feed(w, s, ev));
 }
 
 void
 relay_resume(struct worker *w, struct session *s)
 {
-	run(w, s, feed(w, s, (struct flow_event){ .kind = FLOW_EV_READY }));
+	run(w, s, relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_READY }));
 }
 
 static mono_t
@@ -565,7 +577,7 @@ relay_timer(struct worker *w, struct session *s)
 	if (mono_before(w->now, due))
 		wheel_set(&w->wheel, &s->timer, due);
 	else
-		run(w, s, feed(w, s, (struct flow_event){ .kind = FLOW_EV_TIMEOUT }));
+		run(w, s, relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_TIMEOUT }));
 }
 
 /* Its end, without a record of its own: as end() does it. */
@@ -609,5 +621,5 @@ relay_adopt(struct worker *w, const struct session *left)
 void
 relay_abort(struct worker *w, struct session *s, enum flow_reason reason)
 {
-	feed(w, s, (struct flow_event){ .kind = FLOW_EV_ABORT, .reason = reason });
+	relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_ABORT, .reason = reason });
 }

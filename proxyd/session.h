@@ -11,19 +11,29 @@
 #ifndef PROXYD_SESSION_H
 #define PROXYD_SESSION_H
 
+#include "proxyd/bulk.h"
 #include "proxyd/flow.h"
 #include "proxyd/pick.h"
 #include "proxyd/wheel.h"
 
 #include <sys/queue.h>
 
+struct pipe;   /* pipes.h */
 struct route;  /* worker.h */
 struct server; /* upstream.h */
 
-/* Bytes taken from one side that the other would not take yet. */
+/*
+ * Bytes taken from one side that the other would not take yet: flow.pending of
+ * them, in memory or in a pipe, never in both.  To write them down, a pipe needs
+ * nothing but its reading end ('out'): a file of flow.pending bytes like any
+ * other, of at most BULK_SPLICE_MAX; whoever takes the session up may read them
+ * into memory.  'bulk' and 'is_level' need not be known then: zeroed, a session
+ * is edge-triggered and copies until it has proved itself again.
+ */
 struct parked {
-	uint8_t *bytes; /* NULL: none; flow.pending says how many are left */
-	uint32_t offset;
+	uint8_t *bytes;	   /* NULL: none */
+	struct pipe *pipe; /* pipes.h; NULL: none */
+	uint32_t offset;   /* into bytes */
 };
 
 struct session {
@@ -33,6 +43,10 @@ struct session {
 	uint8_t server_writes; /* 0, 1, 2 and more: the second has TCP_NODELAY set before it */
 	bool urgent[2];	       /* urgent data cuts reads short: only EAGAIN means empty then */
 	bool is_queued;	       /* has work left over for the next pass */
+	bool is_outgoing;      /* has its turn in the second phase of this pass (relay_bulk.h) */
+	bool is_level;	       /* its sockets are level-triggered, since a direction is bulk */
+	uint8_t armed[2];      /* what epoll is asked for then */
+	struct bulk bulk[2];   /* by the side that bytes come from */
 	struct flow flow;
 	struct route *route;   /* a reference: the settings it began with */
 	struct server *server; /* a reference, while one is being tried or used */
@@ -41,7 +55,7 @@ struct session {
 	mono_t began, active, connect_deadline;
 	struct pick_tried tried;
 	struct wheel_timer timer;
-	TAILQ_ENTRY(session) queue; /* of work left over, or of free records */
+	TAILQ_ENTRY(session) queue; /* of work left over, of the second phase, of free records */
 };
 
 TAILQ_HEAD(session_queue, session);

@@ -1,15 +1,17 @@
 /*
  * worker.c - see worker.h.
  *
- * One pass: what epoll reports, what was left over from the pass before, what
- * has come due.  Listener sockets are level-triggered, so that a bounded number
- * of accepts needs no bookkeeping; sessions are edge-triggered (relay_tcp.c).
+ * One pass: what was left over from the pass before, what epoll reports, what
+ * bulk sessions have read meanwhile (relay_bulk.h), what has come due.  Listener
+ * sockets are level-triggered, so that a bounded number of accepts needs no
+ * bookkeeping; sessions are edge-triggered (relay_tcp.c) unless they are bulk.
  */
 #include "proxyd/worker.h"
 
 #include "common/loop.h"
 #include "common/text.h"
 #include "proxyd/listener.h"
+#include "proxyd/relay_bulk.h"
 #include "proxyd/relay_tcp.h"
 
 #include <errno.h>
@@ -385,6 +387,7 @@ pass(struct worker *w)
 	go_on(w);
 	for (int i = 0; i < n; i++)
 		dispatch(w, &events[i]);
+	relay_bulk_flush(w);
 	expire(w);
 }
 
@@ -421,6 +424,7 @@ worker_free(struct worker *w)
 		free(c);
 	}
 	session_table_done(&w->sessions);
+	pipes_done(&w->pipes);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
 	if (w->event_fd >= 0)
@@ -480,6 +484,8 @@ worker_start(unsigned number, void (*wake)(void *aux), void *aux, struct worker 
 	w->buffer = xreallocarray(NULL, WORKER_READ_SIZE_MAX, 1);
 	TAILQ_INIT(&w->bindings);
 	TAILQ_INIT(&w->leftover);
+	TAILQ_INIT(&w->outgoing);
+	pipes_init(&w->pipes);
 	STAILQ_INIT(&w->commands);
 	session_table_init(&w->sessions);
 	wheel_init(&w->wheel, w->now);

@@ -9,6 +9,7 @@
 #ifndef PROXYD_WORKER_H
 #define PROXYD_WORKER_H
 
+#include "proxyd/pipes.h"
 #include "proxyd/session.h"
 #include "proxyd/tally.h"
 #include "proxyd/upstream.h"
@@ -77,6 +78,8 @@ struct worker {
 	mono_t now; /* read once a pass */
 	struct session_table sessions;
 	struct session_queue leftover;
+	struct session_queue outgoing; /* bulk: read in this pass, to be written at its end */
+	struct pipes pipes;
 	struct wheel wheel;
 	TAILQ_HEAD(, binding) bindings;
 	uint32_t next_binding;

@@ -167,16 +167,18 @@ class Stream(threading.Thread):
 
 
 class Drain(threading.Thread):
-    """Reads a socket to its end."""
+    """Reads a socket to its end, or so many bytes."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, wanted=None):
         super().__init__(daemon=True)
+        self.wanted = wanted
         self.sock, self.size, self.hash, self.error = sock, 0, hashlib.sha256(), None
         self.start()
 
     def run(self):
         try:
-            while part := self.sock.recv(1 << 18):
+            while part := self.sock.recv(1 << 18 if self.wanted is None
+                                         else min(1 << 18, self.wanted - self.size)):
                 self.size += len(part)
                 self.hash.update(part)
         except OSError as error:

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import os
 import random
+import select
 import socket
 import threading
 import time
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from lab import proc_status, wait_for
-from peers import (Drain, Server, Stream, digest, echo, ending, read_all, read_exactly,
-                   reset)
+from peers import (TIMEOUT, Drain, Server, Stream, chunks, digest, echo, ending, read_all,
+                   read_exactly, reset)
 from test_proxyd import ONE, TWO, VIP, Front
 
 BULK = 50_000_000
+PIPES = 48  # of the process
+UV_PIPES = 4  # descriptors: libuv's own
 
 
 @pytest.fixture
@@ -124,8 +127,11 @@ def test_server_closes_with_bytes_unread(pair):
     assert ending(client) == "reset"
 
 
-def test_bulk_both_ways(pair):
+@pytest.mark.parametrize("mode", ["splice", "copy"])
+def test_bulk_both_ways(pair, mode):
     front, client, server = pair
+    begin(client, mode)
+    begin(server, mode)
     up, down = Stream(client, "up", BULK), Stream(server, "down", BULK)
     at_server, at_client = Drain(server), Drain(client)
     for thread in (up, down, at_server, at_client):
@@ -136,6 +142,7 @@ def test_bulk_both_ways(pair):
     wait_for(lambda: front.listener()["counters"]["closeReasons"], "the session has ended")
     counters = front.listener()["counters"]
     assert (counters["bytesIn"], counters["bytesOut"]) == (BULK, BULK)
+    assert (pipes(front) > 0) == (mode == "splice")
 
 
 def test_many_short_streams_lose_nothing(front):
@@ -161,30 +168,108 @@ def rss_kib(front):
     return int(proc_status(front.proxy.daemon_pid("proxyd"))["VmRSS"].split()[0])
 
 
-def test_slow_reader_costs_one_buffer(front):
-    """20 clients that read nothing, servers that send without end."""
+def descriptors(front, kind):
+    """Of one kind: "socket", "pipe"."""
+    found = 0
+    for fd in Path(f"/proc/{front.proxy.daemon_pid('proxyd')}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found += os.readlink(fd).startswith(kind)
+    return found
+
+
+def pipes(front):
+    return (descriptors(front, "pipe") - UV_PIPES) // 2
+
+
+def stall(front):
+    """Until nothing moves any more."""
+    def stalled():
+        seen = front.listener()["counters"]["bytesOut"]
+        limit = time.monotonic() + 0.3
+        wait_for(lambda: time.monotonic() > limit, "a moment has passed")
+        return seen > 0 and front.listener()["counters"]["bytesOut"] == seen
+    wait_for(stalled, "everything is full", 20)
+
+
+@pytest.mark.parametrize("readers", [20, 60])
+def test_slow_readers(front, readers):
+    """Clients that read nothing, servers that send without end: a pipe each while
+    there are pipes, one buffer for each that gets none."""
     front.start(f"server {ONE}:8081;")
-    size = 20_000_000
-    streams = []
+    size = 20_000_000 if readers < PIPES else 8_000_000
     with Server(front.servers, ONE, 8081) as server:
-        clients = [front.connect(rcvbuf=8192) for _ in range(20)]
+        clients = [front.connect(rcvbuf=65536) for _ in range(readers)]
         conns = [server.accept() for _ in clients]
         before = rss_kib(front)
         streams = [Stream(conn, "slow", size) for conn in conns]
-
-        def stalled():
-            seen = front.listener()["counters"]["bytesOut"]
-            limit = time.monotonic() + 0.3
-            wait_for(lambda: time.monotonic() > limit, "a moment has passed")
-            return seen > 0 and front.listener()["counters"]["bytesOut"] == seen
-        wait_for(stalled, "everything is full", 20)
-        assert rss_kib(front) - before < 20 * 80 + 2000
+        stall(front)
+        assert rss_kib(front) - before < readers * 80 + 2000
+        assert 0 < pipes(front) <= PIPES
         drains = [Drain(sock) for sock in clients]
         for stream, drain in zip(streams, drains):
             stream.join(60)
             drain.join(60)
-            assert drain.size == size
-        assert drains[0].hash.hexdigest() == digest("slow", size)
+            assert (drain.error, drain.size) == (None, size)
+            assert drain.hash.hexdigest() == digest("slow", size)
+
+
+def begin(sock, mode):
+    """Bulk from here on is spliced; behind urgent data it is copied for ever."""
+    if mode == "copy":
+        sock.send(b"!", socket.MSG_OOB)
+
+
+@pytest.fixture(params=["splice", "copy"])
+def stalled(request, front):
+    """A connection with bytes waiting in proxyd, in a pipe or in memory, that the client has
+    not read yet."""
+    front.start(f"server {ONE}:8081;")
+    with Server(front.servers, ONE, 8081) as server:
+        client = front.connect(rcvbuf=65536)
+        conn = server.accept()
+        begin(conn, request.param)
+        drain = Drain(client, 5_000_000)  # so that it has proved to be bulk
+        conn.sendall(bytes(drain.wanted))
+        drain.join(20)
+        sent = push(conn)
+        assert (pipes(front) > 0) == (request.param == "splice")
+        yield front, client, conn, sent
+
+
+def push(sock):
+    """Send until nothing more is taken; what was."""
+    data = b"".join(chunks("pushed", 100_000_000))
+    sock.setblocking(False)
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    sent = 0
+    while sent < len(data) and poll.poll(400):
+        sent += sock.send(data[sent:sent + 65536])
+    assert 0 < sent < len(data)
+    sock.settimeout(TIMEOUT)
+    return data[:sent]
+
+
+def test_half_close_behind_waiting_bytes(stalled):
+    _, client, conn, sent = stalled
+    client.sendall(b"done asking")
+    client.shutdown(socket.SHUT_WR)
+    assert read_all(conn) == b"done asking", "the other direction goes on"
+    conn.shutdown(socket.SHUT_WR)
+    assert read_all(client) == sent
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_reset_behind_waiting_bytes(stalled, who):
+    front, client, conn, _ = stalled
+    others = front.listener()["currentSessions"] - 1
+    first, other = ends(client, conn, who)
+    reset(first)
+    wait_for(lambda: front.listener()["currentSessions"] == others, "the session has ended")
+    assert front.listener()["counters"]["closeReasons"] == {f"{who} rst": 1}
+    with pytest.raises(ConnectionResetError):
+        while other.recv(1 << 18) or other.send(b"x"):
+            pass
 
 
 def cpu_seconds(front):
@@ -272,10 +357,6 @@ def misbehave(dice, sock):
         sock.close()
 
 
-def descriptors(front):
-    return len(os.listdir(f"/proc/{front.proxy.daemon_pid('proxyd')}/fd"))
-
-
 def test_whatever_the_peers_do(front):
     """Random ends in random order: each session ends once, and nothing is left behind."""
     front.start(f"server {ONE}:8081 max_fails=0; server {ONE}:8082 max_fails=0;"
@@ -290,7 +371,7 @@ def test_whatever_the_peers_do(front):
             with contextlib.suppress(OSError):
                 misbehave(random.Random(f"client {n}"), front.connect())
     with Server(front.servers, ONE, 8081).serve(server), Server(front.servers, ONE, 8082).serve(server):
-        before = descriptors(front)
+        before = descriptors(front, "socket")
         threads = [threading.Thread(target=client, args=(n * 30,)) for n in range(10)]
         for thread in threads:
             thread.start()
@@ -303,7 +384,8 @@ def test_whatever_the_peers_do(front):
     assert not {"idle", "resources", "no server"} & set(counters["closeReasons"])
     servers = front.call("ListUpstreams", name="web")["servers"]
     assert [s["currentSessions"] for s in servers] == [0, 0, 0]
-    wait_for(lambda: descriptors(front) <= before, "no descriptor is left")
+    wait_for(lambda: descriptors(front, "socket") <= before, "no socket is left")
+    assert pipes(front) <= PIPES
 
 
 def test_idle(front):

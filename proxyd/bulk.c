@@ -1,0 +1,30 @@
+/*
+ * bulk.c - see bulk.h.
+ */
+#include "proxyd/bulk.h"
+
+void
+bulk_copied(struct bulk *b, uint32_t n, uint32_t size)
+{
+	uint32_t large = (size < BULK_READ_MAX ? size : BULK_READ_MAX) / 2;
+
+	if (b->on)
+		return; /* copied for want of a pipe */
+	b->row = n >= large ? b->row + 1 : 0;
+	if (b->row == BULK_LARGE_ROW)
+		*b = (struct bulk){ .on = true };
+}
+
+void
+bulk_spliced(struct bulk *b, uint32_t n)
+{
+	b->row = n < BULK_SMALL ? b->row + 1 : 0;
+	if (b->row == BULK_SMALL_ROW)
+		bulk_off(b);
+}
+
+void
+bulk_off(struct bulk *b)
+{
+	*b = (struct bulk){ 0 };
+}

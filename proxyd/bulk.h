@@ -1,0 +1,39 @@
+/*
+ * bulk.h - when a direction is worth splice(2), and when no longer: pure.
+ *
+ * Copying costs three to four times as much for each byte as moving pages
+ * through a pipe, which in turn costs more calls for each transfer.  So a
+ * direction copies until two reads in a row were large, and copies again once a
+ * few transfers in a row were small.
+ */
+#ifndef PROXYD_BULK_H
+#define PROXYD_BULK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Large is half of what a read may bring, of at most 64 KiB: over loopback a
+ * packet has 65,483 bytes, so that a buffer of 64 KiB is never filled.
+ */
+#define BULK_READ_MAX	(64U * 1024)
+#define BULK_LARGE_ROW	2U
+#define BULK_SMALL	(16U * 1024) /* a transfer below it is one that copying does as well */
+#define BULK_SMALL_ROW	4U
+#define BULK_SPLICE_MAX (1024U * 1024) /* of one transfer, and a pipe's size */
+
+struct bulk { /* of one direction; zeroed: it copies */
+	bool on;
+	uint8_t row; /* large reads in a row while off, small transfers while on */
+};
+
+/* A read of up to 'size' bytes brought n. */
+void bulk_copied(struct bulk *, uint32_t n, uint32_t size);
+
+/* A transfer through a pipe brought n. */
+void bulk_spliced(struct bulk *, uint32_t n);
+
+/* splice(2) is of no use here now (the end, urgent data, not this kind of socket). */
+void bulk_off(struct bulk *);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * bulk_test.c - when a direction goes over to splice(2), and back.
+ */
+#include "tests/unit/test.h"
+
+#include "proxyd/bulk.h"
+
+#define K 1024U
+
+enum kind { END, COPIED, SPLICED, OFF };
+
+/* clang-format off: one row a case */
+static const struct row {
+	const char *what;
+	struct {
+		enum kind kind;
+		uint32_t n, size;
+		bool on;
+	} steps[10];
+} rows[] = {
+	{ "two large reads",
+	    { { COPIED, 64 * K, 64 * K, false }, { COPIED, 64 * K, 64 * K, true } } },
+	{ "a packet of loopback never fills the buffer",
+	    { { COPIED, 65483, 64 * K, false }, { COPIED, 65483, 64 * K, true } } },
+	{ "half is enough",
+	    { { COPIED, 32 * K, 64 * K, false }, { COPIED, 32 * K, 64 * K, true } } },
+	{ "less than half never is",
+	    { { COPIED, 32 * K - 1, 64 * K, false }, { COPIED, 32 * K - 1, 64 * K, false },
+		{ COPIED, 32 * K - 1, 64 * K, false } } },
+	{ "in a row", { { COPIED, 64 * K, 64 * K, false }, { COPIED, 100, 64 * K, false },
+			  { COPIED, 64 * K, 64 * K, false }, { COPIED, 64 * K, 64 * K, true } } },
+	{ "a buffer larger than 64 KiB raises no bar",
+	    { { COPIED, 65483, 1024 * K, false }, { COPIED, 65483, 1024 * K, true } } },
+	{ "a few small transfers in a row",
+	    { { COPIED, 64 * K, 64 * K, false }, { COPIED, 64 * K, 64 * K, true },
+		{ SPLICED, 1, 0, true }, { SPLICED, 16 * K - 1, 0, true }, { SPLICED, 1, 0, true },
+		{ SPLICED, 1, 0, false } } },
+	{ "one large between them and it goes on",
+	    { { COPIED, 64 * K, 64 * K, false }, { COPIED, 64 * K, 64 * K, true },
+		{ SPLICED, 1, 0, true }, { SPLICED, 1, 0, true }, { SPLICED, 1, 0, true },
+		{ SPLICED, 16 * K, 0, true }, { SPLICED, 1, 0, true } } },
+	{ "copied for want of a pipe: still bulk",
+	    { { COPIED, 64 * K, 64 * K, false }, { COPIED, 64 * K, 64 * K, true },
+		{ COPIED, 10, 64 * K, true } } },
+	{ "of no use: it has to prove itself again",
+	    { { COPIED, 64 * K, 64 * K, false }, { COPIED, 64 * K, 64 * K, true },
+		{ OFF, 0, 0, false }, { COPIED, 64 * K, 64 * K, false },
+		{ COPIED, 64 * K, 64 * K, true } } },
+};
+/* clang-format on */
+
+static void
+test_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bulk b = { 0 };
+
+		for (size_t k = 0; k < ARRAY_LEN(rows[i].steps) && rows[i].steps[k].kind != END;
+		     k++) {
+			switch (rows[i].steps[k].kind) {
+			case COPIED:
+				bulk_copied(&b, rows[i].steps[k].n, rows[i].steps[k].size);
+				break;
+			case SPLICED:
+				bulk_spliced(&b, rows[i].steps[k].n);
+				break;
+			default:
+				bulk_off(&b);
+			}
+			if (b.on != rows[i].steps[k].on)
+				fail_msg("%s: step %zu", rows[i].what, k);
+		}
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
