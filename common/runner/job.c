@@ -322,7 +322,16 @@ on_patience_over(struct loop_timer *t, mono_t now)
 void
 jobs_stop(struct jobs *jobs)
 {
+	struct job *job;
+
 	jobs->stopping = true;
+	/*
+	 * How a check ends that we cut off says nothing about what it checks: no answer.
+	 * The client asks again when the next runner is there.
+	 */
+	TAILQ_FOREACH (job, &jobs->list, entry)
+		if (!job->is_notify)
+			job->asker = NULL;
 	loop_timer_at(&jobs->patience, mono_add(loop_now(), STOP_PATIENCE_US));
 	end_all(jobs, false);
 }
