@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct ctl {
 	const char *run_dir;
@@ -27,6 +28,8 @@ int verb_metrics(const struct ctl *, int argc, char **argv);
 int verb_check(const struct ctl *, int argc, char **argv);
 int verb_reload(const struct ctl *, int argc, char **argv);
 int verb_restart(const struct ctl *, int argc, char **argv);
+int verb_failover(const struct ctl *, int argc, char **argv);
+int verb_priority(const struct ctl *, int argc, char **argv);
 int verb_pause(const struct ctl *, int argc, char **argv);
 int verb_force(const struct ctl *, int argc, char **argv);
 int verb_resume(const struct ctl *, int argc, char **argv);
@@ -43,6 +46,12 @@ void ctl_print_json(const json_t *);
 
 /* Is 'name' among the words of "vrrpd,checkd"?  NULL is everything. */
 bool ctl_among(const char *words, const char *name);
+
+/* "90", "90s", "15m", "2h", "1.5d", above 0: in milliseconds.  0 or -EINVAL. */
+int ctl_parse_time(const char *, int64_t *ret_ms);
+
+/* `trivet resume` of an instance (failover.c): 0, or -ENOENT: vrrpd knows none of that name. */
+int failover_resume(const struct ctl *, const char *name);
 
 #define CTL_N_DAEMONS 3
 /* checkd, proxyd, vrrpd: the order in which a change is made and things start. */

@@ -6,9 +6,7 @@
 #include "ctl/ctl.h"
 #include "ctl/gather.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,29 +17,6 @@ struct word {
 	int64_t hold_ms; /* 0: until he says otherwise */
 	char *comment;
 };
-
-/* "90", "90s", "15m", "2h", "1.5d": above 0. */
-static int
-parse_time(const char *s, int64_t *ret_ms)
-{
-	static const struct {
-		const char *unit;
-		double ms;
-	} units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "h", 3600e3 },
-		{ "d", 86400e3 } };
-	char *unit;
-	double number = strtod(s, &unit);
-
-	if (unit == s || !isfinite(number) || number <= 0 || number > 1e12)
-		return -EINVAL;
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		if (strcmp(unit, units[i].unit) != 0)
-			continue;
-		*ret_ms = (int64_t)ceil(number * units[i].ms);
-		return 0;
-	}
-	return -EINVAL;
-}
 
 /* What is left of the line, as one comment, to be freed. */
 static char *
@@ -96,7 +71,7 @@ read_line(struct word *w, int argc, char **argv, int n)
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (c != 'f')
 			return ctl_usage(w->verb, "unknown option");
-		if (parse_time(optarg, &w->hold_ms) < 0)
+		if (ctl_parse_time(optarg, &w->hold_ms) < 0)
 			return ctl_usage(w->verb, "'%s' is not a time, such as 90s or 2h", optarg);
 	}
 	return argc - optind < n ? ctl_usage(w->verb, "which check?") : 0;
@@ -122,10 +97,10 @@ verb_resume(const struct ctl *ctl, int argc, char **argv)
 	const struct word w = { .verb = "resume", .administrative = "auto" };
 
 	if (argc < 2 || argv[1][0] == '-')
-		return ctl_usage("resume", "which check?");
+		return ctl_usage("resume", "which check or instance?");
 	if (argc > 2)
 		return ctl_usage("resume", "unexpected argument '%s'", argv[2]);
-	return say(ctl, argv[1], &w);
+	return failover_resume(ctl, argv[1]) == 0 ? EXIT_OK : say(ctl, argv[1], &w);
 }
 
 int

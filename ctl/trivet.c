@@ -3,6 +3,8 @@
  */
 #include "ctl/ctl.h"
 
+#include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,12 +36,16 @@ static const struct verb {
     "make the daemons read their configuration again: all of them or none" },
 { "restart", verb_restart, "DAEMON...",
     "restart daemons of trivet run" },
+{ "failover", verb_failover, "[--force] [--for TIME] INSTANCE",
+    "give an instance's addresses to another node" },
+{ "priority", verb_priority, "[--for TIME] INSTANCE DELTA",
+    "add DELTA to an instance's priority: +N, -N, none" },
 { "pause", verb_pause, "[--for TIME] CHECK [COMMENT...]",
     "do not run a check; its verdict stays as it is" },
 { "force", verb_force, "[--for TIME] CHECK up|down|auto [COMMENT...]",
     "let a check count as up or down, whatever it says" },
 { "resume", verb_resume, "NAME",
-    "take back what was said of a check" },
+    "take back what was said of a check or an instance" },
 { "run", verb_run, "[-v] [-c FILE] [-i ID] [--run-dir DIR] [--state-dir DIR] [--only DAEMON,...]",
     "run the daemons in the foreground, without systemd" },
 };
@@ -115,6 +121,28 @@ ctl_among(const char *words, const char *name)
 			return true;
 	}
 	return words == NULL;
+}
+
+int
+ctl_parse_time(const char *s, int64_t *ret_ms)
+{
+	static const struct {
+		const char *unit;
+		double ms;
+	} units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "h", 3600e3 },
+		{ "d", 86400e3 } };
+	char *unit;
+	double number = strtod(s, &unit);
+
+	if (unit == s || !isfinite(number) || number <= 0 || number > 1e12)
+		return -EINVAL;
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		if (strcmp(unit, units[i].unit) != 0)
+			continue;
+		*ret_ms = (int64_t)ceil(number * units[i].ms);
+		return 0;
+	}
+	return -EINVAL;
 }
 
 /*

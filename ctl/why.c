@@ -29,10 +29,10 @@ term_words(const json_t *node, const json_t *term)
 		evidence = node_str(check, "lastDetail");
 	if (json_is_boolean(up))
 		text_add(&t, json_is_true(up) ? "up" : "down");
-	else if (!is(term, "kind", "base"))
+	else if (!is(term, "kind", "base") && !is(term, "kind", "operator"))
 		text_add(&t, "no verdict yet");
 	if (since[0] != '\0')
-		text_addf(&t, " since %s", since);
+		text_addf(&t, "%ssince %s", t.length > 0 ? " " : "", since);
 	if (evidence[0] != '\0')
 		text_addf(&t, "%s%s", t.length > 0 ? ": " : "", evidence);
 	return text_take(&t);
@@ -126,7 +126,9 @@ would_as_backup(const json_t *instance, struct text *out)
 	struct text names = { 0 };
 	int64_t back = held_back(instance, false, &names);
 
-	if (!json_is_integer(json_object_get(instance, "masterPriority")))
+	if (node_str(instance, "barred")[0] != '\0')
+		text_addf(out, "It does not take over: %s.\n", node_str(instance, "barred"));
+	else if (!json_is_integer(json_object_get(instance, "masterPriority")))
 		text_add(out, "It becomes master when it has heard no master for long enough.\n");
 	else if (ours > theirs && !node_true(instance, "preempt"))
 		text_addf(out,

@@ -8,6 +8,7 @@
 #include "ipc/publish.h"
 #include "ipc/service.h"
 #include "vrrpd/metrics.h"
+#include "vrrpd/operator.h"
 #include "vrrpd/roster.h"
 
 #include <stdlib.h>
@@ -52,9 +53,11 @@ base_term(const struct instance *in)
 }
 
 static json_t *
-up_or_null(enum prio_verdict verdict)
+up_or_null(const struct prio_term *term)
 {
-	return verdict == PRIO_UNKNOWN ? json_null() : json_boolean(verdict == PRIO_UP);
+	return term->verdict == PRIO_UNKNOWN || term->kind == PRIO_OPERATOR
+		   ? json_null()
+		   : json_boolean(term->verdict == PRIO_UP);
 }
 
 /* What stands behind it, and first whether it still does. */
@@ -75,9 +78,8 @@ static json_t *
 term_object(const struct prio_term *term, const struct prio_line *line, mono_t now)
 {
 	return json_pack("{s:s, s:s, s:o, s:i, s:b, s:o, s:o}", "kind", prio_kind_str(term->kind),
-	    "name", term->name, "up", up_or_null(term->verdict), "contribution", line->contribution,
-	    "fault", (int)line->fault, "since", stamp(term->since, now), "evidence",
-	    evidence(term, line));
+	    "name", term->name, "up", up_or_null(term), "contribution", line->contribution, "fault",
+	    (int)line->fault, "since", stamp(term->since, now), "evidence", evidence(term, line));
 }
 
 static json_t *
@@ -159,8 +161,8 @@ set_master(const struct instance *in, json_t *object)
 	    known ? json_integer(is_us ? in->state.priority : heard->priority) : json_null());
 }
 
-static const char *
-state_word(enum vrrp_role role)
+const char *
+control_state_word(enum vrrp_role role)
 {
 	static const char *const words[] = {
 		[VRRP_INIT] = "init",
@@ -172,6 +174,34 @@ state_word(enum vrrp_role role)
 	return words[role];
 }
 
+/* Why it would not take over although it might. */
+static json_t *
+barred(const struct instance *in, mono_t now)
+{
+	const struct vrrp_state *s = &in->state;
+	char buf[ADDR_STRLEN], *words = NULL;
+	json_t *json;
+
+	if (s->role == VRRP_MASTER || s->role == VRRP_INIT)
+		return json_null();
+	if (s->release.on)
+		words = xasprintf("released by the operator%s", s->release.force ? ", forced" : "");
+	else if (s->deaf.on)
+		words = xasprintf("%s did not hear us", addr_format(&s->deaf.peer, buf));
+	else if (s->pending)
+		words = xstrdup("a tracker has no verdict yet");
+	if (words != NULL && s->release.on && !mono_is_never(s->release.until)) {
+		char *longer = xasprintf("%s, for %lld s more", words,
+		    (long long)(MAX(mono_until(now, s->release.until), 0) / USEC_PER_SEC));
+
+		free(words);
+		words = longer;
+	}
+	json = string_or_null(words);
+	free(words);
+	return json;
+}
+
 static json_t *
 instance_object(const struct instance *in)
 {
@@ -181,12 +211,13 @@ instance_object(const struct instance *in)
 	    "{s:s, s:s, s:n, s:s, s:s, s:i, s:i, s:s, s:s, s:i, s:i, s:I, s:b}", "key", in->name,
 	    "name", in->name, "group", "device", conf->interface, "family",
 	    conf->family == AF_INET6 ? "ipv6" : "ipv4", "virtualRouterId", conf->vrid,
-	    "protocolVersion", conf->version, "state", state_word(in->state.role), "reason",
+	    "protocolVersion", conf->version, "state", control_state_word(in->state.role), "reason",
 	    in->reason, "basePriority", conf->priority, "effectivePriority",
 	    in->trackers.sum.effective, "advertisementIntervalMs",
 	    (json_int_t)(conf->advert_us / USEC_PER_MSEC), "preempt", (int)!conf->nopreempt);
 
 	set_master(in, object);
+	json_object_set_new(object, "barred", barred(in, now));
 	json_object_set_new(object, "peerDiffers", peer_differs(in));
 	json_object_set_new(object, "lastTransitionAt", json_string(in->changed_stamp));
 	json_object_set_new(object, "lastTransitionUsec", json_integer(in->changed_at.us));
@@ -252,6 +283,12 @@ control_changed(struct control *c, const char *name)
 		ipc_changed(c->publisher, &instances, name);
 }
 
+uint64_t
+control_sequence(const struct control *c)
+{
+	return ipc_sequence(c->publisher);
+}
+
 static void
 metrics(void *aux, struct service_metrics *m)
 {
@@ -294,6 +331,7 @@ control_start(struct vrrpd *v, struct control **ret)
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
 		methods[i].aux = c;
 	ipc_server_add(service_server(c->service), methods, ARRAY_LEN(methods));
+	operator_serve(v, service_server(c->service));
 	*ret = c;
 	return 0;
 }

@@ -485,6 +485,59 @@ instance_free(struct instance *in)
 	announcer_close(&in->announcer, on_announcer_closed);
 }
 
+/* ---- the operator ---- */
+
+static mono_t
+end_of(int64_t hold_us, mono_t now)
+{
+	return hold_us > 0 ? mono_add(now, hold_us) : MONO_NEVER;
+}
+
+void
+instance_adjust(struct instance *in, int delta, int64_t hold_us, const char *words)
+{
+	mono_t now = loop_now();
+
+	trackers_adjust(&in->trackers, delta, end_of(hold_us, now), words, now);
+	instance_update(in);
+	state_changed(in->vrrpd->state);
+}
+
+void
+instance_release(struct instance *in, bool force, int64_t hold_us, const char *words)
+{
+	feed(in, &(struct vrrp_event){
+		     .kind = VRRP_EV_RELEASE, .force = force, .hold_us = hold_us, .cause = words });
+	control_changed(in->vrrpd->control, in->name);
+	state_changed(in->vrrpd->state);
+}
+
+void
+instance_resume(struct instance *in)
+{
+	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_RESUME });
+	control_changed(in->vrrpd->control, in->name);
+	state_changed(in->vrrpd->state);
+}
+
+/* ... as the last process of this boot heard it; before the first sum, and after the start. */
+static void
+repeat_adjustment(struct instance *in, const struct record_instance *was, mono_t now)
+{
+	if (was->delta != 0 && mono_before(now, was->delta_until))
+		trackers_adjust(&in->trackers, was->delta, was->delta_until,
+		    "said before the last restart", now);
+}
+
+static void
+repeat_release(struct instance *in, const struct record_instance *was, mono_t now)
+{
+	if (was->released && mono_before(now, was->released_until))
+		instance_release(in, true,
+		    mono_is_never(was->released_until) ? 0 : mono_until(now, was->released_until),
+		    "said before the last restart");
+}
+
 /* ---- start and stop ---- */
 
 static struct adopt_clock
@@ -528,7 +581,13 @@ instance_start(struct instance *in, const struct record *rec, const char *boot_i
 	struct vrrp_event ev = { .kind = kind_of[adopt.verdict] };
 	char cause[PRIO_CAUSE_STRLEN] = "";
 	const struct prio_sum *sum = &in->trackers.sum;
+	const struct record_instance *was = rec != NULL && strcmp(rec->boot_id, boot_id) == 0
+						? record_find(rec, in->conf->family, in->conf->vrid,
+						      in->conf->interface)
+						: NULL;
 
+	if (was != NULL)
+		repeat_adjustment(in, was, loop_now());
 	instance_update(in);
 	if (sum->fault) {
 		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT,
@@ -539,6 +598,8 @@ instance_start(struct instance *in, const struct record *rec, const char *boot_i
 	ev.priority = sum->effective;
 	ev.pending = sum->pending;
 	feed(in, &ev);
+	if (was != NULL)
+		repeat_release(in, was, loop_now());
 	arm_again(in, loop_now());
 	show_degraded(in);
 	if (ev.kind != VRRP_EV_RESUME_MASTER)
@@ -552,6 +613,7 @@ instance_start(struct instance *in, const struct record *rec, const char *boot_i
 void
 instance_stop(struct instance *in, enum daemon_stop how)
 {
+	in->left = in->state.release;
 	feed(in, &(struct vrrp_event){
 		     .kind = how == DAEMON_RESTART ? VRRP_EV_HANDOVER : VRRP_EV_STOP });
 	loop_timer_stop(&in->timer);

@@ -36,6 +36,8 @@ struct instance {
 	mono_t asked;		 /* verdicts newer than this were asked for; MONO_NEVER: none */
 	struct log_limit packet_limit; /* lines that a peer can cause */
 
+	struct vrrp_release left; /* stopped: the operator's word that stands, for the record */
+
 	/* what is told about it */
 	char *reason; /* of the present role */
 	mono_t changed_at;
@@ -70,6 +72,11 @@ bool instance_waits(const struct instance *);
 void instance_on_packet(struct instance *, const struct vrrp_pkt *);
 /* ... that cannot be read: counted, and a line now and then. */
 void instance_on_bad(struct instance *, const struct addr *source, enum vrrp_pkt_err);
+
+/* The operator's words (org.trivet.vrrp.control); 'words' say who.  hold_us 0: until he says. */
+void instance_adjust(struct instance *, int delta, int64_t hold_us, const char *words);
+void instance_release(struct instance *, bool force, int64_t hold_us, const char *words);
+void instance_resume(struct instance *);
 
 void instance_stop(struct instance *, enum daemon_stop);
 

@@ -102,6 +102,9 @@ state_changed(struct state *s)
 static void
 describe(const struct instance *in, struct record_instance *ret)
 {
+	const struct vrrp_release *release = in->state.role == VRRP_INIT ? &in->left
+									 : &in->state.release;
+
 	ret->family = in->conf->family;
 	ret->vrid = in->conf->vrid;
 	ret->role = in->state.role;
@@ -109,6 +112,8 @@ describe(const struct instance *in, struct record_instance *ret)
 	strncpy(ret->interface, in->conf->interface, sizeof(ret->interface) - 1);
 	if (in->state.role == VRRP_MASTER)
 		ret->advert_at = in->advert_at;
+	ret->released = release->on && release->force;
+	ret->released_until = release->until;
 	trackers_record(&in->trackers, ret);
 }
 

@@ -15,7 +15,7 @@
 void
 trackers_init(struct trackers *t)
 {
-	*t = (struct trackers){ .proxy_since = MONO_NEVER, .operator_until = MONO_NEVER };
+	*t = (struct trackers){ .proxy_since = MONO_NEVER };
 }
 
 static void
@@ -155,7 +155,6 @@ trackers_configure(struct trackers *t, const struct vrrp_conf *conf, mono_t now)
 		.family = conf->family,
 		.conf = conf,
 		.proxy_since = old.proxy_since,
-		.operator_until = old.operator_until,
 		.needs_address = conf->source.family == AF_UNSPEC,
 		.track_primary = !conf->dont_track_primary };
 	t->terms = xcalloc(n, sizeof(*t->terms));
@@ -166,42 +165,39 @@ trackers_configure(struct trackers *t, const struct vrrp_conf *conf, mono_t now)
 	    &(struct prio_term){ .kind = PRIO_OPERATOR,
 		.name = "",
 		.value = by_operator != NULL ? by_operator->value : 0,
-		.valid_until = MONO_NEVER });
+		.valid_until = MONO_NEVER,
+		.verdict = PRIO_UP });
 	t->lines = xcalloc(t->n, sizeof(*t->lines));
 	trackers_done(&old);
 }
 
 /* ---- the operator ---- */
 
-void
-trackers_adjust(struct trackers *t, int delta, mono_t until, mono_t now)
+static struct prio_term *
+operators_term(struct trackers *t)
 {
-	struct prio_term *term = &t->terms[t->n - 1]; /* the last one, always */
+	return &t->terms[t->n - 1]; /* the last one, always */
+}
+
+void
+trackers_adjust(struct trackers *t, int delta, mono_t until, const char *evidence, mono_t now)
+{
+	struct prio_term *term = operators_term(t);
 
 	term->value = delta;
+	term->valid_until = delta != 0 ? until : MONO_NEVER;
 	term->since = now;
-	t->operator_until = delta != 0 ? until : MONO_NEVER;
+	set_evidence(term, evidence);
 }
 
 static void
 end_adjustment(struct trackers *t, mono_t now)
 {
-	if (!mono_before(now, t->operator_until))
-		trackers_adjust(t, 0, MONO_NEVER, now);
-	t->again_at = mono_min(t->again_at, t->operator_until);
+	if (!mono_before(now, operators_term(t)->valid_until))
+		trackers_adjust(t, 0, MONO_NEVER, "its time is over", now);
 }
 
 /* ---- over a restart ---- */
-
-/* The operator's adjustment stands where others have their evidence. */
-static void
-restore_adjustment(struct trackers *t, const struct record_term *was)
-{
-	long delta = strtol(was->evidence, NULL, 10);
-
-	if (delta != 0 && labs(delta) <= TRACKERS_DELTA_MAX)
-		trackers_adjust(t, (int)delta, was->valid_until, was->since);
-}
 
 void
 trackers_restore(struct trackers *t, const struct record_instance *rec, mono_t proof)
@@ -210,11 +206,8 @@ trackers_restore(struct trackers *t, const struct record_instance *rec, mono_t p
 		struct prio_term *term = &t->terms[i];
 		const struct record_term *was = record_find_term(rec, term->kind, term->name);
 
-		if (was != NULL && term->kind == PRIO_OPERATOR) {
-			restore_adjustment(t, was);
-			continue;
-		}
-		if (was == NULL || was->verdict == PRIO_UNKNOWN || term->kind == PRIO_INTERFACE)
+		if (was == NULL || was->verdict == PRIO_UNKNOWN || term->kind == PRIO_INTERFACE ||
+		    term->kind == PRIO_OPERATOR)
 			continue;
 		term->verdict = was->verdict;
 		/* It was in force when the last process was last seen; it is written down only when
@@ -237,7 +230,11 @@ copy_text(char ret[static RECORD_NAME_SIZE], const char *text)
 void
 trackers_record(const struct trackers *t, struct record_instance *ret)
 {
-	ret->n_terms = MIN(t->n, (size_t)RECORD_TERMS_MAX);
+	const struct prio_term *by_operator = &t->terms[t->n - 1];
+
+	ret->delta = by_operator->value;
+	ret->delta_until = by_operator->valid_until;
+	ret->n_terms = MIN(t->n - 1, (size_t)RECORD_TERMS_MAX);
 	ret->terms = xcalloc(MAX(ret->n_terms, 1), sizeof(*ret->terms));
 	for (size_t i = 0; i < ret->n_terms; i++) {
 		const struct prio_term *term = &t->terms[i];
@@ -249,10 +246,6 @@ trackers_record(const struct trackers *t, struct record_instance *ret)
 		r->since = term->since;
 		copy_text(r->name, term->name);
 		copy_text(r->evidence, term->evidence);
-		if (term->kind == PRIO_OPERATOR) {
-			snprintf(r->evidence, sizeof(r->evidence), "%d", term->value);
-			r->valid_until = t->operator_until;
-		}
 	}
 }
 

@@ -22,9 +22,8 @@ struct trackers {
 	struct prio_sum sum;
 	mono_t again_at; /* look again: the sum may change by time alone; MONO_NEVER */
 	const struct vrrp_conf *conf;
-	mono_t proxy_since;    /* since when proxyd does not serve; MONO_NEVER: it does */
-	mono_t operator_until; /* the end of his adjustment; MONO_NEVER: he says */
-	bool needs_address;    /* the interface must have one of this family to send from */
+	mono_t proxy_since; /* since when proxyd does not serve; MONO_NEVER: it does */
+	bool needs_address; /* the interface must have one of this family to send from */
 	uint8_t family;
 	bool touched;	    /* by the last update: something that people are shown changed */
 	bool track_primary; /* the instance's own interface being up */
@@ -59,10 +58,9 @@ void trackers_record(const struct trackers *, struct record_instance *ret);
 bool trackers_update(struct trackers *, const struct trackers_world *, mono_t now,
     char cause[static PRIO_CAUSE_STRLEN]);
 
-#define TRACKERS_DELTA_MAX 254 /* either way: more changes nothing */
-
-/* The operator's term: so much more or less, until 'until'; 0 takes it away. */
-void trackers_adjust(struct trackers *, int delta, mono_t until, mono_t now);
+/* The operator's term: so much more or less, until 'until'; 0 takes it away.  'evidence'
+ * says who and for how long; update next. */
+void trackers_adjust(struct trackers *, int delta, mono_t until, const char *evidence, mono_t now);
 
 /* In words, why the sum says FAULT. */
 const char *trackers_fault(const struct trackers *, char cause[static PRIO_CAUSE_STRLEN]);

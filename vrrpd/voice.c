@@ -95,6 +95,11 @@ voice_reason(struct instance *in, const struct vrrp_reason *reason, mono_t now)
 	switch (reason->why) {
 	case VRRP_WHY_NONE:
 		break;
+	case VRRP_WHY_RELEASED:
+	case VRRP_WHY_UNBARRED:
+		event_emit(LOG_NOTICE, in->name,
+		    (const char *const[]){ "why", vrrp_why_str(reason->why), NULL }, "%s", words);
+		break;
 	case VRRP_WHY_PRIORITY:
 		event_emit(LOG_NOTICE, in->name,
 		    (const char *const[]){ "why", vrrp_why_str(reason->why), NULL },
