@@ -19,6 +19,7 @@
 #define HEADERS_MAX  32
 #define HEADER_MAX   4096
 #define STATUSES_MAX 16
+#define REPEATS_MAX  1000 /* of an expression's bounds, multiplied: glibc copies what repeats */
 #define WARN_DEFAULT (14 * CHECK_DAY)
 
 /* ---- the URL ---- */
@@ -180,12 +181,44 @@ has_back_reference(const char *regex)
 	return false;
 }
 
+/* Of all bounds, "{n}" or "{n,m}", the larger number; too large a product is REPEATS_MAX + 1. */
+static unsigned
+count_repeats(const char *regex)
+{
+	unsigned product = 1, n = 0;
+	bool inside = false;
+
+	for (const char *p = regex; *p != '\0'; p++) {
+		if (*p == '\\' && p[1] != '\0') {
+			p++;
+			inside = false;
+		} else if (*p == '{') {
+			inside = true;
+			n = 0;
+		} else if (inside && *p >= '0' && *p <= '9') {
+			n = MIN(n * 10 + (unsigned)(*p - '0'), REPEATS_MAX + 1);
+		} else if (inside) {
+			product = MIN(product * MAX(n, 1), REPEATS_MAX + 1);
+			n = 0;
+			inside = *p == ',';
+		}
+	}
+	return product;
+}
+
 static bool
 check_regex(struct binder *b, const struct word *w, const char *regex)
 {
 	char why[128];
 	regex_t compiled;
-	int err = regcomp(&compiled, regex, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
+	int err;
+
+	if (count_repeats(regex) > REPEATS_MAX) {
+		bind_say(b, CONF_ERROR, w->pos, "'%.64s' repeats something more than %d times",
+		    regex, REPEATS_MAX);
+		return false;
+	}
+	err = regcomp(&compiled, regex, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
 
 	if (err != 0) {
 		regerror(err, &compiled, why, sizeof(why));
@@ -436,6 +469,9 @@ check_http_complete(struct binder *b, const struct stmt *block, const struct dra
 		return false;
 	}
 	lint_module(b, block);
+	if (h->expect != NULL && h->method != NULL && strcmp(h->method, "HEAD") == 0)
+		bind_say(b, CONF_WARNING, block->words[1].pos,
+		    "an answer to HEAD has no body to expect something in");
 	if (h->has_tls_option && !h->tls)
 		bind_say(b, CONF_WARNING, block->words[1].pos,
 		    "verify, sni, ca and expiry_warning have no effect without https");
