@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "proxyd/control.h"
 #include "proxyd/handover.h"
+#include "proxyd/lost.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -328,6 +329,30 @@ on_upstream(void *aux, struct upstream *up, bool gone)
 	control_upstream_changed(p->control, up->name, gone);
 }
 
+/* ---- addresses ---- */
+
+static void
+on_lost(void *aux, const struct addr *addr)
+{
+	struct proxy *p = aux;
+	char text[ADDR_STRLEN];
+
+	log_notice("%s left this node: what is open on it is closed", addr_format(addr, text));
+	for (size_t i = 0; i < p->n_workers; i++)
+		worker_send(
+		    p->workers[i], &(struct command){ .kind = COMMAND_LOST, .addr = *addr });
+}
+
+static void
+watch_addresses(struct proxy *p)
+{
+	int rc = lost_new(p->daemon->loop, on_lost, p, &p->lost);
+
+	if (rc < 0)
+		log_warn("rtnetlink: %s: sessions whose address leaves this node stay open",
+		    strerrordesc_np(-rc));
+}
+
 /* ---- start ---- */
 
 static size_t
@@ -403,6 +428,7 @@ proxy_start(struct daemon *d)
 	loop_timer_at(&p->second, mono_add(loop_now(), USEC_PER_SEC));
 	apply(p, d->conf);
 	handover_take_sessions(p->handover);
+	watch_addresses(p);
 	handover_keep_listeners(p->handover);
 	daemon_ready(d);
 	return 0;
@@ -462,6 +488,7 @@ finish(struct proxy *p)
 		TAILQ_REMOVE(&p->listeners, l, entry);
 		listener_free(l);
 	}
+	lost_free(p->lost);
 	upstreams_done(&p->upstreams);
 	control_free(p->control);
 	handover_free(p->handover);

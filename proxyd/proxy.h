@@ -11,6 +11,7 @@
 #include "proxyd/worker.h"
 
 struct control;
+struct lost;
 struct handover;
 
 struct proxy {
@@ -19,6 +20,7 @@ struct proxy {
 	struct handover *handover;
 	struct worker **workers;
 	size_t n_workers; /* fixed at start */
+	struct lost *lost; /* NULL: addresses are not watched */
 	struct upstreams upstreams;
 	TAILQ_HEAD(, listener) listeners; /* in the order of the file; draining ones last */
 	uv_async_t news;		  /* data threads wake us */

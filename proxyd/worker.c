@@ -228,6 +228,35 @@ abort_all(struct worker *w, enum flow_reason reason)
 		relay_abort(w, s, reason);
 }
 
+/* What the client knows as our address; an IPv4 client of an IPv6 socket as IPv4. */
+static bool
+is_local_address(int fd, const struct addr *addr)
+{
+	struct sockaddr_storage sa;
+	socklen_t size = sizeof(sa);
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&sa;
+	struct endpoint ep;
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &size) < 0 ||
+	    endpoint_from_sockaddr((const struct sockaddr *)&sa, &ep) < 0)
+		return false;
+	if (addr->family == AF_INET && sa.ss_family == AF_INET6 &&
+	    IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr))
+		return memcmp(&sin6->sin6_addr.s6_addr[12], addr->bytes, 4) == 0;
+	return addr_equal(&ep.addr, addr);
+}
+
+static void
+abort_lost(struct worker *w, const struct addr *addr)
+{
+	struct session *s;
+	uint32_t index = 0;
+
+	while ((s = session_each(&w->sessions, &index)) != NULL)
+		if (is_local_address(s->fd[FLOW_CLIENT], addr))
+			relay_abort(w, s, FLOW_ADDRESS_LOST);
+}
+
 /* A record of our own for each; what does not fit the table is reset. */
 static void
 adopt(struct worker *w, const struct command *c)
@@ -252,6 +281,9 @@ obey(struct worker *w, const struct command *c)
 		break;
 	case COMMAND_ABORT:
 		abort_all(w, c->reason);
+		break;
+	case COMMAND_LOST:
+		abort_lost(w, &c->addr);
 		break;
 	case COMMAND_ADOPT:
 		adopt(w, c);

@@ -16,7 +16,7 @@ import pytest
 from lab import proc_status, wait_for
 from peers import (TIMEOUT, Drain, Server, Stream, chunks, digest, echo, ending, read_all,
                    read_exactly, reset)
-from test_proxyd import ONE, TWO, VIP, Front
+from test_proxyd import ONE, PORT, TWO, VIP, Front
 
 BULK = 50_000_000
 PIPES = 48  # of the process
@@ -420,3 +420,29 @@ def test_urgent_data_does_not_stall_the_rest(pair):
     client.sendall(b"after")
     client.shutdown(socket.SHUT_WR)
     assert read_all(server) in (b"beforeafter", b"before!after")
+
+
+def test_address_lost(front):
+    """A virtual address that left for good takes its sessions with it; one that is back
+    before long, and the node's own, keep theirs."""
+    front.start(f"server {ONE}:8081;", listen=f"*:{PORT}")
+    with Server(front.servers, ONE, 8081) as server:
+        pairs = {}
+        for address in (VIP, "10.4.7.11"):
+            client = front.connect(address)
+            pairs[address] = client, server.accept()
+        front.proxy.ip("addr", "del", f"{VIP}/24", "dev", "eth0")
+        client, conn = pairs[VIP]
+        assert ending(conn, 2) == "silence"
+        front.proxy.ip("addr", "add", f"{VIP}/24", "dev", "eth0")
+        client.sendall(b"still here")
+        assert read_exactly(conn, 10) == b"still here"
+        assert ending(conn, 4) == "silence", "it is back"
+        began = time.monotonic()
+        front.proxy.ip("addr", "del", f"{VIP}/24", "dev", "eth0")
+        assert ending(conn, 10) == "reset"
+        assert 4.5 < time.monotonic() - began < 8
+        assert front.listener(f"*:{PORT}")["counters"]["closeReasons"] == {"address lost": 1}
+        client, conn = pairs["10.4.7.11"]
+        client.sendall(b"untouched")
+        assert read_exactly(conn, 9) == b"untouched"
