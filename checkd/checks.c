@@ -3,6 +3,8 @@
  */
 #include "checkd/checks.h"
 
+#include "checkd/active.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +17,7 @@ struct entry {
 struct checks {
 	struct probe_env *env;
 	const struct conf *conf;
+	struct active active;	 /* the checks that are in no check block */
 	struct target **targets; /* in the order of the file */
 	struct entry *by_name;	 /* sorted */
 	size_t n;
@@ -131,7 +134,7 @@ same_question(const struct conf *a_conf, const struct check_conf *a, const struc
 	case CHECK_PORT:
 		return endpoint_equal(&a->endpoint, &b->endpoint) && a->udp == b->udp;
 	case CHECK_TCP:
-		return check_same_peer(a, b) &&
+		return check_same_peer(a, b) && a->expect_regex == b->expect_regex &&
 		       same_bytes(a->send, a->send_size, b->send, b->send_size) &&
 		       same_bytes(a->expect, a->expect_size, b->expect, b->expect_size);
 	case CHECK_PROCESS:
@@ -160,9 +163,9 @@ on_target_change(void *aux, struct target *t, bool matters)
 /* Takes the old one's target when it fits, else makes a new one, of which an operator's word is
  * as true as it was of the old one: he named it. */
 static struct target *
-take_or_make(struct checks *c, const struct conf *next, size_t i, size_t n)
+take_or_make(
+    struct checks *c, const struct conf *next, const struct check_conf *conf, size_t i, size_t n)
 {
-	const struct check_conf *conf = &next->checks[i];
 	const struct target_events events = { .on_change = on_target_change, .aux = c };
 	struct entry *old = find_entry(c, conf->name);
 	struct target *t;
@@ -196,20 +199,31 @@ drop_rest(struct checks *c, struct entry *old, size_t n_old)
 static void
 change_over(struct checks *c, const struct conf *next)
 {
-	struct target **fresh = xcalloc(next->n_checks, sizeof(*fresh));
+	struct active active, before = c->active;
 	struct entry *old = c->by_name;
-	size_t n = 0, n_old = c->n;
+	struct target **fresh;
+	size_t n = 0, n_old = c->n, n_all;
 
-	for (size_t i = 0; i < next->n_checks; i++)
-		if (runs(&next->checks[i]))
-			fresh[n++] = take_or_make(c, next, i, next->n_checks);
+	active_init(&active, next);
+	n_all = next->n_checks + active.n;
+	fresh = xcalloc(n_all, sizeof(*fresh));
+	for (size_t i = 0; i < n_all; i++) {
+		const struct check_conf *conf = i < next->n_checks
+						    ? &next->checks[i]
+						    : &active.checks[i - next->n_checks];
+
+		if (runs(conf))
+			fresh[n++] = take_or_make(c, next, conf, i, n_all);
+	}
 	c->env->digest = next->digest;
 	c->conf = next;
+	c->active = active;
 	free(c->targets);
 	c->targets = fresh;
 	c->by_name = sorted(fresh, n);
 	c->n = n;
 	drop_rest(c, old, n_old);
+	active_done(&before);
 	for (size_t i = 0; i < n; i++) /* who uses it may have changed too */
 		c->events.on_change(c->events.aux, target_conf(fresh[i])->name, false);
 }
@@ -240,5 +254,6 @@ checks_free(struct checks *c)
 		target_free(c->targets[i]);
 	free(c->targets);
 	free(c->by_name);
+	active_done(&c->active);
 	free(c);
 }

@@ -5,6 +5,7 @@
 
 #include "common/util.h"
 
+#include <regex.h>
 #include <string.h>
 
 void
@@ -12,9 +13,18 @@ expect_init(struct expect *e, const char *want, size_t want_size)
 {
 	e->want = want;
 	e->want_size = MIN(want_size, sizeof(e->window) / 2);
+	e->is_regex = e->ignore_case = false;
 	e->window_size = 0;
 	e->total = 0;
 	e->shown[0] = '\0';
+}
+
+void
+expect_init_regex(struct expect *e, const char *want, bool ignore_case)
+{
+	expect_init(e, want, strlen(want));
+	e->is_regex = true;
+	e->ignore_case = ignore_case;
 }
 
 static void
@@ -37,11 +47,34 @@ slide(struct expect *e)
 	e->window_size = keep;
 }
 
+/* Where a match may begin is not known before: all of it is kept, as far as there is room. */
+static enum expect_state
+feed_regex(struct expect *e, const char *bytes, size_t size)
+{
+	size_t n = MIN(size, sizeof(e->window) - e->window_size);
+	regmatch_t range = { 0 };
+	regex_t compiled;
+	bool found;
+
+	memcpy(e->window + e->window_size, bytes, n);
+	e->window_size += n;
+	range.rm_eo = (regoff_t)e->window_size;
+	if (regcomp(&compiled, e->want, REG_EXTENDED | (e->ignore_case ? REG_ICASE : 0)) != 0)
+		return EXPECT_NEVER;
+	found = regexec(&compiled, e->window, 1, &range, REG_STARTEND) == 0;
+	regfree(&compiled);
+	if (found)
+		return EXPECT_FOUND;
+	return e->window_size == sizeof(e->window) ? EXPECT_NEVER : EXPECT_MORE;
+}
+
 enum expect_state
 expect_feed(struct expect *e, const char *bytes, size_t size)
 {
 	show(e, bytes, size);
 	e->total += size;
+	if (e->is_regex)
+		return feed_regex(e, bytes, size);
 	while (size > 0) {
 		size_t n = MIN(size, sizeof(e->window) - e->window_size);
 

@@ -4,6 +4,7 @@
 #ifndef CHECKD_EXPECT_H
 #define CHECKD_EXPECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define EXPECT_WINDOW	 8192  /* twice the longest expect string (4096 bytes, trivet.conf(5)) */
@@ -15,6 +16,7 @@ enum expect_state { EXPECT_MORE, EXPECT_FOUND, EXPECT_NEVER };
 struct expect {
 	const char *want; /* borrowed */
 	size_t want_size; /* 1..EXPECT_WINDOW / 2 */
+	bool is_regex, ignore_case;
 	char window[EXPECT_WINDOW];
 	size_t window_size;
 	size_t total;
@@ -22,6 +24,9 @@ struct expect {
 };
 
 void expect_init(struct expect *, const char *want, size_t want_size);
+
+/* A POSIX extended regular expression, a string, in the first EXPECT_WINDOW bytes. */
+void expect_init_regex(struct expect *, const char *want, bool ignore_case);
 
 /* What these bytes make of it; after FOUND or NEVER (too much read in vain) it is over. */
 enum expect_state expect_feed(struct expect *, const char *bytes, size_t size);

@@ -143,7 +143,10 @@ begin_expecting(struct attempt *a)
 		return;
 	}
 	a->phase = EXPECTING;
-	expect_init(&a->expect, conf->expect, conf->expect_size);
+	if (conf->expect_regex)
+		expect_init_regex(&a->expect, conf->expect, conf->expect_ignore_case);
+	else
+		expect_init(&a->expect, conf->expect, conf->expect_size);
 }
 
 static void

@@ -3,6 +3,7 @@
  * 'expect' for one that holds it.
  */
 #include "checkd/ask.h"
+#include "checkd/expect.h"
 
 #include <string.h>
 
@@ -15,8 +16,20 @@ write_question(
 	size_t size = MIN(p->conf->send_size, ASK_SIZE_MAX);
 
 	(void)token;
-	memcpy(buf, p->conf->send, size);
+	if (size > 0) /* a server's udp check without match has nothing to say */
+		memcpy(buf, p->conf->send, size);
 	return size;
+}
+
+static bool
+holds(const struct check_conf *conf, const uint8_t *bytes, size_t size)
+{
+	struct expect e;
+
+	if (!conf->expect_regex)
+		return memmem(bytes, size, conf->expect, conf->expect_size) != NULL;
+	expect_init_regex(&e, conf->expect, conf->expect_ignore_case);
+	return expect_feed(&e, (const char *)bytes, size) == EXPECT_FOUND;
 }
 
 static enum ask_answer
@@ -26,7 +39,7 @@ judge(const struct probe *p, const struct ask_token *token, const uint8_t *bytes
 	const struct check_conf *conf = p->conf;
 
 	(void)token;
-	if (conf->expect == NULL || memmem(bytes, size, conf->expect, conf->expect_size) != NULL)
+	if (conf->expect == NULL || holds(conf, bytes, size))
 		return ASK_GOOD;
 	text_add(detail, "expect not found; got \"");
 	for (size_t i = 0; i < MIN(size, SHOWN_MAX); i++) {

@@ -3,6 +3,7 @@
  */
 #include "checkd/render.h"
 
+#include "checkd/active.h"
 #include "common/loop.h"
 #include "ipc/varlink.h"
 
@@ -60,6 +61,9 @@ used_by(const struct conf *conf, const struct check_conf *check)
 			if (vrrp->tracks[k].check == check)
 				json_array_append_new(names, varlink_string(vrrp->name));
 	}
+	for (size_t i = 0; check->is_server && i < conf->n_upstreams; i++)
+		if (active_uses(&conf->upstreams[i], check))
+			json_array_append_new(names, varlink_string(conf->upstreams[i].name));
 	return names;
 }
 

@@ -6,6 +6,7 @@
 #include "checkd/plan.h"
 #include "common/event.h"
 #include "common/log.h"
+#include "common/rng.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,8 +31,9 @@ struct target {
 	struct loop_timer timer;
 	bool running;
 	struct target_status status;
-	mono_t began; /* the last run */
-	mono_t told;  /* on_change last */
+	mono_t began;	/* the last run */
+	mono_t told;	/* on_change last */
+	struct rng rng; /* for jitter */
 	TAILQ_HEAD(, target_waiter) waiters;
 	unsigned n_waiters;
 	struct target_events events;
@@ -181,7 +183,7 @@ validity(const struct target *t, mono_t now)
 {
 	if (t->status.admin.mode == ADMIN_PAUSED)
 		return MONO_NEVER;
-	return mono_add(now, 2 * t->conf->interval_us + t->conf->timeout_us);
+	return mono_add(now, 2 * (t->conf->interval_us + t->conf->jitter_us) + t->conf->timeout_us);
 }
 
 static void
@@ -250,6 +252,8 @@ on_result(void *aux, const struct probe_result *r)
 	t->running = false;
 	note_result(t, r, now);
 	t->plan = plan_ended(t->plan, now);
+	if (t->conf->jitter_us > 0)
+		t->plan.due = mono_add(t->plan.due, rng_between(&t->rng, 0, t->conf->jitter_us));
 	set_verdict(t, verdict_step(&params, t->status.verdict, r->reason), now);
 	answer_begun(t);
 	arm(t);
@@ -355,6 +359,7 @@ target_new(struct probe_env *env, const struct check_conf *conf, size_t index, s
 	t->conf = conf;
 	t->events = *events;
 	TAILQ_INIT(&t->waiters);
+	rng_seed(&t->rng, (uint64_t)now.us + index);
 	t->status.verdict = verdict_init(&params);
 	t->status.state = t->status.verdict.state;
 	t->status.checked = t->status.valid_until = MONO_NEVER;

@@ -81,8 +81,10 @@ struct check_conf {
 	enum check_kind kind;
 	bool is_vrrp_script; /* runs only when something tracks it */
 	bool is_tracked;     /* by an instance or an upstream */
+	bool is_server;	     /* made by checkd for servers of upstreams (health_check) */
 
 	int64_t interval_us, timeout_us, hold_us;
+	int64_t jitter_us;   /* up to so much later, each time */
 	unsigned rise, fall; /* at least 1 */
 	int weight;	     /* -253..253; 0: FAULT while down */
 	bool reverse;
@@ -99,6 +101,7 @@ struct check_conf {
 	char *host; /* the peer by name: its address is to be found; NULL: it is in 'endpoint' */
 	char *send, *expect; /* NULL: not given */
 	size_t send_size, expect_size;
+	bool expect_regex, expect_ignore_case; /* 'expect' is a POSIX extended one, a string */
 	/* CHECK_PROCESS */
 	char *process;
 	unsigned quorum;

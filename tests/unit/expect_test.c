@@ -38,6 +38,47 @@ every_row(void **unused)
 	}
 }
 
+static const struct {
+	const char *what, *want, *got;
+	bool ignore_case;
+	enum expect_state state;
+} expressions[] = {
+	{ "anchored", "^220 .*ESMTP", "220 mail ESMTP\r\n", false, EXPECT_FOUND },
+	{ "elsewhere", "^ESMTP", "220 mail ESMTP\r\n", false, EXPECT_MORE },
+	{ "the case counts", "esmtp", "220 mail ESMTP\r\n", false, EXPECT_MORE },
+	{ "or not", "esmtp", "220 mail ESMTP\r\n", true, EXPECT_FOUND },
+	{ "not one", "a(", "a(", false, EXPECT_NEVER },
+};
+
+static void
+every_expression(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(expressions); i++) {
+		struct expect e;
+		enum expect_state state = EXPECT_MORE;
+
+		expect_init_regex(&e, expressions[i].want, expressions[i].ignore_case);
+		for (const char *p = expressions[i].got; *p != '\0' && state == EXPECT_MORE; p++)
+			state = expect_feed(&e, p, 1);
+		if (state != expressions[i].state)
+			fail_msg("%s: %d", expressions[i].what, state);
+	}
+}
+
+/* An expression sees the first EXPECT_WINDOW bytes, then it is over. */
+static void
+an_expression_in_vain(void **unused)
+{
+	static const char zeroes[EXPECT_WINDOW - 1];
+	struct expect e;
+
+	(void)unused;
+	expect_init_regex(&e, "x", false);
+	assert_int_equal(expect_feed(&e, zeroes, sizeof(zeroes)), EXPECT_MORE);
+	assert_int_equal(expect_feed(&e, "yx", 2), EXPECT_NEVER);
+}
+
 /* Zero bytes are bytes, and a match may lie over any two pieces of a long answer. */
 static void
 over_every_seam(void **unused)
@@ -81,6 +122,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row),
+		cmocka_unit_test(every_expression),
+		cmocka_unit_test(an_expression_in_vain),
 		cmocka_unit_test(over_every_seam),
 		cmocka_unit_test(it_gives_up),
 	};
