@@ -3,6 +3,8 @@
  */
 #include "proxyd/control.h"
 
+#include "proxyd/active.h"
+
 #include "common/text.h"
 #include "ipc/publish.h"
 #include "ipc/service.h"
@@ -287,6 +289,16 @@ collect_metrics(void *aux, struct service_metrics *metrics)
 	metrics_collect(c->proxy, metrics);
 }
 
+static void
+collect_peers(void *aux, json_t *peers)
+{
+	const struct control *c = aux;
+	json_t *peer = c->proxy->active != NULL ? active_describe(c->proxy->active) : NULL;
+
+	if (peer != NULL)
+		json_array_append_new(peers, peer);
+}
+
 int
 control_start(struct proxy *p, struct control **ret)
 {
@@ -297,7 +309,7 @@ control_start(struct proxy *p, struct control **ret)
 	};
 	struct control *c = xcalloc(1, sizeof(*c));
 	struct service_config config = {
-		.daemon = p->daemon, .metrics = collect_metrics, .aux = c
+		.daemon = p->daemon, .metrics = collect_metrics, .peers = collect_peers, .aux = c
 	};
 	int rc;
 

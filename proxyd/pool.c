@@ -25,6 +25,7 @@ pool_source_str(enum pool_source source)
 		[POOL_PASSIVE] = "passive",
 		[POOL_ADMINISTRATOR] = "administrator",
 		[POOL_RESOLVER] = "resolver",
+		[POOL_CHECKD] = "checkd",
 	};
 
 	return names[source];
@@ -86,6 +87,8 @@ set_initial(struct pool_server *s, mono_t now)
 		    s, POOL_DOWN, POOL_ADMINISTRATOR, "marked down in the configuration", now);
 	else if (!s->has_address)
 		set_state(s, POOL_DOWN, POOL_RESOLVER, "name not resolved yet", now);
+	else if (s->is_condemned)
+		set_state(s, POOL_DOWN, POOL_CHECKD, s->verdict, now);
 	else
 		set_state(s, POOL_UP, POOL_PASSIVE, "no failures seen", now);
 }
@@ -95,6 +98,8 @@ pool_server_init(
     struct pool_server *s, const struct pool_params *params, bool has_address, mono_t now)
 {
 	*s = (struct pool_server){ .params = *params, .has_address = has_address, .since = now };
+	s->is_condemned = params->mandatory;
+	snprintf(s->verdict, sizeof(s->verdict), "not checked yet");
 	window_reset(s);
 	set_initial(s, now);
 }
@@ -192,7 +197,10 @@ pool_server_restore(struct pool_server *s, const struct pool_left *left, mono_t 
 		return;
 	if (left->current > -CURRENT_MAX && left->current < CURRENT_MAX)
 		s->current = left->current;
-	if (s->params.max_fails == 0)
+	if (left->state == POOL_UP)
+		s->is_condemned = false; /* it had its first good word */
+	set_initial(s, now);
+	if (s->is_condemned || s->params.max_fails == 0)
 		return;
 	for (size_t i = 0; i < left->n_fails; i++)
 		window_add(s, mono_min((mono_t){ left->fails_us[i] }, now));
@@ -203,6 +211,44 @@ pool_server_restore(struct pool_server *s, const struct pool_left *left, mono_t 
 				  ? now
 				  : mono_min(
 					left->probe_at, mono_add(now, s->params.fail_timeout_us));
+}
+
+bool
+pool_server_checked(struct pool_server *s, const char *why, mono_t now)
+{
+	bool was_condemned = s->is_condemned;
+
+	s->is_condemned = why != NULL;
+	snprintf(s->verdict, sizeof(s->verdict), "%.*s", (int)sizeof(s->verdict) - 1,
+	    why != NULL ? why : "");
+	if (s->params.down || !s->has_address)
+		return false; /* who says so speaks louder */
+	if (why != NULL) {
+		bool news = s->source != POOL_CHECKD || strcmp(s->reason, s->verdict) != 0;
+
+		s->probe_at = MONO_NEVER;
+		return set_state(s, POOL_DOWN, POOL_CHECKD, s->verdict, now) || news;
+	}
+	if (!was_condemned)
+		return false;
+	s->probe_at = MONO_NEVER;
+	s->n_fails = s->fails_next = 0;
+	return set_state(s, POOL_UP, POOL_CHECKD, "its check is good", now);
+}
+
+bool
+pool_server_unchecked(struct pool_server *s, mono_t now)
+{
+	bool was_down = s->source == POOL_CHECKD && s->state == POOL_DOWN;
+
+	if (s->params.mandatory)
+		return false; /* it needs a good word, not the want of a bad one */
+	s->is_condemned = false;
+	if (!was_down)
+		return false;
+	set_state(s, POOL_DOWN, POOL_PASSIVE, "its check says nothing any more", now);
+	s->probe_at = now;
+	return true;
 }
 
 static bool

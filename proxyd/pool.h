@@ -38,8 +38,8 @@ enum pool_state { POOL_UP, POOL_DOWN };
 const char *pool_state_str(enum pool_state); /* "up", "down" */
 
 /* Who says so (org.trivet.proxy Server.stateSource). */
-enum pool_source { POOL_PASSIVE, POOL_ADMINISTRATOR, POOL_RESOLVER };
-const char *pool_source_str(enum pool_source); /* "passive", "administrator", "resolver" */
+enum pool_source { POOL_PASSIVE, POOL_ADMINISTRATOR, POOL_RESOLVER, POOL_CHECKD };
+const char *pool_source_str(enum pool_source); /* "passive", "administrator", ... */
 
 struct pool_params {	 /* fixed between two reloads */
 	unsigned weight; /* at least 1 */
@@ -47,12 +47,15 @@ struct pool_params {	 /* fixed between two reloads */
 	unsigned max_conns; /* 0: no limit */
 	int64_t fail_timeout_us;
 	bool backup, down;
+	bool mandatory; /* down until an active check found it good */
 };
 
 struct pool_server { /* embedded in its owner's record */
 	struct pool_params params;
 	uint8_t slot; /* its bit in a struct pick_tried; set by the owner */
 	bool has_address;
+	bool is_condemned; /* an active check says it is down, for ... */
+	char verdict[POOL_REASON_MAX];
 
 	enum pool_state state;
 	enum pool_source source;
@@ -99,6 +102,16 @@ bool pool_server_update(struct pool_server *, const struct pool_params *, mono_t
 
 /* The name resolved (why NULL), or did not.  True when state or reason changed. */
 bool pool_server_resolved(struct pool_server *, const char *why, mono_t now);
+
+/*
+ * What an active check says (health_check): 'why' it is bad, NULL for good;
+ * unchecked: nobody says anything any more, clients and probes decide alone.  A
+ * bad one is down whatever they find; a good one is up again,
+ * its failures forgotten, when it was bad before, else clients' failures stand
+ * until a probe succeeds.  True when state or reason changed.
+ */
+bool pool_server_checked(struct pool_server *, const char *why, mono_t now);
+bool pool_server_unchecked(struct pool_server *, mono_t now);
 
 /* A failure at 'now'; 'what' in words: "connect: Connection refused".  True when it is down now. */
 bool pool_server_failed(struct pool_server *, const char *what, mono_t now);

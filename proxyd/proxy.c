@@ -6,6 +6,7 @@
 #include "common/event.h"
 #include "common/fdstore.h"
 #include "common/log.h"
+#include "proxyd/active.h"
 #include "proxyd/control.h"
 #include "proxyd/handover.h"
 #include "proxyd/lost.h"
@@ -311,6 +312,8 @@ on_server(void *aux, struct upstream *up, struct server *s, bool gone)
 {
 	struct proxy *p = aux;
 
+	if (!gone)
+		active_server(p->active, s);
 	control_server_changed(p->control, up->name, s->name, gone);
 }
 
@@ -424,6 +427,7 @@ proxy_start(struct daemon *d)
 	if (rc < 0)
 		return rc;
 	upstreams_init(&p->upstreams, d->loop, p->n_workers + 1, &events);
+	p->active = active_new(d->loop, d->options.run_dir, &p->upstreams);
 	loop_timer_init(d->loop, &p->second, on_second);
 	loop_timer_at(&p->second, mono_add(loop_now(), USEC_PER_SEC));
 	apply(p, d->conf);
@@ -489,6 +493,7 @@ finish(struct proxy *p)
 		listener_free(l);
 	}
 	lost_free(p->lost);
+	active_free(p->active);
 	upstreams_done(&p->upstreams);
 	control_free(p->control);
 	handover_free(p->handover);

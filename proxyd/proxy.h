@@ -10,6 +10,7 @@
 #include "proxyd/upstream.h"
 #include "proxyd/worker.h"
 
+struct active;
 struct control;
 struct lost;
 struct handover;
@@ -22,6 +23,7 @@ struct proxy {
 	size_t n_workers; /* fixed at start */
 	struct lost *lost; /* NULL: addresses are not watched */
 	struct upstreams upstreams;
+	struct active *active; /* what checkd says of servers */
 	TAILQ_HEAD(, listener) listeners; /* in the order of the file; draining ones last */
 	uv_async_t news;		  /* data threads wake us */
 	struct loop_timer second;	  /* bind again, free what is no longer used */

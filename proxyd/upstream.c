@@ -64,6 +64,30 @@ server_connected(struct server *s, mono_t now)
 		wake(s->up);
 }
 
+void
+server_checked(struct server *s, const char *why, mono_t now)
+{
+	bool changed;
+
+	pthread_mutex_lock(&s->up->lock);
+	changed = pool_server_checked(&s->health, why, now);
+	pthread_mutex_unlock(&s->up->lock);
+	if (changed)
+		wake(s->up);
+}
+
+void
+server_unchecked(struct server *s, mono_t now)
+{
+	bool changed;
+
+	pthread_mutex_lock(&s->up->lock);
+	changed = pool_server_unchecked(&s->health, now);
+	pthread_mutex_unlock(&s->up->lock);
+	if (changed)
+		wake(s->up);
+}
+
 /* ---- probes ---- */
 
 static void arm_probes(struct upstream *);

@@ -62,6 +62,10 @@ server_release(struct server *s)
 void server_failed(struct server *, const char *what, mono_t now);
 void server_connected(struct server *, mono_t now);
 
+/* An active check's word (pool_server_checked, with 'why'; pool_server_unchecked). */
+void server_checked(struct server *, const char *why, mono_t now);
+void server_unchecked(struct server *, mono_t now);
+
 /* ---- the control thread ---- */
 
 struct upstream {
@@ -76,6 +80,7 @@ struct upstream {
 	size_t n_specs;
 	unsigned next_slot;
 	int64_t probe_timeout_us;
+	const struct health_conf *health; /* NULL: no active checks; valid until the next apply */
 	struct loop_timer probe_timer;
 	bool news; /* a server's state may have changed; set by any thread, atomic */
 	size_t told_available;

@@ -281,7 +281,8 @@ inherit_answer(struct spec *spec, const struct spec *old, size_t n_old)
 }
 
 static void
-spec_init(struct spec *spec, struct upstream *up, const struct server_conf *sc)
+spec_init(struct spec *spec, struct upstream *up, const struct upstream_conf *uc,
+    const struct server_conf *sc)
 {
 	*spec = (struct spec){
 		.up = up,
@@ -294,7 +295,9 @@ spec_init(struct spec *spec, struct upstream *up, const struct server_conf *sc)
 		    .max_conns = sc->max_conns,
 		    .fail_timeout_us = sc->fail_timeout_us,
 		    .backup = sc->backup,
-		    .down = sc->down },
+		    .down = sc->down,
+		    /* A name's addresses are not checked: nobody would give the good word. */
+		    .mandatory = uc->health != NULL && uc->health->mandatory && sc->host == NULL },
 	};
 	if (spec->host != NULL)
 		spec->endpoint.addr = (struct addr){ 0 };
@@ -311,7 +314,7 @@ set_specs(struct upstream *up, const struct upstream_conf *uc)
 	for (size_t i = 0; i < uc->n_servers; i++) {
 		struct spec *spec = &up->specs[i];
 
-		spec_init(spec, up, &uc->servers[i]);
+		spec_init(spec, up, uc, &uc->servers[i]);
 		if (spec->host == NULL)
 			continue;
 		inherit_answer(spec, old, n_old);
@@ -380,6 +383,7 @@ upstream_leave(struct upstream *up)
 	const struct upstream_events *events = &up->all->events;
 
 	up->configured = false;
+	up->health = NULL;
 	free_specs(up->specs, up->n_specs);
 	up->specs = NULL;
 	up->n_specs = 0;
@@ -411,6 +415,7 @@ upstreams_apply(struct upstreams *all, const struct conf *conf)
 			up = upstream_new(all, uc->name);
 		up->configured = true;
 		up->probe_timeout_us = probe_timeout(conf, uc);
+		up->health = uc->health;
 		set_specs(up, uc);
 		upstream_rebuild(up);
 	}

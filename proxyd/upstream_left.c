@@ -61,10 +61,15 @@ restore_health(struct server *s, const struct parcel_server *left, mono_t now)
 		.n_fails = left->n_fails,
 	};
 
-	if (strcmp(left->source, pool_source_str(POOL_PASSIVE)) != 0)
+	bool by_check = strcmp(left->source, pool_source_str(POOL_CHECKD)) == 0;
+
+	if (!by_check && strcmp(left->source, pool_source_str(POOL_PASSIVE)) != 0)
 		return; /* the configuration's word, or the resolver's: they speak anew */
 	pthread_mutex_lock(&s->up->lock);
-	pool_server_restore(&s->health, &pool, now);
+	if (by_check && left->is_down)
+		pool_server_checked(&s->health, left->reason, now);
+	else
+		pool_server_restore(&s->health, &pool, now);
 	pthread_mutex_unlock(&s->up->lock);
 }
 
