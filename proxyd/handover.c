@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
+
+#define RESERVE 16
 
 const char *
 handover_refusal_str(enum handover_refusal refusal)
@@ -21,6 +24,7 @@ handover_refusal_str(enum handover_refusal refusal)
 		[HANDOVER_VERSION] = "version",
 		[HANDOVER_RECORD] = "record",
 		[HANDOVER_UNWANTED] = "unwanted",
+		[HANDOVER_RESOURCES] = "resources",
 		[HANDOVER_INCOMPLETE] = "incomplete",
 	};
 
@@ -36,7 +40,13 @@ handover_refuse(struct handover *h, enum handover_refusal refusal)
 enum handover_refusal
 handover_refusal_of(int error)
 {
-	return error == -EPROTONOSUPPORT ? HANDOVER_VERSION : HANDOVER_CORRUPT;
+	switch (error) {
+	case -EPROTONOSUPPORT:
+		return HANDOVER_VERSION;
+	case -EMFILE:
+		return HANDOVER_RESOURCES;
+	}
+	return HANDOVER_CORRUPT;
 }
 
 void
@@ -110,6 +120,7 @@ read_sessions(struct handover *h, int box)
 	int rc;
 
 	while ((rc = post_read(box, false, &m)) != -EAGAIN) {
+		h->n_came++;
 		if (rc == 0)
 			rc = parcel_open(m.bytes, m.size, m.n_fds, &reader, &head);
 		else
@@ -129,7 +140,7 @@ read_sessions(struct handover *h, int box)
 static void
 count_missing(struct handover *h)
 {
-	for (size_t i = h->n_messages; i < h->n_announced; i++)
+	for (size_t i = h->n_came; i < h->n_announced; i++)
 		handover_refuse(h, HANDOVER_INCOMPLETE);
 }
 
@@ -163,24 +174,69 @@ leave_store(struct handover *h, const struct fdstore_entry *entries, size_t n)
 		fdstore_remove(HANDOVER_SESSIONS);
 }
 
+/*
+ * With fewer descriptors than sessions were left the listeners come first, and
+ * some are kept free, for what the start needs itself.
+ */
+static void
+hold_reserve(int reserve[static RESERVE])
+{
+	for (size_t i = 0; i < RESERVE; i++)
+		reserve[i] = eventfd(0, EFD_CLOEXEC);
+}
+
+static void
+free_reserve(const int reserve[static RESERVE])
+{
+	for (size_t i = 0; i < RESERVE; i++)
+		if (reserve[i] >= 0)
+			close(reserve[i]);
+}
+
+static bool
+is_listeners(const struct fdstore_entry *e)
+{
+	return handover_set_of(e->name) >= 0;
+}
+
+static void
+read_entries(struct handover *h, const struct fdstore_entry *entries, size_t n)
+{
+	int reserve[RESERVE];
+
+	for (size_t i = 0; i < n; i++)
+		if (is_listeners(&entries[i]))
+			handover_read_listeners(h, entries[i].fd);
+	hold_reserve(reserve);
+	for (size_t i = 0; i < n; i++)
+		if (is_sessions(&entries[i]))
+			read_sessions(h, entries[i].fd);
+	free_reserve(reserve);
+	count_missing(h);
+}
+
+static void
+refuse_foreign(struct handover *h, const struct fdstore_entry *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (is_listeners(&entries[i]) || is_sessions(&entries[i]))
+			continue;
+		log_warn(
+		    "\"%s\" in the service manager's store is not ours: closed", entries[i].name);
+		handover_refuse(h, HANDOVER_CORRUPT);
+	}
+}
+
 void
 handover_receive(struct handover *h)
 {
 	struct fdstore_entry *entries;
 	size_t n = fdstore_take(&entries);
 
+	if (n == 0)
+		return;
 	leave_store(h, entries, n);
-	for (size_t i = 0; i < n; i++) {
-		if (handover_set_of(entries[i].name) >= 0) {
-			handover_read_listeners(h, entries[i].fd);
-		} else if (is_sessions(&entries[i])) {
-			read_sessions(h, entries[i].fd);
-		} else {
-			log_warn("\"%s\" in the service manager's store is not ours: closed",
-			    entries[i].name);
-			handover_refuse(h, HANDOVER_CORRUPT);
-		}
-	}
-	count_missing(h);
+	read_entries(h, entries, n);
+	refuse_foreign(h, entries, n);
 	fdstore_free(entries, n);
 }

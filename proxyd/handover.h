@@ -27,6 +27,7 @@ enum handover_refusal {
 	HANDOVER_VERSION,    /* of a version that we do not understand */
 	HANDOVER_RECORD,     /* it says what cannot be, or its descriptors are something else */
 	HANDOVER_UNWANTED,   /* a listener that is no longer configured */
+	HANDOVER_RESOURCES,  /* no room for the descriptors of a message */
 	HANDOVER_INCOMPLETE, /* a message that was announced and did not come */
 	HANDOVER_REFUSALS,
 };

@@ -31,8 +31,8 @@ struct handover {
 	size_t n_listeners;
 	struct post_message *messages;
 	size_t n_messages;
-	uint64_t stamp_us; /* when the one before us stopped */
-	uint32_t n_announced;
+	uint64_t stamp_us;	      /* when the one before us stopped */
+	uint32_t n_came, n_announced; /* messages */
 
 	/* what is in the store */
 	bool is_changed;	    /* not as it should be */

@@ -139,7 +139,9 @@ post_read(int box, bool peek, struct post_message *ret)
 	} else {
 		take_fds(&msg, &m);
 		m.size = (size_t)n;
-		if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+		if ((msg.msg_flags & MSG_CTRUNC) != 0)
+			rc = -EMFILE;
+		else if ((msg.msg_flags & MSG_TRUNC) != 0)
 			rc = -EBADMSG;
 	}
 	if (rc < 0) {

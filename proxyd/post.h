@@ -37,8 +37,8 @@ struct post_message {
 
 /*
  * The next message of a box; with 'peek' it stays there, its descriptors are
- * copies all the same.  0; -EAGAIN: no more; -EBADMSG: it does not hold what was
- * sent (too large, or no room for its descriptors) and was thrown away.
+ * copies all the same.  0; -EAGAIN: no more; thrown away: -EBADMSG (larger than
+ * any of ours), -EMFILE (no room for its descriptors).
  */
 int post_read(int box, bool peek, struct post_message *ret);
 void post_message_done(struct post_message *); /* closes what nobody took */

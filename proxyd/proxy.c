@@ -421,11 +421,11 @@ proxy_start(struct daemon *d)
 	uv_async_init(d->loop, &p->news, on_news);
 	uv_unref((uv_handle_t *)&p->news);
 	p->news.data = p;
-	p->handover = handover_new(p);
-	handover_receive(p->handover);
 	rc = start_workers(p);
 	if (rc < 0)
 		return rc;
+	p->handover = handover_new(p);
+	handover_receive(p->handover);
 	upstreams_init(&p->upstreams, d->loop, p->n_workers + 1, &events);
 	p->active = active_new(d->loop, d->options.run_dir, &p->upstreams);
 	loop_timer_init(d->loop, &p->second, on_second);

@@ -4,6 +4,8 @@ usage: hand_in.py FILE PROGRAM ARGUMENT...
 
 FILE is JSON, a list of entries in the order of the descriptors:
 
+With HAND_IN_NOFILE in the environment the program may have so many descriptors.
+
 	{"name": "sessions", "kind": "box", "messages": [{"hex": "...", "fds": [...]}]}
 
 kinds: box (a SOCK_SEQPACKET socketpair of which the sending end is closed),
@@ -14,6 +16,7 @@ stream, null.  Descriptors of a message: "null", "pipe", "udp", "listen:ADDRESS:
 import array
 import json
 import os
+import resource
 import socket
 import sys
 
@@ -68,6 +71,9 @@ def main():
     os.closerange(3 + len(fds), 200)
     os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)),
                       LISTEN_FDNAMES=":".join(e["name"] for e in entries))
+    if "HAND_IN_NOFILE" in os.environ:
+        limit = int(os.environ["HAND_IN_NOFILE"])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     os.execv(sys.argv[2], sys.argv[2:])
 
 

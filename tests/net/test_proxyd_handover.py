@@ -544,7 +544,7 @@ BAD = {  # what is in the box "sessions", and what is counted for it
 }
 
 
-def hand_in(front, entries):
+def hand_in(front, entries, env=None):
     """proxyd with that in its store."""
     path = front.proxy.write("store.json", json.dumps(entries))
     front.proxy.write("trivet.conf", conf())
@@ -552,7 +552,7 @@ def hand_in(front, entries):
     proc = front.proxy.spawn(
         ["/usr/bin/python3", script, path, front.proxy.binary("proxyd"), "-c",
          front.proxy.dir / "trivet.conf", "--run-dir", front.proxy.run_dir,
-         "--state-dir", front.proxy.state_dir], "proxyd")
+         "--state-dir", front.proxy.state_dir], "proxyd", env)
     front.proxy.wait_ready("proxyd", proc)
     return proc
 
@@ -568,7 +568,7 @@ def test_bad_parcel(front, what):
     proc = hand_in(front, [{"name": "sessions", "kind": "box", "messages": [good] + messages}])
     proc.wait_log(r"took over 0 listeners, 1 sessions")
     metrics = front.metrics()
-    for other in ("corrupt", "version", "record", "unwanted", "incomplete"):
+    for other in ("corrupt", "version", "record", "unwanted", "resources", "incomplete"):
         assert f'refused_total{{reason="{other}"}} {int(other == reason)}' in metrics
     client, conn = far.accept(), near.accept()
     assert read_exactly(conn, 6) == b"waited"
@@ -595,3 +595,21 @@ def test_foreign_store(front):
     proc.wait_log("listening, forwards to web")
     assert ask(front.connect(), b"hello") == b"hello"
     assert not front.proxy.run(["ss", "-Hltn", "src", "127.0.0.1:7443"]).stdout
+
+
+def test_fewer_descriptors(front):
+    """The limit has been lowered: listeners and what fits of the sessions are taken."""
+    Server(front.client, "10.4.7.30", 9000).serve(patient_echo)
+    Server(front.servers, ONE, 8081).serve(echo)
+    messages = [message(*[(SESSION, fields(**GOOD), PAIR)] * 4, number=n, total=0)
+                for n in range(1, 17)]
+    listener = message((LISTENER, fields(**THERE), [f"listen:{VIP}:{PORT}"]))
+    proc = hand_in(front, [
+        {"name": "sessions", "kind": "box", "messages": messages},
+        {"name": "listeners-a", "kind": "box", "messages": [listener]},
+    ], {"HAND_IN_NOFILE": "100"})
+    proc.wait_log(r"took over 1 listeners, \d+ sessions")
+    taken = front.listener()["currentSessions"]
+    assert 4 <= taken < 64 and taken % 4 == 0
+    assert f'refused_total{{reason="resources"}} {16 - taken // 4}' in front.metrics()
+    assert ask(front.connect(), b"hello") == b"hello"
