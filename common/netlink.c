@@ -639,6 +639,42 @@ netlink_batch_del_addr(struct netlink_batch *b, const struct netlink_addr *a, vo
 	request_end(b, nlh, tag);
 }
 
+static void
+put_route(struct nlmsghdr *nlh, const struct netlink_route *route)
+{
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	rtm->rtm_family = route->prefix.family;
+	rtm->rtm_dst_len = route->prefix_length;
+	rtm->rtm_table = RT_TABLE_MAIN;
+	rtm->rtm_protocol = route->proto;
+	rtm->rtm_scope = RT_SCOPE_LINK;
+	rtm->rtm_type = RTN_UNICAST;
+	put_addr(nlh, RTA_DST, &route->prefix);
+	mnl_attr_put_u32(nlh, RTA_OIF, (uint32_t)route->index);
+	mnl_attr_put_u32(nlh, RTA_PRIORITY, route->metric);
+}
+
+void
+netlink_batch_add_route(struct netlink_batch *b, const struct netlink_route *route, void *tag)
+{
+	struct nlmsghdr *nlh = request_begin(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+
+	put_route(nlh, route);
+	if (route->expires_s != 0)
+		mnl_attr_put_u32(nlh, RTA_EXPIRES, route->expires_s);
+	request_end(b, nlh, tag);
+}
+
+void
+netlink_batch_del_route(struct netlink_batch *b, const struct netlink_route *route, void *tag)
+{
+	struct nlmsghdr *nlh = request_begin(b, RTM_DELROUTE, 0);
+
+	put_route(nlh, route);
+	request_end(b, nlh, tag);
+}
+
 struct answers {
 	uint32_t first;
 	unsigned n, got;

@@ -120,6 +120,20 @@ void netlink_batch_add_addr(
     struct netlink_batch *, enum netlink_add, const struct netlink_addr *, void *tag);
 void netlink_batch_del_addr(struct netlink_batch *, const struct netlink_addr *, void *tag);
 
+/* To what is on the link itself, in the main table. */
+struct netlink_route {
+	int index; /* of the link */
+	struct addr prefix;
+	uint8_t prefix_length;
+	uint8_t proto;	    /* RTPROT_* */
+	uint32_t metric;    /* with the prefix it names the route */
+	uint32_t expires_s; /* IPv6 only; 0: never */
+};
+
+/* New particulars for one that is there; made when it is not. */
+void netlink_batch_add_route(struct netlink_batch *, const struct netlink_route *, void *tag);
+void netlink_batch_del_route(struct netlink_batch *, const struct netlink_route *, void *tag);
+
 /*
  * 0 when all were answered; what went wrong with one is in its result.
  * -errno: not sent, or answers lost; those requests got that error as result.

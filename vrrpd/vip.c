@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/text.h"
+#include "vrrpd/vip_route.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -115,6 +116,7 @@ vip_from_conf(struct vip *vip, const struct vip_conf *conf, const char *interfac
 	vip->preferred_us = conf->preferred_us;
 	vip->excluded = conf->excluded;
 	vip->no_track = conf->no_track;
+	vip->no_prefix_route = conf->no_prefix_route;
 	a->local = conf->addr;
 	a->peer = conf->peer;
 	a->broadcast = broadcast_of(conf);
@@ -138,9 +140,10 @@ same(const struct vip *a, const struct vip *b)
 {
 	const struct netlink_addr *x = &a->request, *y = &b->request;
 
-	return addr_equal(&x->local, &y->local) && addr_equal(&x->peer, &y->peer) &&
-	       addr_equal(&x->broadcast, &y->broadcast) && x->prefix_length == y->prefix_length &&
-	       x->scope == y->scope && x->flags == y->flags && strcmp(x->label, y->label) == 0 &&
+	return a->no_prefix_route == b->no_prefix_route && addr_equal(&x->local, &y->local) &&
+	       addr_equal(&x->peer, &y->peer) && addr_equal(&x->broadcast, &y->broadcast) &&
+	       x->prefix_length == y->prefix_length && x->scope == y->scope &&
+	       x->flags == y->flags && strcmp(x->label, y->label) == 0 &&
 	       strcmp(a->device, b->device) == 0;
 }
 
@@ -181,8 +184,8 @@ on_deleted(void *aux, void *tag, int error)
 	struct vip *vip = tag;
 	char buf[ADDR_STRLEN];
 
-	if (error == 0 || error == -EADDRNOTAVAIL || error == -ENODEV)
-		return;
+	if (vip == NULL || error == 0 || error == -EADDRNOTAVAIL || error == -ENODEV)
+		return; /* NULL: a route, gone with its link or its time */
 	log_limited(&result->group->set->limit, loop_now(), LOG_ERR,
 	    "(%s) cannot delete address %s of %s: %s", result->group->name, format(vip, buf),
 	    vip->device, strerror(-error));
@@ -228,7 +231,8 @@ in_the_way(const struct vip_group *g, const struct vip *vip)
 	const struct netlink_addr *there = netlink_addr_find(
 	    g->set->nl, vip->request.index, &vip->request.local);
 
-	if (there == NULL ||
+	/* The table still shows what was there before we made it anew. */
+	if (there == NULL || vip->remaking ||
 	    (there->proto == VIP_PROTO && there->prefix_length == vip->request.prefix_length &&
 		(there->valid_s != NETLINK_FOREVER || g->lease_s == 0)))
 		return NULL;
@@ -261,11 +265,14 @@ request_add(struct vip_group *g, struct vip *vip, mono_t now, struct vip_result 
 	if (vip->native)
 		return; /* the owner's (RFC 9568, 1.5): nobody took it from the node, nobody gives
 			   it back */
-	if (there != NULL)
+	if (there != NULL) {
 		netlink_batch_del_addr(b, there, NULL);
+		vip->remaking = true;
+	}
 	set_lifetimes(g, vip);
 	vip->renewed = now;
 	netlink_batch_add_addr(b, NETLINK_RENEW, &vip->request, vip);
+	vip_route_hold(b, g->set->nl, vip);
 }
 
 size_t
@@ -314,6 +321,7 @@ delete_each(struct vip_group *g, bool (*which)(const struct vip *))
 		if (!vip->present || !which(vip))
 			continue;
 		vip->present = false; /* first: the event that follows is no loss */
+		vip_route_release(b, vip, false);
 		netlink_batch_del_addr(b, &vip->request, vip);
 	}
 	netlink_batch_send(b);
@@ -356,6 +364,7 @@ vip_group_configure(struct vip_group *g, const struct vrrp_conf *conf)
 		vips[i].present = old->present;
 		vips[i].lease_s = old->lease_s;
 		vips[i].renewed = old->renewed;
+		vips[i].routed = old->routed;
 		vips[i].request.index = old->request.index;
 		/* A permanent one that is to be leased is made anew. */
 		if (old->present && old->lease_s == 0 && lease_s != 0)
@@ -386,7 +395,9 @@ renew_group(struct vip_group *g, mono_t now)
 			continue;
 		set_lifetimes(g, vip);
 		vip->renewed = now;
+		vip->remaking = false; /* should its event have been lost */
 		netlink_batch_add_addr(&g->set->batch, NETLINK_RENEW, &vip->request, vip);
+		vip_route_hold(&g->set->batch, g->set->nl, vip);
 	}
 }
 
@@ -397,7 +408,7 @@ on_renewed(void *aux, void *tag, int error)
 	struct vip_set *set = aux;
 	char buf[ADDR_STRLEN];
 
-	if (error != 0)
+	if (error != 0 && vip != NULL)
 		log_limited(&set->limit, loop_now(), LOG_ERR, "cannot renew address %s of %s: %s",
 		    format(vip, buf), vip->device, strerror(-error));
 }
@@ -475,7 +486,17 @@ vip_group_adopt(struct vip_group *g, mono_t now)
 		vip->present = true;
 		vip->lease_s = a->valid_s == NETLINK_FOREVER ? 0 : (int32_t)a->valid_s;
 		vip->renewed = now; /* valid_s is what is left of it */
+		vip->routed = true; /* maybe: taken away or renewed, either is right */
 	}
+}
+
+/* Only permanent ones are still in use; and only ours have this metric. */
+static void
+remove_routes(struct vip_group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!g->vips[i].present && resolve_device(g->set, &g->vips[i]))
+			vip_route_release(&g->set->batch, &g->vips[i], true);
 }
 
 static bool
@@ -496,9 +517,12 @@ vip_set_remove_leftovers(struct vip_set *set)
 {
 	const struct netlink_link *link;
 	const struct netlink_addr *a;
+	struct vip_group *g;
 	char buf[ADDR_STRLEN];
 
 	netlink_batch_begin(&set->batch, set->nl, on_ignored, NULL);
+	TAILQ_FOREACH (g, &set->groups, entry)
+		remove_routes(g);
 	for (link = netlink_link_first(set->nl); link != NULL; link = netlink_link_next(link))
 		TAILQ_FOREACH (a, &link->addrs, entry) {
 			if (a->proto != VIP_PROTO || is_ours(set, a))
@@ -517,10 +541,14 @@ on_gone(struct vip_group *g, struct vip *vip, enum netlink_by by, mono_t now)
 {
 	enum vip_loss loss = VIP_DELETED;
 
+	/* The kernel does not say by whom an IPv6 address was deleted. */
+	if (vip->remaking) {
+		vip->remaking = false;
+		return;
+	}
 	/*
-	 * Ours and yet present: the event of one deleted to be made anew, or the
-	 * kernel took it with the primary address of its subnet.  Adding what is
-	 * there is harmless.
+	 * By us and yet present: the kernel took it with the primary address of
+	 * its subnet.  Adding what is there is harmless.
 	 */
 	if (by == NETLINK_BY_US) {
 		if (g->held)

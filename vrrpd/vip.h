@@ -35,6 +35,9 @@ struct vip {
 	bool excluded;		     /* not advertised; belongs to us all the same */
 	bool no_track;		     /* its loss is nobody's business */
 	bool present;		     /* in the kernel, by our hand, as far as we know */
+	bool no_prefix_route;	     /* as written: we make no route either */
+	bool routed;		     /* a route of ours leads to its prefix (vip_route.h) */
+	bool remaking;		     /* deleted and added by us: neither event was heard yet */
 	bool kept;		     /* by the configuration being applied */
 	bool native;		     /* the node's own, before us and after us: left alone */
 	int32_t lease_s;	     /* as last given to the kernel; 0: permanent */
