@@ -256,7 +256,7 @@ check name {
 	dns 127.0.0.1 example.org
 }
 check named {
-	tcp localhost:81
+	tcp here.lab:81
 }
 check gateway {
 	ping 127.0.0.1
@@ -272,6 +272,7 @@ def test_checks_over_the_network_within_the_units_walls(machine):
 
     A ping is answered: the package has made the kernel allow it.
     """
+    machine.sh("echo 127.0.0.1 here.lab >> /etc/hosts")
     configure(machine, CONF + CHECKS)
     machine.run("trivet", "reload")
 
