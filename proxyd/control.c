@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "ipc/publish.h"
 #include "ipc/service.h"
+#include "proxyd/balance.h"
 #include "proxyd/control_priv.h"
 #include "proxyd/proxy.h"
 
@@ -81,7 +82,7 @@ server_object(const struct upstream *up, const struct server *s)
 	    s->name, "address", addr_format(&s->endpoint.addr, address), "port", s->endpoint.port,
 	    "state", pool_state_str(s->told), "stateSource", pool_source_str(s->told_source),
 	    "reason", s->told_reason, "backup", h->params.backup, "weight",
-	    (json_int_t)h->params.weight, "currentSessions", (json_int_t)pool_sessions(h),
+	    (json_int_t)pool_weight(h), "currentSessions", (json_int_t)pool_sessions(h),
 	    "connectTimeUsec", connect_time(&sum), "lastChangeAt", s->changed_at, "counters",
 	    counters(&sum));
 }
@@ -104,7 +105,7 @@ upstream_object(const struct upstream *up)
 
 	upstream_tally(up, &sum);
 	return json_pack("{ss ss ss sI sI sI so}", "name", up->name, "state",
-	    available > 0 ? "up" : "down", "balance", "roundRobin", "availableServers",
+	    available > 0 ? "up" : "down", "balance", up->balance->name, "availableServers",
 	    (json_int_t)available, "totalServers", (json_int_t)pool_total(&up->pool),
 	    "currentSessions", (json_int_t)upstream_sessions(up), "counters", counters(&sum));
 }

@@ -4,6 +4,7 @@
 #include "proxyd/listener.h"
 
 #include "common/text.h"
+#include "proxyd/rules.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -64,6 +65,7 @@ listener_free(struct listener *l)
 	free(l->name);
 	free(l->error);
 	free(l->upstream);
+	rules_unref(l->rules);
 	free(l);
 }
 
@@ -88,6 +90,8 @@ listener_update(struct listener *l, const struct listener_conf *lc)
 	l->tcp_nodelay = lc->tcp_nodelay;
 	free(l->upstream);
 	l->upstream = xstrdup(lc->upstream->name);
+	rules_unref(l->rules);
+	l->rules = rules_new(lc);
 	if (l->state != LISTENER_LISTENING)
 		return;
 	for (size_t i = 0; i < l->n_sockets; i++) {

@@ -26,7 +26,8 @@ struct listener {
 	struct endpoint endpoint;
 	bool ipv6_only, tcp_nodelay;
 	unsigned backlog;
-	char *upstream; /* its name */
+	char *upstream;	     /* its name */
+	struct rules *rules; /* a reference; NULL: none */
 
 	enum listener_state state;
 	char *error; /* of the last attempt; NULL: none */

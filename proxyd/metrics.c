@@ -99,7 +99,8 @@ add_server(struct service_metrics *m, const struct upstream *up, const struct se
 		down += mono_until(s->down_since, now);
 	add_tally(m, "server", labels, &sum, pool_sessions(&s->health));
 	add_status(m, "proxyd_server_status", labels, 4, states, pool_state_str(s->told));
-	service_metric(m, "proxyd_server_weight", "As configured", labels, s->health.params.weight);
+	service_metric(
+	    m, "proxyd_server_weight", "As configured or set", labels, pool_weight(&s->health));
 	service_metric(m, "proxyd_server_check_up_down_total", "Changes of state", labels,
 	    (double)s->transitions);
 	service_metric(m, "proxyd_server_check_last_change_seconds",

@@ -1,7 +1,7 @@
 /*
- * pick.c - see pick.h.
+ * pick.c - see pick.h; and what the algorithms have in common.
  */
-#include "proxyd/pick.h"
+#include "proxyd/balance.h"
 
 void
 pick_tried_add(struct pick_tried *t, const struct pool_server *s)
@@ -15,44 +15,31 @@ pick_tried_has(const struct pick_tried *t, const struct pool_server *s)
 	return (t->slots[s->slot / 64] >> s->slot % 64 & 1) != 0;
 }
 
-static bool
-eligible(const struct pool *pool, const struct pool_server *s, const struct pick_tried *tried)
+bool
+balance_eligible(
+    const struct pool *pool, const struct pool_server *s, const struct pick_ask *ask, bool backup)
 {
 	unsigned limit = s->params.max_conns;
 
-	return pool_usable(pool, s) && !pick_tried_has(tried, s) &&
-	       (limit == 0 || pool_sessions(s) < limit);
+	return s->params.backup == backup && pool_usable(pool, s) &&
+	       !pick_tried_has(ask->tried, s) && (limit == 0 || pool_sessions(s) < limit);
 }
 
-/*
- * Each eligible server gains its weight, the richest wins and pays what all
- * gained: weights 5, 1, 1 give a a b a c a a, never five in a row.
- */
-static struct pool_server *
-round_robin(struct pool *pool, const struct pick_tried *tried, bool backup)
+int
+balance_compare_load(
+    const struct pool_server *a, const struct pool_server *b, const struct pick_ask *ask)
 {
-	struct pool_server *best = NULL;
-	int64_t total = 0;
+	uint64_t x = (uint64_t)pool_sessions(a) * pool_weight_now(b, ask->now);
+	uint64_t y = (uint64_t)pool_sessions(b) * pool_weight_now(a, ask->now);
 
-	for (size_t i = 0; i < pool->n; i++) {
-		struct pool_server *s = pool->servers[i];
-
-		if (s->params.backup != backup || !eligible(pool, s, tried))
-			continue;
-		s->current += s->params.weight;
-		total += s->params.weight;
-		if (best == NULL || s->current > best->current)
-			best = s;
-	}
-	if (best != NULL)
-		best->current -= total;
-	return best;
+	return (x > y) - (x < y);
 }
 
 struct pool_server *
-pick_server(struct pool *pool, const struct pick_tried *tried)
+pick_server(struct pool *pool, const struct pick_ask *ask)
 {
-	struct pool_server *s = round_robin(pool, tried, false);
+	const struct balancer *b = pool->balance != NULL ? pool->balance : &balance_round_robin;
+	struct pool_server *s = b->choose(pool, ask, false);
 
-	return s != NULL ? s : round_robin(pool, tried, true);
+	return s != NULL ? s : b->choose(pool, ask, true);
 }

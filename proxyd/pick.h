@@ -1,6 +1,6 @@
 /*
- * pick.h - which server the next connection goes to: smooth weighted round
- * robin over the primaries, the backups when no primary can be had.
+ * pick.h - which server the next connection goes to: one of the primaries by
+ * the pool's algorithm (balance.h), of the backups when no primary can be had.
  *
  * Pure.  Called with the pool's lock held (pool.h).
  */
@@ -21,11 +21,19 @@ struct pick_tried {
 void pick_tried_add(struct pick_tried *, const struct pool_server *);
 bool pick_tried_has(const struct pick_tried *, const struct pool_server *);
 
+/* Who asks. */
+struct pick_ask {
+	struct pick_tried *tried;
+	const void *key; /* for the hashes; size 0: it has none */
+	size_t key_size;
+	mono_t now; /* for slow_start */
+};
+
 /*
  * The next server for a session that has been through 'tried', or NULL: none
- * is usable, below its max_conns and untried.  Advances the round robin; the
+ * is usable, below its max_conns and untried.  Advances what takes turns; the
  * caller adds the server to 'tried' and begins its session.
  */
-struct pool_server *pick_server(struct pool *, const struct pick_tried *tried);
+struct pool_server *pick_server(struct pool *, const struct pick_ask *);
 
 #endif

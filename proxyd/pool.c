@@ -1,7 +1,7 @@
 /*
  * pool.c - see pool.h.
  */
-#include "proxyd/pool.h"
+#include "proxyd/balance.h"
 
 #include "common/text.h"
 
@@ -13,7 +13,10 @@
 const char *
 pool_state_str(enum pool_state state)
 {
-	static const char *const names[] = { [POOL_UP] = "up", [POOL_DOWN] = "down" };
+	static const char *const names[] = { [POOL_UP] = "up",
+		[POOL_DOWN] = "down",
+		[POOL_DRAINING] = "draining",
+		[POOL_MAINTENANCE] = "maintenance" };
 
 	return names[state];
 }
@@ -38,8 +41,10 @@ set_state(struct pool_server *s, enum pool_state state, enum pool_source source,
 {
 	bool changed = state != s->state;
 
-	if (changed)
+	if (changed) {
 		s->since = now;
+		s->slow_since = state == POOL_UP && s->params.slow_start_us > 0 ? now : MONO_NEVER;
+	}
 	__atomic_store_n(&s->state, state, __ATOMIC_RELAXED); /* data threads peek */
 	s->source = source;
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
@@ -97,7 +102,11 @@ void
 pool_server_init(
     struct pool_server *s, const struct pool_params *params, bool has_address, mono_t now)
 {
-	*s = (struct pool_server){ .params = *params, .has_address = has_address, .since = now };
+	*s = (struct pool_server){ .params = *params,
+		.has_address = has_address,
+		.since = now,
+		.admin_until = MONO_NEVER,
+		.slow_since = MONO_NEVER };
 	s->is_condemned = params->mandatory;
 	snprintf(s->verdict, sizeof(s->verdict), "not checked yet");
 	window_reset(s);
@@ -108,8 +117,94 @@ void
 pool_server_done(struct pool_server *s)
 {
 	free(s->fails);
+	free(s->line);
 	s->fails = NULL;
+	s->line = NULL;
 }
+
+void
+pool_server_set_line(struct pool_server *s, const char *line)
+{
+	if (s->line != NULL && strcmp(s->line, line) == 0)
+		return;
+	free(s->line);
+	s->line = xstrdup(line);
+}
+
+/* ---- the operator ---- */
+
+bool
+pool_server_administer(
+    struct pool_server *s, enum pool_admin admin, int64_t hold_us, const char *comment, mono_t now)
+{
+	bool changed = admin != s->admin || strcmp(comment, s->comment) != 0;
+
+	if (admin == POOL_READY && s->admin != POOL_READY && s->params.slow_start_us > 0)
+		s->slow_since = now;
+	if (admin != s->admin)
+		s->since = now;
+	s->admin = admin;
+	s->admin_until = admin != POOL_READY && hold_us > 0 ? mono_add(now, hold_us) : MONO_NEVER;
+	snprintf(s->comment, sizeof(s->comment), "%s", comment);
+	return changed;
+}
+
+void
+pool_server_set_weight(struct pool_server *s, unsigned weight)
+{
+	s->weight_set = weight;
+}
+
+bool
+pool_server_expire(struct pool_server *s, mono_t now)
+{
+	if (mono_is_never(s->admin_until) || mono_before(now, s->admin_until))
+		return false;
+	return pool_server_administer(s, POOL_READY, 0, "", now);
+}
+
+struct pool_said
+pool_said(const struct pool_server *s)
+{
+	if (s->admin == POOL_READY)
+		return (struct pool_said){ s->state, s->source, s->reason };
+	return (struct pool_said){ s->admin == POOL_DRAIN ? POOL_DRAINING : POOL_MAINTENANCE,
+		POOL_ADMINISTRATOR, s->comment[0] != '\0' ? s->comment : "the operator's word" };
+}
+
+unsigned
+pool_weight(const struct pool_server *s)
+{
+	return s->weight_set > 0 ? s->weight_set : s->params.weight;
+}
+
+unsigned
+pool_weight_now(const struct pool_server *s, mono_t now)
+{
+	uint64_t full = (uint64_t)pool_weight(s) * POOL_WEIGHT_UNIT, part;
+	int64_t since = mono_is_never(s->slow_since) ? INT64_MAX : mono_until(s->slow_since, now);
+
+	if (since >= s->params.slow_start_us)
+		return (unsigned)full;
+	part = full * (uint64_t)(since > 0 ? since : 0) / (uint64_t)s->params.slow_start_us;
+	return part > 0 ? (unsigned)part : 1;
+}
+
+void
+pool_prepare(struct pool *pool)
+{
+	if (pool->balance != NULL && pool->balance->prepare != NULL)
+		pool->balance->prepare(pool);
+}
+
+void
+pool_done(struct pool *pool)
+{
+	free(pool->ring);
+	pool->ring = NULL;
+}
+
+/* ---- health ---- */
 
 bool
 pool_server_update(struct pool_server *s, const struct pool_params *params, mono_t now)
@@ -301,13 +396,20 @@ pool_hurry(struct pool *pool, mono_t now)
 }
 
 mono_t
-pool_next_probe(const struct pool *pool)
+pool_next_due(const struct pool *pool)
 {
 	mono_t next = MONO_NEVER;
 
 	for (size_t i = 0; i < pool->n; i++)
-		next = mono_min(next, pool->servers[i]->probe_at);
+		next = mono_min(
+		    next, mono_min(pool->servers[i]->probe_at, pool->servers[i]->admin_until));
 	return next;
+}
+
+static bool
+is_withheld(const struct pool_server *s)
+{
+	return s->params.down || s->admin != POOL_READY;
 }
 
 const struct pool_server *
@@ -316,7 +418,7 @@ pool_lone(const struct pool *pool)
 	const struct pool_server *lone = NULL;
 
 	for (size_t i = 0; i < pool->n; i++) {
-		if (pool->servers[i]->params.down)
+		if (is_withheld(pool->servers[i]))
 			continue;
 		if (lone != NULL)
 			return NULL;
@@ -328,7 +430,7 @@ pool_lone(const struct pool *pool)
 bool
 pool_usable(const struct pool *pool, const struct pool_server *s)
 {
-	if (s->params.down || !s->has_address)
+	if (is_withheld(s) || !s->has_address)
 		return false;
 	return s->state == POOL_UP || pool_lone(pool) == s;
 }
@@ -339,7 +441,7 @@ pool_available(const struct pool *pool)
 	size_t n = 0;
 
 	for (size_t i = 0; i < pool->n; i++)
-		n += pool->servers[i]->state == POOL_UP;
+		n += pool_said(pool->servers[i]).state == POOL_UP;
 	return n;
 }
 

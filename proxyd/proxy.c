@@ -10,6 +10,7 @@
 #include "proxyd/control.h"
 #include "proxyd/handover.h"
 #include "proxyd/lost.h"
+#include "proxyd/rules.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -45,9 +46,11 @@ route_new(const struct proxy *p, struct listener *l, const struct listener_conf 
 
 	(void)p;
 	upstream_ref(up);
+	rules_ref(l->rules);
 	*r = (struct route){
 		.listener = l,
 		.up = up,
+		.rules = l->rules,
 		.tally = &l->tallies[thread],
 		.connect_timeout_us = lc->connect_timeout_us,
 		.timeout_us = lc->timeout_us,

@@ -12,6 +12,7 @@
 #include "proxyd/relay_bulk.h"
 
 #include "common/text.h"
+#include "proxyd/guest.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -198,7 +199,7 @@ connect_next(struct worker *w, struct session *s, struct flow_event *ret)
 
 	drop_server(s);
 	if (may_try_again(s, w->now))
-		s->server = upstream_pick(s->route->up, &s->tried);
+		s->server = guest_pick(w, s);
 	if (s->server == NULL) {
 		*ret = (struct flow_event){ .kind = FLOW_EV_NO_SERVER };
 		return true;

@@ -17,15 +17,15 @@
 /* ---- data threads ---- */
 
 struct server *
-upstream_pick(struct upstream *up, struct pick_tried *tried)
+upstream_pick(struct upstream *up, const struct pick_ask *ask)
 {
 	struct pool_server *s;
 
 	pthread_mutex_lock(&up->lock);
-	s = pick_server(&up->pool, tried);
+	s = pick_server(&up->pool, ask);
 	if (s != NULL) {
 		pool_session_begin(s);
-		pick_tried_add(tried, s);
+		pick_tried_add(ask->tried, s);
 	}
 	pthread_mutex_unlock(&up->lock);
 	return s != NULL ? server_of(s) : NULL;
@@ -123,7 +123,7 @@ arm_probes(struct upstream *up)
 
 	pthread_mutex_lock(&up->lock);
 	pool_hurry(&up->pool, loop_now());
-	next = pool_next_probe(&up->pool);
+	next = pool_next_due(&up->pool);
 	pthread_mutex_unlock(&up->lock);
 	loop_timer_at(&up->probe_timer, next);
 }
@@ -134,11 +134,13 @@ upstream_probe_due(struct loop_timer *timer, mono_t now)
 	struct upstream *up = CONTAINER_OF(timer, struct upstream, probe_timer);
 
 	pthread_mutex_lock(&up->lock);
-	for (size_t i = 0; i < up->pool.n; i++)
+	for (size_t i = 0; i < up->pool.n; i++) {
+		pool_server_expire(up->pool.servers[i], now);
 		if (!mono_before(now, up->pool.servers[i]->probe_at))
 			start_probe(server_of(up->pool.servers[i]));
+	}
 	pthread_mutex_unlock(&up->lock);
-	arm_probes(up);
+	upstream_tell(up); /* arms the timer again */
 }
 
 /* ---- telling ---- */
@@ -151,12 +153,24 @@ struct news { /* a copy of what is told, taken under the lock */
 };
 
 static void
+copy_reason(char to[static POOL_REASON_MAX], const char *from)
+{
+	size_t n = strnlen(from, POOL_REASON_MAX - 1);
+
+	memcpy(to, from, n);
+	to[n] = '\0';
+}
+
+static void
 take_news(struct upstream *up, const struct pool_server *h, struct news *news)
 {
+	struct pool_said said;
+
 	pthread_mutex_lock(&up->lock);
-	news->state = h->state;
-	news->source = h->source;
-	memcpy(news->reason, h->reason, sizeof(news->reason));
+	said = pool_said(h);
+	news->state = said.state;
+	news->source = said.source;
+	copy_reason(news->reason, said.reason);
 	news->since = h->since;
 	pthread_mutex_unlock(&up->lock);
 }
@@ -169,7 +183,7 @@ announce(const struct server *s, const struct news *news)
 	const char *const fields[] = { "upstream", up, "server", s->name, "state", state, "reason",
 		news->reason, NULL };
 
-	event_emit(news->state == POOL_UP ? LOG_NOTICE : LOG_WARNING, "", fields,
+	event_emit(news->state == POOL_DOWN ? LOG_WARNING : LOG_NOTICE, "", fields,
 	    "upstream %s: server %s is %s (%s)", up, s->name, state, news->reason);
 }
 
@@ -178,9 +192,9 @@ note_transition(struct server *s, const struct news *news)
 {
 	s->transitions++;
 	loop_wallclock(s->changed_at);
-	if (news->state == POOL_DOWN)
+	if (news->state == POOL_DOWN && mono_is_never(s->down_since))
 		s->down_since = news->since;
-	else if (!mono_is_never(s->down_since)) {
+	else if (news->state == POOL_UP && !mono_is_never(s->down_since)) {
 		s->downtime_us += mono_until(s->down_since, news->since);
 		s->down_since = MONO_NEVER;
 	}

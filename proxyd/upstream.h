@@ -50,8 +50,8 @@ struct server {
 
 /* ---- data threads ---- */
 
-/* The next server for a session, its session begun and 'tried' noted; NULL: none. */
-struct server *upstream_pick(struct upstream *, struct pick_tried *tried);
+/* The next server for a session, its session begun and noted in ask->tried; NULL: none. */
+struct server *upstream_pick(struct upstream *, const struct pick_ask *);
 static inline void
 server_release(struct server *s)
 {
@@ -78,6 +78,7 @@ struct upstream {
 	bool configured;
 	struct spec *specs; /* the server lines */
 	size_t n_specs;
+	const struct balancer *balance; /* as configured; the pool's follows under the lock */
 	unsigned next_slot;
 	int64_t probe_timeout_us;
 	const struct health_conf *health; /* NULL: no active checks; valid until the next apply */

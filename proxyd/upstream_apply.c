@@ -9,12 +9,22 @@
 #include "common/event.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "proxyd/balance.h"
 #include "proxyd/probe.h"
 #include "proxyd/resolve.h"
 #include "proxyd/upstream_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+static const struct balancer *const balancers[] = {
+	[BALANCE_ROUND_ROBIN] = &balance_round_robin,
+	[BALANCE_LEAST_CONN] = &balance_least_conn,
+	[BALANCE_HASH] = &balance_hash,
+	[BALANCE_KETAMA] = &balance_ketama,
+	[BALANCE_RANDOM] = &balance_random,
+	[BALANCE_RANDOM_TWO] = &balance_random_two,
+};
 
 #define PROBE_TIMEOUT_US (5 * USEC_PER_SEC) /* for an upstream no listener uses */
 
@@ -129,9 +139,10 @@ want(struct rebuild *rb, const struct spec *spec, const struct endpoint *ep)
 	struct upstream *up = rb->up;
 	struct server *s = find_server(up, spec->text, ep);
 
-	if (s == NULL)
+	if (s == NULL) {
 		s = upstream_server_new(up, &spec->params, ep);
-	else {
+		pool_server_set_line(&s->health, spec->text);
+	} else {
 		pthread_mutex_lock(&up->lock);
 		pool_server_update(&s->health, &spec->params, loop_now());
 		pthread_mutex_unlock(&up->lock);
@@ -175,6 +186,8 @@ swap_pool(struct upstream *up, struct rebuild *rb)
 	pthread_mutex_lock(&up->lock);
 	up->pool.servers = rb->list;
 	up->pool.n = rb->n;
+	up->pool.balance = up->balance;
+	pool_prepare(&up->pool);
 	pthread_mutex_unlock(&up->lock);
 	for (size_t i = 0; i < old.n; i++)
 		if (!server_of(old.servers[i])->keep)
@@ -294,6 +307,7 @@ spec_init(struct spec *spec, struct upstream *up, const struct upstream_conf *uc
 		    .max_fails = sc->max_fails,
 		    .max_conns = sc->max_conns,
 		    .fail_timeout_us = sc->fail_timeout_us,
+		    .slow_start_us = sc->slow_start_us,
 		    .backup = sc->backup,
 		    .down = sc->down,
 		    /* A name's addresses are not checked: nobody would give the good word. */
@@ -356,6 +370,7 @@ upstream_new(struct upstreams *all, const char *name)
 	up->all = all;
 	pthread_mutex_init(&up->lock, NULL);
 	loop_timer_init(all->loop, &up->probe_timer, upstream_probe_due);
+	rng_seed(&up->pool.rng, (uint64_t)loop_now().us ^ (uintptr_t)up);
 	TAILQ_INSERT_TAIL(&all->list, up, entry);
 	return up;
 }
@@ -416,6 +431,7 @@ upstreams_apply(struct upstreams *all, const struct conf *conf)
 		up->configured = true;
 		up->probe_timeout_us = probe_timeout(conf, uc);
 		up->health = uc->health;
+		up->balance = balancers[uc->balance];
 		set_specs(up, uc);
 		upstream_rebuild(up);
 	}
@@ -434,6 +450,7 @@ on_timer_closed(struct loop_timer *timer)
 	struct upstream *up = CONTAINER_OF(timer, struct upstream, probe_timer);
 
 	pthread_mutex_destroy(&up->lock);
+	pool_done(&up->pool);
 	free(up->pool.servers);
 	free(up->name);
 	free(up);

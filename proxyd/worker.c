@@ -13,6 +13,7 @@
 #include "proxyd/listener.h"
 #include "proxyd/relay_bulk.h"
 #include "proxyd/relay_tcp.h"
+#include "proxyd/rules.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -43,6 +44,7 @@ route_unref(struct route *r)
 	if (--r->refs > 0)
 		return;
 	upstream_unref(r->up);
+	rules_unref(r->rules);
 	free(r);
 }
 

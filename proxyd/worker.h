@@ -24,6 +24,7 @@
 		       */
 
 struct listener;
+struct rules;
 
 /*
  * What a listener's sessions are forwarded by: immutable.  Each data thread has
@@ -32,6 +33,7 @@ struct listener;
 struct route {
 	struct listener *listener;
 	struct upstream *up; /* a reference */
+	struct rules *rules; /* a reference; NULL: none */
 	struct tally *tally; /* this thread's, of the listener */
 	int64_t connect_timeout_us, timeout_us, next_timeout_us;
 	unsigned tries; /* 0: as many as there are servers */

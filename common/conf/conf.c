@@ -124,6 +124,7 @@ upstream_conf_done(struct upstream_conf *u)
 		free(u->servers[i].host);
 	}
 	free(u->servers);
+	template_done(&u->key);
 	free(u->health);
 }
 

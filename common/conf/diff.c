@@ -322,12 +322,21 @@ describe_upstream(const struct conf *conf, const void *object, struct descriptio
 	for (size_t i = 0; i < u->n_servers; i++) {
 		const struct server_conf *s = &u->servers[i];
 
-		text_addf(&t, "%s%s weight=%u max_fails=%u fail_timeout=%lldms max_conns=%u%s%s",
+		text_addf(&t,
+		    "%s%s weight=%u max_fails=%u fail_timeout=%lldms max_conns=%u slow_start=%lldms%s%s",
 		    i > 0 ? ", " : "", s->text, s->weight, s->max_fails,
 		    (long long)(s->fail_timeout_us / 1000), s->max_conns,
-		    s->backup ? " backup" : "", s->down ? " down" : "");
+		    (long long)(s->slow_start_us / 1000), s->backup ? " backup" : "",
+		    s->down ? " down" : "");
 	}
 	add(d, "servers", "%s", text_str(&t));
+	add(d, "balance", "%s%s%s", balance_kind_str(u->balance), u->key.text != NULL ? " " : "",
+	    u->key.text != NULL ? u->key.text : "");
+	add(d, "on_server_down", "%s",
+	    u->on_down == DOWN_KEEP    ? "keep"
+	    : u->on_down == DOWN_CLOSE ? "close"
+				       : "drain");
+	add_time(d, "on_server_down drain", u->drain_us);
 	add_health(d, u->health);
 	text_done(&t);
 }

@@ -8,6 +8,7 @@
 
 #include "common/addr.h"
 #include "common/conf/diag.h"
+#include "common/conf/template.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +22,7 @@ struct server_conf {
 	char *host;		  /* the name to resolve, or NULL */
 	unsigned weight, max_fails, max_conns;
 	int64_t fail_timeout_us;
+	int64_t slow_start_us; /* 0: none */
 	bool backup, down;
 	bool resolve; /* ask for 'host' again and again, not once */
 	struct conf_pos pos;
@@ -53,11 +55,28 @@ struct health_conf {
 	struct conf_pos pos;
 };
 
+enum balance_kind {
+	BALANCE_ROUND_ROBIN,
+	BALANCE_LEAST_CONN,
+	BALANCE_HASH,
+	BALANCE_KETAMA, /* hash KEY consistent */
+	BALANCE_RANDOM,
+	BALANCE_RANDOM_TWO,
+};
+const char *balance_kind_str(enum balance_kind); /* in the words of the file */
+
+/* What becomes of the sessions of a server that is down or in maintenance. */
+enum down_policy { DOWN_KEEP, DOWN_DRAIN, DOWN_CLOSE };
+
 struct upstream_conf {
 	char *name; /* of an implicit one (proxy_pass to an address): that address */
 	bool implicit;
 	struct server_conf *servers;
 	size_t n_servers;
+	enum balance_kind balance;
+	struct stream_template key; /* of the hashes */
+	enum down_policy on_down;
+	int64_t drain_us;	    /* DOWN_DRAIN: so long they may go on */
 	struct health_conf *health; /* NULL: not checked actively */
 	struct conf_pos pos;
 };

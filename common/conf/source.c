@@ -162,7 +162,8 @@ is_secret_word(const char *word, size_t size)
 	static const char *const parts[] = { "pass", "secret", "auth_p", "_key" };
 
 	if ((size >= 9 && strncasecmp(word, "auth_type", 9) == 0) ||
-	    (size == 4 && memcmp(word, "PASS", 4) == 0))
+	    (size == 4 && memcmp(word, "PASS", 4) == 0) ||
+	    (size >= 7 && memcmp(word, "passes=", 7) == 0))
 		return false;
 	for (size_t i = 0; i < size; i++)
 		for (size_t k = 0; k < ARRAY_LEN(parts); k++)

@@ -10,6 +10,34 @@
 
 static const char tls[] = "TLS is passed through, not terminated: the servers behind speak it";
 
+bool
+stream_template(
+    struct binder *b, const struct word *w, bool early_only, struct stream_template *ret)
+{
+	struct stream_template t;
+
+	if (template_parse(w->text, &t) < 0) {
+		bind_say(b, CONF_ERROR, w->pos, "'${' without a name and '}'");
+		return false;
+	}
+	for (size_t i = 0; i < t.n; i++) {
+		enum stream_variable v = t.parts[i].variable;
+
+		if (v == VAR_UNKNOWN)
+			bind_say(b, CONF_WARNING, w->pos,
+			    "'$%.64s' is not in effect yet: it is empty", t.parts[i].text);
+		else if (early_only && !stream_variable_is_early(v)) {
+			bind_say(b, CONF_ERROR, w->pos,
+			    "'$%s' is not known yet when a server is chosen",
+			    stream_variable_str(v));
+			template_done(&t);
+			return false;
+		}
+	}
+	*ret = t;
+	return true;
+}
+
 /* ---- server ---- */
 
 #define L(field) offsetof(struct server_draft, settings.field)

@@ -26,6 +26,10 @@ const char *stream_value_of(const char *word, const char *name);
 /* A word that is the value inside another, for the parsers of values. */
 struct word stream_part_of(const struct word *, const char *value);
 
+/* Text with variables; false: said.  What is not in effect is said as well. */
+bool stream_template(
+    struct binder *, const struct word *, bool early_only, struct stream_template *ret);
+
 /* ---- upstreams ---- */
 
 bind_fn stream_bind_upstream;

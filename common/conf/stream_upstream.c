@@ -89,8 +89,7 @@ server_number(struct binder *b, const struct word *w, const char *name, int64_t 
 static void
 server_option(struct binder *b, const struct word *w, struct server_conf *s)
 {
-	static const char *const known[] = { "slow_start=", "service=", "route=", "drain",
-		"rate_limit_conn=" };
+	static const char *const known[] = { "service=", "route=", "drain", "rate_limit_conn=" };
 	static const char *const names[] = { "weight=", "max_fails=", "max_conns=", "fail_timeout=",
 		"backup", "down", "slow_start=", "resolve" };
 	const char *value = stream_value_of(w->text, "fail_timeout");
@@ -104,6 +103,13 @@ server_option(struct binder *b, const struct word *w, struct server_conf *s)
 		struct word part = stream_part_of(w, value);
 
 		value_nginx_time(b, &part, &s->fail_timeout_us);
+		return;
+	}
+	value = stream_value_of(w->text, "slow_start");
+	if (value != NULL) {
+		struct word part = stream_part_of(w, value);
+
+		value_nginx_time(b, &part, &s->slow_start_us);
 		return;
 	}
 	if (strcmp(w->text, "backup") == 0) {
@@ -166,6 +172,105 @@ bind_upstream_server(struct binder *b, struct stmt *s, const struct directive *d
 	free(server.host);
 }
 
+/* ---- how one is chosen ---- */
+
+static const char *const balance_names[] = {
+	[BALANCE_ROUND_ROBIN] = "round robin",
+	[BALANCE_LEAST_CONN] = "least_conn",
+	[BALANCE_HASH] = "hash",
+	[BALANCE_KETAMA] = "hash consistent",
+	[BALANCE_RANDOM] = "random",
+	[BALANCE_RANDOM_TWO] = "random two",
+};
+
+const char *
+balance_kind_str(enum balance_kind kind)
+{
+	return balance_names[kind];
+}
+
+static void
+set_balance(struct binder *b, const struct stmt *s, struct upstream_conf *u, enum balance_kind kind)
+{
+	if (u->balance != BALANCE_ROUND_ROBIN)
+		bind_say(b, CONF_WARNING, stmt_pos(s), "'%s' takes the place of '%s'",
+		    balance_kind_str(kind), balance_kind_str(u->balance));
+	u->balance = kind;
+}
+
+static void
+bind_least_conn(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)d;
+	set_balance(b, s, object, BALANCE_LEAST_CONN);
+}
+
+/* hash KEY [consistent] */
+static void
+bind_hash(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct upstream_conf *u = object;
+	bool consistent = s->n_words == 3 && strcmp(s->words[2].text, "consistent") == 0;
+	struct stream_template key;
+
+	(void)d;
+	if (s->n_words == 3 && !consistent) {
+		bind_say(b, CONF_ERROR, s->words[2].pos, "'%.64s' is not 'consistent'",
+		    s->words[2].text);
+		return;
+	}
+	if (!stream_template(b, &s->words[1], true, &key))
+		return;
+	template_done(&u->key);
+	u->key = key;
+	set_balance(b, s, u, consistent ? BALANCE_KETAMA : BALANCE_HASH);
+}
+
+/* random [two [least_conn]] */
+static void
+bind_random(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	static const char *const words[] = { "two", "least_conn" };
+
+	(void)d;
+	for (size_t i = 1; i < s->n_words; i++)
+		if (strcmp(s->words[i].text, words[i - 1]) != 0) {
+			bind_say(b, CONF_ERROR, s->words[i].pos, "'%.64s' is not '%s'",
+			    s->words[i].text, words[i - 1]);
+			return;
+		}
+	set_balance(b, s, object, s->n_words > 1 ? BALANCE_RANDOM_TWO : BALANCE_RANDOM);
+}
+
+#define DRAIN_US (60 * US_PER_S) /* without a time */
+
+/* on_server_down keep | drain [TIME] | close */
+static void
+bind_on_server_down(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct upstream_conf *u = object;
+	const char *word = s->words[1].text;
+
+	(void)d;
+	if (s->n_words == 3 && strcmp(word, "drain") != 0) {
+		bind_say(b, CONF_ERROR, s->words[2].pos, "only 'drain' takes a time");
+	} else if (strcmp(word, "keep") == 0) {
+		u->on_down = DOWN_KEEP;
+	} else if (strcmp(word, "close") == 0) {
+		u->on_down = DOWN_CLOSE;
+	} else if (strcmp(word, "drain") == 0) {
+		u->on_down = DOWN_DRAIN;
+		u->drain_us = DRAIN_US;
+		if (s->n_words == 3)
+			value_nginx_time(b, &s->words[2], &u->drain_us);
+	} else {
+		bind_say(
+		    b, CONF_ERROR, s->words[1].pos, "'%.64s' is not keep, drain or close", word);
+	}
+}
+
+/* ---- the block ---- */
+
 /* A block while it is read. */
 struct upstream_draft {
 	struct upstream_conf u; /* first: the binders of one field reach into it */
@@ -179,10 +284,14 @@ struct upstream_draft {
 static const struct directive upstream_rows[] = {
 	{ "server", 1, MANY, D_REPEAT, bind_upstream_server, 0, 0, 0, NULL },
 	{ "zone", 1, 2, 0, bind_accepted, 0, 0, 0, NULL },	/* state is always shared */
-	KNOWN("least_conn"), KNOWN("hash"), KNOWN("random"), KNOWN("least_time"),
+	{ "least_conn", 0, 0, 0, bind_least_conn, 0, 0, 0, NULL },
+	{ "hash", 1, 2, 0, bind_hash, 0, 0, 0, NULL },
+	{ "random", 0, 2, 0, bind_random, 0, 0, 0, NULL },
+	{ "on_server_down", 1, 2, 0, bind_on_server_down, 0, 0, 0, NULL },
+	KNOWN("least_time"),
 	{ "health_check", 0, MANY, 0, stream_bind_later, D(health), 0, 0, NULL },
 	{ "health_check_timeout", 1, 1, 0, bind_nginx_time, D(health_timeout_us), 0, 0, NULL },
-	KNOWN("on_server_down"), KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("state"),
+	KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("state"),
 	KNOWN("keepalive"), KNOWN("max_session_age"), KNOWN("ip_hash"),
 };
 /* clang-format on */

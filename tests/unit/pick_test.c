@@ -73,12 +73,13 @@ every_row(void **unused)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *r = &rows[i];
 		struct pool_server servers[N_MAX], *list[N_MAX];
-		struct pool pool = { list, prepare(r, servers, list) };
+		struct pool pool = { .servers = list, .n = prepare(r, servers, list) };
 		struct pick_tried tried = { 0 };
+		const struct pick_ask ask = { .tried = &tried };
 		char got[32] = "";
 
 		for (size_t k = 0; k < strlen(r->expect); k++) {
-			struct pool_server *s = pick_server(&pool, &tried);
+			struct pool_server *s = pick_server(&pool, &ask);
 
 			got[k] = s == NULL ? '-' : (char)('a' + (s - servers));
 			if (s == NULL)

@@ -120,7 +120,7 @@ the_lone_server_is_never_withheld(void **unused)
 	struct pool_params params = PARAMS(1, 10), marked = params;
 	struct pool_server a, b;
 	struct pool_server *both[] = { &a, &b };
-	struct pool pool = { both, 2 };
+	struct pool pool = { .servers = both, .n = 2 };
 
 	(void)unused;
 	marked.down = true;
@@ -148,7 +148,7 @@ names_that_do_not_resolve(void **unused)
 	struct pool_params params = PARAMS(1, 10);
 	struct pool_server s;
 	struct pool_server *one[] = { &s };
-	struct pool pool = { one, 1 };
+	struct pool pool = { .servers = one, .n = 1 };
 
 	(void)unused;
 	pool_server_init(&s, &params, false, S(0));
@@ -193,14 +193,14 @@ a_dead_pool_is_probed_soon(void **unused)
 	struct pool_params params = PARAMS(1, 30);
 	struct pool_server a, b;
 	struct pool_server *both[] = { &a, &b };
-	struct pool pool = { both, 2 };
+	struct pool pool = { .servers = both, .n = 2 };
 
 	(void)unused;
 	pool_server_init(&a, &params, true, S(0));
 	pool_server_init(&b, &params, true, S(0));
 	pool_server_failed(&a, REFUSED, S(1));
 	pool_hurry(&pool, S(1));
-	assert_int_equal(pool_next_probe(&pool).us, S(31).us); /* b serves: no hurry */
+	assert_int_equal(pool_next_due(&pool).us, S(31).us); /* b serves: no hurry */
 	pool_server_failed(&b, REFUSED, S(2));
 	pool_hurry(&pool, S(2));
 	assert_int_equal(a.probe_at.us, S(3).us);
