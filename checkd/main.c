@@ -10,9 +10,11 @@
 #include "common/daemon.h"
 #include "common/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* Counters of runs are written down this often, a state or an operator's word as good as at once;
  * ten thousand checks must not be written every second. */
@@ -83,6 +85,19 @@ on_change(void *aux, const char *name, bool matters)
 		loop_timer_at(&c->write, at);
 }
 
+/* A descriptor for each run that is on, and for each process that is held. */
+static void
+raise_nofile(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warn("RLIMIT_NOFILE: %s", strerror(errno));
+}
+
 static int
 start(struct daemon *d)
 {
@@ -93,6 +108,7 @@ start(struct daemon *d)
 
 	c->daemon = d;
 	d->aux = c;
+	raise_nofile();
 	err = control_start(d, &c->control);
 	if (err < 0)
 		return err;

@@ -26,7 +26,8 @@ plan_begin(int64_t interval_us, size_t index, size_t n, mono_t now)
 {
 	double share = n > 0 ? (double)index / (double)n : 0;
 	int64_t phase = (int64_t)(share * (double)interval_us);
-	int64_t spread = MIN(PLAN_FIRST_SPREAD_US, interval_us);
+	int64_t spread = MIN(
+	    MAX(PLAN_FIRST_SPREAD_US, (int64_t)n * PLAN_FIRST_APART_US), interval_us);
 
 	if (phase < interval_us / 2)
 		phase += interval_us;

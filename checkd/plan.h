@@ -19,7 +19,9 @@ struct plan { /* a value */
 	mono_t due;  /* the next run */
 };
 
-#define PLAN_FIRST_SPREAD_US INT64_C(100000) /* all first runs begin within this */
+/* First runs begin within the first of these, or so much for each when they are thousands. */
+#define PLAN_FIRST_SPREAD_US INT64_C(100000)
+#define PLAN_FIRST_APART_US  INT64_C(50)
 
 /* Check 'index' of 'n' that start together at 'now'. */
 struct plan plan_begin(int64_t interval_us, size_t index, size_t n, mono_t now);

@@ -27,7 +27,8 @@ struct attempt {
 	enum phase phase;
 	size_t sent;
 	mono_t began;
-	struct expect expect;
+	struct expect
+	    *expect; /* NULL: nothing is expected yet; it is large, and connects are many */
 	uv_poll_t poll;
 	struct loop_timer timer;
 	unsigned open_handles;
@@ -52,6 +53,7 @@ handle_closed(struct attempt *a)
 	if (--a->open_handles > 0)
 		return;
 	close(a->fd);
+	free(a->expect);
 	free(a);
 }
 
@@ -143,10 +145,11 @@ begin_expecting(struct attempt *a)
 		return;
 	}
 	a->phase = EXPECTING;
+	a->expect = xcalloc(1, sizeof(*a->expect));
 	if (conf->expect_regex)
-		expect_init_regex(&a->expect, conf->expect, conf->expect_ignore_case);
+		expect_init_regex(a->expect, conf->expect, conf->expect_ignore_case);
 	else
-		expect_init(&a->expect, conf->expect, conf->expect_size);
+		expect_init(a->expect, conf->expect, conf->expect_size);
 }
 
 static void
@@ -199,8 +202,8 @@ unexpected(struct attempt *a, const char *what)
 {
 	char detail[PROBE_DETAIL_MAX];
 
-	if (a->expect.shown[0] != '\0')
-		snprintf(detail, sizeof(detail), "%s; got \"%s\"", what, a->expect.shown);
+	if (a->expect->shown[0] != '\0')
+		snprintf(detail, sizeof(detail), "%s; got \"%s\"", what, a->expect->shown);
 	else
 		snprintf(detail, sizeof(detail), "%s", what);
 	finish(a, REASON_PROTOCOL, detail);
@@ -221,7 +224,7 @@ receive_more(struct attempt *a)
 					    : "connection closed before the expected answer");
 			return;
 		}
-		switch (expect_feed(&a->expect, buf, (size_t)n)) {
+		switch (expect_feed(a->expect, buf, (size_t)n)) {
 		case EXPECT_FOUND:
 			finish(a, REASON_OK, "");
 			return;
@@ -328,7 +331,7 @@ rebind(struct probe *probe)
 	struct attempt *a = of(probe)->attempt;
 
 	if (a != NULL && a->phase == EXPECTING)
-		a->expect.want = probe->conf->expect;
+		a->expect->want = probe->conf->expect;
 }
 
 static void

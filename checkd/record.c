@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define VERSION	  1
-#define STATE_MAX (8u * 1024 * 1024) /* ten thousand checks */
+#define STATE_MAX (64u * 1024 * 1024) /* many ten thousand checks */
 #define COUNT_MAX 1000000000	     /* more in a row mean nothing more */
 
 /* ---- writing ---- */

@@ -24,7 +24,7 @@
 #define CONF_WORDS_MAX	    4096   /* in one statement */
 #define CONF_VARIABLES_MAX  4096
 #define CONF_OBJECTS_MAX    4096  /* instances, listeners; each is compared with each */
-#define CONF_NAMES_MAX	    16384 /* checks, upstreams */
+#define CONF_NAMES_MAX	    24576 /* checks, upstreams */
 #define CONF_LINE_MAX	    65536 /* bytes of one line after expansion */
 
 struct source_file {

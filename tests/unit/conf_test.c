@@ -461,13 +461,13 @@ too_many(void **unused)
 		unsigned n;
 	} rows[] = {
 		{ "$V%u=1\n", "more than 4096 variables", 5000 },
-		{ "check c%u { port 80 }\n", "more than 16384 checks", 17000 },
+		{ "check c%u { port 80 }\n", "more than 24576 checks", 25000 },
 		{ "vrrp_instance i%u {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress { fe80::1 }\n}\n",
 		    "more than 4096 instances", 5000 },
 		{ "stream { server { listen 127.0.0.1:%u; proxy_pass 10.0.0.1:80; } }\n",
 		    "more than 4096 listeners", 5000 },
-		{ "stream { upstream u%u { server 10.0.0.1:80; } }\n", "more than 16384 upstreams",
-		    17000 },
+		{ "stream { upstream u%u { server 10.0.0.1:80; } }\n", "more than 24576 upstreams",
+		    25000 },
 	};
 
 	(void)unused;

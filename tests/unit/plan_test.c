@@ -31,6 +31,27 @@ first_two_runs(void **unused)
 			}
 }
 
+/* Thousands do not begin in one moment: each takes a descriptor while it runs. */
+static void
+thousands(void **unused)
+{
+	enum { N = 20000 };
+	mono_t before = S(1000);
+
+	(void)unused;
+	for (size_t i = 0; i < N; i++) {
+		struct plan p = plan_begin(10 * USEC_PER_SEC, i, N, S(1000));
+
+		assert_true(mono_until(before, p.due) >= 0);
+		assert_true(mono_until(before, p.due) <= PLAN_FIRST_APART_US + 1); /* rounded */
+		before = p.due;
+	}
+	assert_true(mono_until(S(1000), before) <= N * PLAN_FIRST_APART_US);
+	/* Nobody waits longer than its interval for that. */
+	assert_true(mono_until(S(1000), plan_begin(50 * USEC_PER_MSEC, N - 1, N, S(1000)).due) <=
+		    50 * USEC_PER_MSEC);
+}
+
 /* From the second run on they are evenly apart over the interval. */
 static void
 they_spread(void **unused)
@@ -111,6 +132,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_two_runs),
+		cmocka_unit_test(thousands),
 		cmocka_unit_test(they_spread),
 		cmocka_unit_test(no_drift),
 		cmocka_unit_test(a_thousand_runs_do_not_drift),
