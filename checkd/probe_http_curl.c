@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define CA_FILE		 "/etc/ssl/certs/ca-certificates.crt"
@@ -48,6 +49,7 @@ struct fetch {
 	void (*on_end)(void *aux, const struct fetch_reply *);
 	void *aux;
 	bool tls, header_overflow, body_overflow;
+	int socket_errno; /* why there was no socket at all; 0: there was */
 	size_t header_size, body_size, body_room;
 	char *body; /* body_room + 1 bytes */
 	char error[CURL_ERROR_SIZE];
@@ -89,6 +91,8 @@ end_of_connect(const struct fetch *f, const char **ret_why)
 	long err = 0;
 
 	curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &err);
+	if (f->socket_errno != 0)
+		err = f->socket_errno;
 	*ret_why = err != 0 ? strerror((int)err) : f->error;
 	switch (err) {
 	case ECONNREFUSED:
@@ -422,6 +426,18 @@ on_body(char *bytes, size_t size, size_t n, void *aux)
 	return take;
 }
 
+/* As libcurl does it, which would not tell why it cannot. */
+static curl_socket_t
+open_socket(void *aux, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct fetch *f = aux;
+	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+	(void)purpose;
+	f->socket_errno = fd < 0 ? errno : 0;
+	return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
 /* ---- what is asked ---- */
 
 static bool
@@ -551,6 +567,8 @@ set_options(struct fetch *f, const struct fetch_request *r)
 	curl_easy_setopt(c, CURLOPT_USERAGENT, r->user_agent);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, f->headers);
 	curl_easy_setopt(c, CURLOPT_CONNECT_TO, f->connect_to);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, f);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, f);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import wait_for
+from lab import BUILD, wait_for
 from peers import Server, inside, reset
 from test_checkd import Checkd, check
 
@@ -376,3 +376,33 @@ def test_a_reload_keeps_what_asks_the_same(make):
     wait_for(lambda: 0 < c.get("u")["consecutiveSuccesses"] < runs, "it began anew", timeout=2,
              step=0.005)
     server.close()
+
+
+# ---- want of descriptors ----
+
+
+def test_without_descriptors_they_fail_and_recover(make):
+    """Sixty runs that wait for silent peers have taken all; when they end, all is well."""
+    c = make()
+    let_ping(c.node)
+    c.node.ip("link", "set", "lo", "up")
+    c.node.web(8080)
+    dns = Datagrams(c.node, 6000, DNS_HOSTILE[0][1])
+    mx = Server(c.node, ADDRESS, 2500).serve(mail(b"220 mx\r\n", b"250 mx\r\n", b"221 bye\r\n"))
+    mute = Server(c.node, ADDRESS, 9000).serve(lambda conn: conn.recv(1))
+    kinds = {"tcp": "tcp 10.4.7.11:8080", "http": "http http://10.4.7.11:8080/",
+             "ping": "ping 10.4.7.11", "dns": f"dns {ADDRESS}:6000 web.lab",
+             "smtp": f"smtp {ADDRESS}:2500"}
+    conf = c.node.write("trivet.conf", "".join(
+        check(f"mute{i}", f"tcp {ADDRESS}:9000 expect x", interval="60s", timeout="4s")
+        for i in range(60)) + "".join(
+        check(name, kind, interval="300ms") for name, kind in kinds.items()))
+    c.proc = c.node.spawn(["prlimit", "--nofile=60", BUILD / "checkd", "-c", conf, "--run-dir",
+                           c.node.run_dir, "--state-dir", c.node.state_dir], "checkd")
+    for name in kinds:
+        c.proc.wait_log(f"check {name} is down: .*Too many open files")
+    for name in kinds:
+        c.wait(name, "up")
+    dns.close()
+    mx.close()
+    mute.close()
