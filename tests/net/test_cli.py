@@ -211,7 +211,9 @@ def test_service_stops(suite):
 
 def test_one_is_away(node):
     node.web(8080)
-    node.suite(CONF.format(port=8080), only=["checkd", "vrrpd"])
+    # Without `off` a listener of nobody's would be the instance's business, and proxyd missed.
+    conf = CONF.format(port=8080).replace("\ttrack_check {", "\ttrack_proxy off\n\ttrack_check {")
+    node.suite(conf, only=["checkd", "vrrpd"])
     wait_for(lambda: node.holds("10.4.7.10"), "the address is held")
     done = node.trivet("status", check=False)
     assert done.returncode == 2 and "proxyd: not running" in done.stdout
