@@ -509,10 +509,12 @@ def test_heartbeats_are_bounded(toyd, asked, at_least):
     with toyd.connect() as bus:
         stream = bus.monitor(T + "Monitor", heartbeatMs=asked)
         next(stream)
-        assert next(stream)["kind"] == "heartbeat"
-        start = time.monotonic()
-        assert next(stream)["kind"] == "heartbeat"
-        assert at_least < time.monotonic() - start
+        beats = []
+        for _ in range(5):
+            assert next(stream)["kind"] == "heartbeat"
+            beats.append(time.monotonic())
+        # One that is read late shortens the gap behind it.
+        assert at_least < max(b - a for a, b in zip(beats, beats[1:]))
 
 
 def test_no_heartbeat_unasked(toyd):
@@ -902,7 +904,9 @@ def test_call_to_a_daemon_that_dies(toyd, directory):
                                "20000"], stdout=subprocess.PIPE, text=True)
     wait_for(lambda: toyd.metric("ipc_connections") == 2, "it is called")
     toyd.kill()
-    assert caller.communicate(timeout=10)[0] == "errno Connection reset by peer\n"
+    # By whether it was still writing.
+    assert caller.communicate(timeout=10)[0] in ("errno Connection reset by peer\n",
+                                                 "errno Broken pipe\n")
 
 
 # ---- the view ----
