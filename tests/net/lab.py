@@ -374,7 +374,9 @@ class Node:
         """kill -9 of everything in the node, in one instant as far as they can tell."""
         _kill_namespace(self.netns)
         for proc in self.procs:
-            proc.popen.poll()  # killall -0 finds a process that nobody has waited for
+            # killall -0 finds a process that nobody has waited for; and one that is ending has
+            # left its namespace before it is a zombie.
+            proc.wait()
 
     # ---- files ----
 
