@@ -129,9 +129,12 @@ def test_interop(lab, peer, name, role):
     them.start()
     us.start()
     wait_for(alone(better, lesser), "the better one alone holds it", 12)
-    heard = nodes[0].instance("VI_1")["counters"]
+
+    def counters():
+        return nodes[0].instance("VI_1")["counters"]
     if role == "lesser":
-        assert heard["advertisementsReceived"] > 0
+        wait_for(lambda: counters()["advertisementsReceived"] > 0, "we hear them")
+    heard = counters()
     assert not any(v for k, v in heard["packetErrors"].items() if k != "own"), heard
     better.stop()
     wait_for(alone(lesser, better), "the other takes it", 8)
