@@ -124,7 +124,7 @@ def scapy_argv(program):
 
 
 def scapy(node, program):
-    node.run(scapy_argv(program), timeout=30)
+    node.run(scapy_argv(program), timeout=120)
 
 
 
