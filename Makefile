@@ -38,11 +38,11 @@ endif
 
 # ---- what is a core: everything in common/conf, and these ----
 CORE_SRC := $(wildcard common/conf/*.c) \
-	$(wildcard $(addprefix common/,addr.c cksum.c text.c rng.c)) \
+	$(wildcard $(addprefix common/,addr.c cksum.c sha256.c text.c rng.c)) \
 	$(wildcard $(addprefix common/runner/,protocol.c secure.c output.c)) \
 	$(wildcard $(addprefix ipc/,varlink.c idl.c idl_check.c mirror.c)) \
-	$(wildcard $(addprefix vrrpd/,event.c fsm.c deaf.c packet.c filter.c announce.c priority.c group.c adopt.c record.c)) \
-	$(wildcard $(addprefix checkd/,verdict.c admin.c flap.c plan.c http.c expect.c dns.c smtp.c)) \
+	$(wildcard $(addprefix vrrpd/,event.c fsm.c deaf.c packet.c hmac.c filter.c announce.c priority.c group.c adopt.c record.c)) \
+	$(wildcard $(addprefix checkd/,verdict.c admin.c flap.c histogram.c plan.c http.c expect.c dns.c smtp.c)) \
 	$(wildcard $(addprefix proxyd/,pool.c pick.c flow.c bulk.c wheel.c parcel.c proxyproto.c)) \
 	$(wildcard proxyd/balance*.c $(addprefix proxyd/,crc32.c facts.c access.c)) \
 	$(wildcard $(addprefix ctl/,supervise.c table.c node.c page.c why.c pair.c whatif.c))
@@ -154,6 +154,11 @@ TEST_JOBS ?= 8
 test-net: all $(B)/tests/net/busd
 	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(TEST_JOBS) \
 		$(PYTEST_ARGS) tests/net
+
+# ---- side by side with the peers, as a table (root) ----
+.PHONY: bench-vrrp
+bench-vrrp: all
+	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 tests/bench/vrrp.py $(BENCH_ARGS)
 
 # ---- what this tree needs from Debian 12 ----
 DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libmnl-dev libcap-dev \

@@ -6,6 +6,8 @@
  *	v2: auth type, interval in seconds;	v3: 4 bits reserved, 12 bits centiseconds
  *	checksum, addresses
  *	v2: 8 bytes of authentication data, always there
+ * With auth_hmac a trailer follows (hmac.h), which the checksum covers in IPv6
+ * only: there the kernel sums the whole payload.
  */
 #include "vrrpd/packet.h"
 
@@ -42,6 +44,7 @@ vrrp_pkt_err_str(enum vrrp_pkt_err err)
 		[VRRP_PKT_ERR_SOURCE] = "source",
 		[VRRP_PKT_ERR_DEST] = "destination",
 		[VRRP_PKT_ERR_OWN] = "own",
+		[VRRP_PKT_ERR_HMAC] = "hmac",
 	};
 
 	return (size_t)err < ARRAY_LEN(names) ? names[err] : "?";
@@ -74,16 +77,17 @@ checksum(enum vrrp_cksum form, const struct addr *source, const struct addr *des
 
 /* What may be right for this version and family; v3 over IPv4 has two worlds. */
 static bool
-verify(const struct vrrp_rx *rx, uint8_t version, enum vrrp_cksum *ret_form)
+verify(const struct vrrp_rx *rx, uint8_t version, size_t message_size, enum vrrp_cksum *ret_form)
 {
 	bool pseudo = version == 3;
 	bool message = rx->source.family == AF_INET;
+	size_t size = message ? message_size : rx->size;
 
 	if (pseudo &&
-	    checksum(VRRP_CKSUM_PSEUDO, &rx->source, &rx->destination, rx->bytes, rx->size) == 0)
+	    checksum(VRRP_CKSUM_PSEUDO, &rx->source, &rx->destination, rx->bytes, size) == 0)
 		*ret_form = VRRP_CKSUM_PSEUDO;
-	else if (message && checksum(VRRP_CKSUM_MESSAGE, &rx->source, &rx->destination, rx->bytes,
-				rx->size) == 0)
+	else if (message &&
+		 checksum(VRRP_CKSUM_MESSAGE, &rx->source, &rx->destination, rx->bytes, size) == 0)
 		*ret_form = VRRP_CKSUM_MESSAGE;
 	else
 		return false;
@@ -126,19 +130,25 @@ vrrp_pkt_ip4(const uint8_t *packet, size_t size, struct vrrp_rx *ret)
 	return VRRP_PKT_OK;
 }
 
-/* Version and family go together, and the length follows from the count: exactly. */
+/*
+ * Version and family go together, and the length follows from the count:
+ * exactly, or with a trailer more.
+ */
 static enum vrrp_pkt_err
-check_shape(const struct vrrp_rx *rx, uint8_t version)
+check_shape(const struct vrrp_rx *rx, uint8_t version, size_t *ret_message_size)
 {
 	size_t addrs = rx->bytes[3] * addr_size(&rx->source);
 	size_t tail = version == 2 ? VRRP_PASS_SIZE : 0;
+	size_t size = HEADER_SIZE + addrs + tail;
 
 	if ((version != 2 && version != 3) || (version == 2 && rx->source.family != AF_INET))
 		return VRRP_PKT_ERR_VERSION;
 	if ((rx->bytes[0] & 0xf) != TYPE_ADVERTISEMENT)
 		return VRRP_PKT_ERR_TYPE;
-	if (rx->size != HEADER_SIZE + addrs + tail)
+	if (rx->size != size &&
+	    (rx->size != size + VRRP_HMAC_SIZE || !vrrp_hmac_is_trailer(rx->bytes + size)))
 		return VRRP_PKT_ERR_LENGTH;
+	*ret_message_size = size;
 	return VRRP_PKT_OK;
 }
 
@@ -156,6 +166,7 @@ vrrp_pkt_decode(const struct vrrp_rx *rx, struct vrrp_pkt *ret)
 	const size_t each = addr_size(&rx->source);
 	enum vrrp_pkt_err err;
 	uint8_t version;
+	size_t size;
 
 	ret->advert = (struct vrrp_advert){ .source = rx->source };
 	if (rx->size < HEADER_SIZE || each == 0 || rx->destination.family != rx->source.family)
@@ -164,10 +175,10 @@ vrrp_pkt_decode(const struct vrrp_rx *rx, struct vrrp_pkt *ret)
 	ret->advert.version = version;
 	ret->advert.vrid = b[1];
 	ret->advert.priority = b[2];
-	err = check_shape(rx, version);
+	err = check_shape(rx, version, &size);
 	if (err != VRRP_PKT_OK)
 		return err;
-	if (!verify(rx, version, &ret->cksum))
+	if (!verify(rx, version, size, &ret->cksum))
 		return VRRP_PKT_ERR_CHECKSUM;
 	ret->advert.interval_us = interval_of(b, version);
 	if (ret->advert.interval_us == 0) /* erratum 8301: 1 to 4095 */
@@ -183,7 +194,10 @@ vrrp_pkt_decode(const struct vrrp_rx *rx, struct vrrp_pkt *ret)
 	ret->auth_type = version == 2 ? b[4] : AUTH_NONE;
 	memset(ret->auth_data, 0, sizeof(ret->auth_data));
 	if (version == 2)
-		memcpy(ret->auth_data, b + rx->size - VRRP_PASS_SIZE, VRRP_PASS_SIZE);
+		memcpy(ret->auth_data, b + size - VRRP_PASS_SIZE, VRRP_PASS_SIZE);
+	ret->message = b;
+	ret->message_size = size;
+	ret->trailer = rx->size > size ? b + size : NULL;
 	return VRRP_PKT_OK;
 }
 
@@ -196,6 +210,23 @@ same_secret(const uint8_t *a, const uint8_t *b, size_t size)
 	for (size_t i = 0; i < size; i++)
 		differs |= a[i] ^ b[i];
 	return differs == 0;
+}
+
+/* Who does not know the trailer sees a packet that is too long. */
+static enum vrrp_pkt_err
+check_hmac(const struct vrrp_wire *w, const struct vrrp_pkt *pkt)
+{
+	const struct vrrp_hmac_message m = { .version = pkt->advert.version,
+		.vrid = pkt->advert.vrid,
+		.source = pkt->advert.source,
+		.bytes = pkt->message,
+		.size = pkt->message_size };
+
+	if (w->hmac == NULL)
+		return pkt->trailer == NULL ? VRRP_PKT_OK : VRRP_PKT_ERR_LENGTH;
+	if (pkt->trailer == NULL)
+		return w->hmac->mode == VRRP_HMAC_ENFORCE ? VRRP_PKT_ERR_HMAC : VRRP_PKT_OK;
+	return vrrp_hmac_verify(w->hmac, &m, pkt->trailer) ? VRRP_PKT_OK : VRRP_PKT_ERR_HMAC;
 }
 
 static enum vrrp_pkt_err
@@ -264,6 +295,9 @@ vrrp_pkt_check(const struct vrrp_wire *w, const struct vrrp_pkt *pkt, unsigned *
 		return err;
 	if (pkt->advert.version != w->version)
 		return VRRP_PKT_ERR_VERSION;
+	err = check_hmac(w, pkt);
+	if (err != VRRP_PKT_OK)
+		return err;
 	err = check_auth(w, pkt);
 	if (err != VRRP_PKT_OK)
 		return err;
@@ -323,11 +357,13 @@ vrrp_pkt_encode(const struct vrrp_wire *w, uint8_t priority, int64_t interval_us
 {
 	const size_t addrs = w->n_addrs * (w->family == AF_INET ? 4 : 16);
 	const size_t need = HEADER_SIZE + addrs + (w->version == 2 ? VRRP_PASS_SIZE : 0);
+	const bool signs = w->hmac != NULL && w->hmac->mode != VRRP_HMAC_RECEIVE_ONLY;
+	const size_t whole = need + (signs ? VRRP_HMAC_SIZE : 0);
 	enum vrrp_cksum form = VRRP_CKSUM_PSEUDO;
 
 	if (!can_carry(w, destination))
 		return -EINVAL;
-	if (size < need)
+	if (size < whole)
 		return -ENOBUFS;
 	memset(buf, 0, need);
 	buf[0] = (uint8_t)(w->version << 4 | TYPE_ADVERTISEMENT);
@@ -340,10 +376,15 @@ vrrp_pkt_encode(const struct vrrp_wire *w, uint8_t priority, int64_t interval_us
 	if (w->version == 2 && w->auth_pass)
 		memcpy(buf + HEADER_SIZE + addrs, w->pass, VRRP_PASS_SIZE);
 
+	if (signs && vrrp_hmac_sign(w->hmac,
+			 &(struct vrrp_hmac_message){ w->version, w->vrid, w->primary, buf, need },
+			 buf + need) < 0)
+		return -ENOKEY;
 	if (w->version == 2 || (w->family == AF_INET && w->cksum == VRRP_CKSUM_MESSAGE))
 		form = VRRP_CKSUM_MESSAGE;
-	wire_put16(buf + CHECKSUM_OFFSET, checksum(form, &w->primary, destination, buf, need));
-	return (ssize_t)need;
+	wire_put16(buf + CHECKSUM_OFFSET,
+	    checksum(form, &w->primary, destination, buf, w->family == AF_INET ? need : whole));
+	return (ssize_t)whole;
 }
 
 void

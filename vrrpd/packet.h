@@ -14,6 +14,7 @@
 
 #include "common/addr.h"
 #include "vrrpd/event.h"
+#include "vrrpd/hmac.h"
 
 #include <sys/types.h>
 
@@ -21,9 +22,10 @@
 #define VRRP_IP_TTL	 255
 #define VRRP_IP_TOS	 0xc0 /* internetwork control */
 #define VRRP_IP4_HEADER	 20
-#define VRRP_ADDRS_MAX	 255					     /* the count is one byte */
-#define VRRP_PKT_MAX	 (VRRP_IP4_HEADER + 8 + 16 * VRRP_ADDRS_MAX) /* with an IPv4 header */
-#define VRRP_PASS_SIZE	 8
+#define VRRP_ADDRS_MAX	 255 /* the count is one byte */
+#define VRRP_PKT_MAX                                                                               \
+	(VRRP_IP4_HEADER + 8 + 16 * VRRP_ADDRS_MAX + VRRP_HMAC_SIZE) /* with an IPv4 header */
+#define VRRP_PASS_SIZE 8
 
 /* Why a packet was dropped; each has its counter.  Only add at the end. */
 enum vrrp_pkt_err {
@@ -41,6 +43,7 @@ enum vrrp_pkt_err {
 	VRRP_PKT_ERR_SOURCE,	/* unicast: not a listed peer */
 	VRRP_PKT_ERR_DEST,	/* multicast for a unicast router or the reverse */
 	VRRP_PKT_ERR_OWN,	/* our own packet, reflected */
+	VRRP_PKT_ERR_HMAC,	/* auth_hmac: none, of an unknown key, or not right */
 	VRRP_PKT_ERR_MAX,
 };
 
@@ -75,6 +78,10 @@ struct vrrp_pkt {
 	enum vrrp_cksum cksum; /* the form that was right */
 	uint8_t n_addrs;
 	struct addr addrs[VRRP_ADDRS_MAX];
+	/* For auth_hmac; in the bytes it was decoded from, as long as they are there. */
+	const uint8_t *message;
+	size_t message_size;
+	const uint8_t *trailer; /* VRRP_HMAC_SIZE bytes after it; NULL: none */
 };
 
 /* One router's side of the wire; what it sends and what it will hear. */
@@ -90,9 +97,10 @@ struct vrrp_wire {
 	bool unicast;
 	const struct addr *peers; /* unicast: the only sources heard */
 	size_t n_peers;
-	int min_ttl, max_ttl;	  /* unicast, on receipt; both 0: any */
-	const struct addr *addrs; /* advertised, in order; IPv6: the first is link-local */
-	size_t n_addrs;		  /* at most VRRP_ADDRS_MAX, all of the family */
+	int min_ttl, max_ttl;	      /* unicast, on receipt; both 0: any */
+	const struct addr *addrs;     /* advertised, in order; IPv6: the first is link-local */
+	size_t n_addrs;		      /* at most VRRP_ADDRS_MAX, all of the family */
+	const struct vrrp_hmac *hmac; /* auth_hmac; NULL: none, and a trailer is a wrong length */
 };
 
 /*
@@ -109,7 +117,8 @@ enum vrrp_pkt_err vrrp_pkt_ip4(const uint8_t *packet, size_t size, struct vrrp_r
 enum vrrp_pkt_err vrrp_pkt_decode(const struct vrrp_rx *, struct vrrp_pkt *ret);
 
 /*
- * May this router act on it?  The VRID has been matched by the caller.
+ * May this router act on it?  The VRID has been matched by the caller, and what
+ * it was decoded from is still there.  Replays are for vrrp_hmac_fresh to tell.
  * *ret_differs (bits) is set on OK only.
  */
 enum vrrp_pkt_err vrrp_pkt_check(
@@ -118,7 +127,7 @@ enum vrrp_pkt_err vrrp_pkt_check(
 /*
  * The message to 'destination' with this priority and interval (0: the
  * wire's).  Its size, or -EINVAL (an interval or address that the version
- * cannot carry), -ENOBUFS.
+ * cannot carry), -ENOBUFS, -ENOKEY.
  */
 ssize_t vrrp_pkt_encode(const struct vrrp_wire *, uint8_t priority, int64_t interval_us,
     const struct addr *destination, uint8_t *buf, size_t size);

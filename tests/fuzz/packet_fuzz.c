@@ -52,8 +52,10 @@ say_again(const struct vrrp_rx *rx, const struct vrrp_pkt *pkt)
 	ssize_t n = vrrp_pkt_encode(
 	    &w, pkt->advert.priority, 0, &pkt->destination, buf, sizeof(buf));
 
-	must(n == (ssize_t)rx->size);
+	must(n == (ssize_t)pkt->message_size);
+	must(rx->size == pkt->message_size + (pkt->trailer != NULL ? VRRP_HMAC_SIZE : 0));
 	echo.bytes = buf;
+	echo.size = (size_t)n;
 	must(vrrp_pkt_decode(&echo, &again) == VRRP_PKT_OK);
 	must(again.advert.priority == pkt->advert.priority);
 	must(again.advert.interval_us == pkt->advert.interval_us);
@@ -81,6 +83,23 @@ hear(const struct vrrp_pkt *pkt)
 	must(pkt->advert.version == 2 && pkt->advert.vrid == 51 && pkt->ttl == VRRP_IP_TTL);
 	must(memcmp(pkt->auth_data, "secret12", VRRP_PASS_SIZE) == 0);
 	must(pkt->advert.interval_us == USEC_PER_SEC && !addr_equal(&pkt->advert.source, &us));
+	must(pkt->trailer == NULL);
+}
+
+/* Nobody signs by chance. */
+static void
+hear_signed(const struct vrrp_pkt *pkt)
+{
+	static const struct vrrp_hmac_key key = { .id = 1, .size = 32, .bytes = "unknown" };
+	static const struct vrrp_hmac hmac = {
+		.mode = VRRP_HMAC_ENFORCE, .keys = &key, .n_keys = 1, .active = 1
+	};
+	struct vrrp_wire w = wire_like(pkt);
+	unsigned differs;
+
+	w.primary.bytes[0] ^= 1;
+	w.hmac = &hmac;
+	must(vrrp_pkt_check(&w, pkt, &differs) != VRRP_PKT_OK);
 }
 
 static void
@@ -114,5 +133,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(pkt.advert.interval_us > 0);
 	say_again(&rx, &pkt);
 	hear(&pkt);
+	hear_signed(&pkt);
 	return 0;
 }
