@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define AGAIN_INTERVALS 3
+
 static void on_due(struct loop_timer *, mono_t);
 
 void
@@ -19,7 +21,7 @@ announcer_init(struct announcer *a, uv_loop_t *loop, struct netlink *nl, struct 
     const struct vip_group *vips)
 {
 	*a = (struct announcer){ .nl = nl, .socks = socks, .vips = vips };
-	a->second_at = a->refresh_at = MONO_NEVER;
+	a->again_at = a->second_at = a->refresh_at = MONO_NEVER;
 	loop_timer_init(loop, &a->timer, on_due);
 }
 
@@ -27,6 +29,7 @@ void
 announcer_configure(struct announcer *a, const struct vrrp_conf *conf)
 {
 	a->delay_us = conf->garp_delay_us;
+	a->again_us = MIN(AGAIN_INTERVALS * conf->advert_us, a->delay_us);
 	a->refresh_us = conf->garp_refresh_us;
 	a->repeat = conf->garp_repeat;
 	a->refresh_repeat = conf->garp_refresh_repeat;
@@ -86,7 +89,7 @@ after(mono_t now, int64_t us)
 static void
 arm(struct announcer *a)
 {
-	loop_timer_at(&a->timer, mono_min(a->second_at, a->refresh_at));
+	loop_timer_at(&a->timer, mono_min(a->again_at, mono_min(a->second_at, a->refresh_at)));
 }
 
 static void
@@ -94,6 +97,10 @@ on_due(struct loop_timer *t, mono_t now)
 {
 	struct announcer *a = CONTAINER_OF(t, struct announcer, timer);
 
+	if (!mono_before(now, a->again_at)) {
+		announce_all(a, 1);
+		a->again_at = MONO_NEVER;
+	}
 	if (!mono_before(now, a->second_at)) {
 		announce_all(a, a->repeat);
 		a->second_at = MONO_NEVER;
@@ -109,6 +116,7 @@ void
 announcer_begin(struct announcer *a, mono_t now)
 {
 	announce_all(a, a->repeat);
+	a->again_at = after(now, a->again_us);
 	a->second_at = after(now, a->delay_us);
 	a->refresh_at = after(now, a->refresh_us);
 	arm(a);
@@ -117,7 +125,7 @@ announcer_begin(struct announcer *a, mono_t now)
 void
 announcer_stop(struct announcer *a)
 {
-	a->second_at = a->refresh_at = MONO_NEVER;
+	a->again_at = a->second_at = a->refresh_at = MONO_NEVER;
 	loop_timer_stop(&a->timer);
 }
 

@@ -1,7 +1,11 @@
 /*
  * announcer.h - when the segment is told where our addresses are: a burst at
- * once, a second one after garp_master_delay, and a refresh for as long as we
- * hold them (announce.h makes the frames).
+ * once, once more after three intervals, a second burst after garp_master_delay,
+ * and a refresh for as long as we hold them (announce.h makes the frames).
+ *
+ * After three intervals, because a router that did not hear us answers our first
+ * adverts, tells the segment that the addresses are its own, and then gives way
+ * (design.md section 6, deaf peer).
  */
 #ifndef VRRPD_ANNOUNCER_H
 #define VRRPD_ANNOUNCER_H
@@ -16,9 +20,9 @@ struct announcer {
 	struct netlink *nl;
 	struct sock_set *socks;
 	const struct vip_group *vips;
-	int64_t delay_us, refresh_us; /* 0: none */
+	int64_t again_us, delay_us, refresh_us; /* 0: none */
 	unsigned repeat, refresh_repeat;
-	mono_t second_at, refresh_at; /* MONO_NEVER: not due */
+	mono_t again_at, second_at, refresh_at; /* MONO_NEVER: not due */
 	uint64_t sent;
 };
 
