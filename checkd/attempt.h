@@ -24,6 +24,7 @@ struct attempt {
 	struct attempt_probe *owner; /* NULL: the run is over */
 	const char *waiting;	     /* for what; class->waiting at first */
 	int fd;
+	int events; /* waited for */
 	mono_t began;
 	uv_poll_t poll;
 	struct loop_timer timer;

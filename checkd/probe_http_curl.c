@@ -14,8 +14,8 @@
 #include <time.h>
 
 #define CA_FILE		 "/etc/ssl/certs/ca-certificates.crt"
-#define CA_CACHE_SECONDS 3600L
-#define CERTIFICATES_MAX 16 /* of a chain that are looked at */
+#define CA_CACHE_SECONDS -1L /* for ever: in the meantime other runs would time out */
+#define CERTIFICATES_MAX 16  /* of a chain that are looked at */
 
 /*
  * All fetches that trust the same authorities.  To read the system's takes a

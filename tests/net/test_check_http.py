@@ -253,7 +253,8 @@ def test_certificates(make):
         "no_file": (f"https https://{ADDRESS}:8441/ ca /no/such.pem", "down", "tls", "tls: "),
         "plain": (f"http http://{ADDRESS}:8441/", "down", "status", "status 400"),
     }
-    c.start("".join(check(name, row[0], interval="500ms") for name, row in rows.items()))
+    c.start("".join(check(name, row[0], interval="1s", timeout="5s")
+                    for name, row in rows.items()))
     for name, (_, state, reason, detail) in rows.items():
         seen = c.wait(name, state)
         assert seen["lastReason"] == reason, (name, seen)

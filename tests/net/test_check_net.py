@@ -406,3 +406,27 @@ def test_without_descriptors_they_fail_and_recover(make):
     dns.close()
     mx.close()
     mute.close()
+
+
+# ---- a stall ----
+
+
+def test_what_was_answered_during_a_stall_is_no_timeout(make):
+    """A very long file is read: longer than the timeout of a run that is on."""
+    c = make()
+
+    def later(question):
+        time.sleep(0.05)
+        return [question]
+    server = Datagrams(c.node, 7, later)
+    conf = check("u", f'udp {ADDRESS}:7 send "a"', interval="70ms", timeout="200ms")
+    c.start(conf)
+    c.wait("u", "up")
+    long = conf + "".join(f'vrrp_script unused{i} {{\n\tscript "/bin/true"\n}}\n'
+                          for i in range(8000))
+    for i in range(3):  # most of the time a run is on
+        c.reload(long + f"# {i}\n")
+        runs = c.get("u")["lastCheckedUsec"]
+        wait_for(lambda: c.get("u")["lastCheckedUsec"] > runs, "it goes on")
+    assert "check u failed" not in c.proc.log() and "check u is down" not in c.proc.log()
+    server.close()
