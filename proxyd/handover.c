@@ -14,7 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define RESERVE 16
+#define RESERVE 8
 
 const char *
 handover_refusal_str(enum handover_refusal refusal)

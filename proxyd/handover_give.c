@@ -15,7 +15,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define BARRIER_US (5 * USEC_PER_SEC)
+#define BARRIER_US	(5 * USEC_PER_SEC)
+
+/*
+ * A message is taken whole or not at all.  Who had all descriptors there are has
+ * a successor that lacks a few: that shall cost a few sessions, the youngest.
+ */
+#define YOUNGEST	64
+#define YOUNGEST_IN_ONE 4
 
 struct given {
 	struct worker *worker;
@@ -286,8 +293,12 @@ static void
 give_sessions(struct giver *g)
 {
 	list_sessions(g);
-	for (; g->next < g->n && g->error == 0; g->next += g->error == 0)
+	while (g->next < g->n && g->error == 0) {
 		give_session(g, g->list[g->next].session);
+		g->next += g->error == 0;
+		if (g->n - g->next < YOUNGEST && g->parcel.n_records >= YOUNGEST_IN_ONE)
+			flush(g, false);
+	}
 }
 
 /* ---- the whole ---- */

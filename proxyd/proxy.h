@@ -20,10 +20,10 @@ struct proxy {
 	struct control *control;
 	struct handover *handover;
 	struct worker **workers;
-	size_t n_workers; /* fixed at start */
+	size_t n_workers;  /* fixed at start */
 	struct lost *lost; /* NULL: addresses are not watched */
 	struct upstreams upstreams;
-	struct active *active; /* what checkd says of servers */
+	struct active *active;		  /* what checkd says of servers */
 	TAILQ_HEAD(, listener) listeners; /* in the order of the file; draining ones last */
 	uv_async_t news;		  /* data threads wake us */
 	struct loop_timer second;	  /* bind again, free what is no longer used */

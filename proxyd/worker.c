@@ -16,18 +16,21 @@
 #include "proxyd/rules.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define EVENTS_MAX	256
 #define ACCEPTS_MAX	64 /* in one pass, so that sessions get their turn */
 #define ACCEPT_PAUSE_US (200 * USEC_PER_MSEC)
+#define FDS_KEPT	64		    /* descriptors that sessions do not get */
 #define SAY_AGAIN_US	(60 * USEC_PER_SEC) /* a shortage is told once while it lasts */
 
 /* ---- routes ---- */
@@ -107,12 +110,27 @@ worker_use_spare(struct worker *w)
 	return true;
 }
 
+/* Descriptors are handed out lowest first: the next one's number says how many are left. */
+static bool
+has_room(struct worker *w)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	if (fd < w->fd_max)
+		return true;
+	errno = EMFILE;
+	return false;
+}
+
 static void
 resume_accept(struct worker *w)
 {
 	struct binding *b;
 
-	if (!have_spare(w)) {
+	if (!have_spare(w) || !has_room(w)) {
 		worker_pause_accept(w, errno);
 		return;
 	}
@@ -144,7 +162,10 @@ accept_some(struct worker *w, struct binding *b, int max)
 		fd = accept4(b->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			relay_open(w, b, fd);
-			continue;
+			if (fd < w->fd_max)
+				continue;
+			worker_pause_accept(w, EMFILE);
+			return false;
 		}
 		if (errno == EAGAIN)
 			return false;
@@ -441,6 +462,18 @@ worker_main(void *aux)
 /* ---- from the control thread ---- */
 
 static void
+close_fds(struct worker *w)
+{
+	int *const fds[] = { &w->epoll_fd, &w->event_fd, &w->spare_fd };
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+static void
 worker_free(struct worker *w)
 {
 	struct binding *b;
@@ -459,12 +492,7 @@ worker_free(struct worker *w)
 	}
 	session_table_done(&w->sessions);
 	pipes_done(&w->pipes);
-	if (w->epoll_fd >= 0)
-		close(w->epoll_fd);
-	if (w->event_fd >= 0)
-		close(w->event_fd);
-	if (w->spare_fd >= 0)
-		close(w->spare_fd);
+	close_fds(w);
 	pthread_mutex_destroy(&w->lock);
 	free(w->buffer);
 	free(w);
@@ -502,6 +530,20 @@ start_thread(struct worker *w)
 	return 0;
 }
 
+/*
+ * The last descriptors are the control thread's: without one it can neither tell
+ * the service manager that we live, nor answer on the bus, nor hand over.
+ */
+static int
+fd_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	return (int)(limit.rlim_cur - MIN(limit.rlim_cur / 4, FDS_KEPT));
+}
+
 int
 worker_start(unsigned number, void (*wake)(void *aux), void *aux, struct worker **ret)
 {
@@ -512,6 +554,7 @@ worker_start(unsigned number, void (*wake)(void *aux), void *aux, struct worker 
 	w->wake = wake;
 	w->wake_aux = aux;
 	w->spare_fd = -1;
+	w->fd_max = fd_max();
 	w->now = loop_now();
 	w->accept_again = MONO_NEVER;
 	w->connect_log = (struct log_limit){ 0 };
@@ -540,6 +583,7 @@ worker_join(struct worker *w)
 {
 	pthread_join(w->thread, NULL);
 	w->joined = true;
+	close_fds(w); /* the handover wants some, and there may be no others left */
 }
 
 void

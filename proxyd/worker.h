@@ -89,6 +89,7 @@ struct worker {
 	uint32_t next_binding;
 	uint8_t *buffer;     /* one for all sessions: bytes stay in it for one step only */
 	int spare_fd;	     /* given up to finish an accepted session when descriptors run out */
+	int fd_max;	     /* sessions do not take descriptors from this number on */
 	mono_t accept_again; /* MONO_NEVER: not paused */
 	int error;	     /* errno of the connect that just failed, for words */
 	struct log_limit connect_log;

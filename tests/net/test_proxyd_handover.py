@@ -469,6 +469,34 @@ def test_reload_changes_what_a_crash_leaves(front):
     assert "no longer configured" not in front.suite.log()
 
 
+def test_no_descriptor_is_free(front):
+    """At the limit of descriptors most sessions are kept, and who waited is served."""
+    Server(front.servers, ONE, 8081).serve(patient_echo)
+    trivet = front.proxy.binary("trivet")
+    front.proxy.write("trivet.conf", conf())
+    front.suite = front.proxy.spawn(
+        ["prlimit", "--nofile=120:120", trivet, "run", "-c", front.proxy.dir / "trivet.conf",
+         "--run-dir", front.proxy.run_dir, "--state-dir", front.proxy.state_dir, "--only",
+         "proxyd"], "suite")
+    front.proxy.wait_ready("proxyd", front.suite)
+    clients = [front.connect() for _ in range(60)]
+    front.suite.wait_log("accept: Too many open files")
+    served = front.listener()["currentSessions"]
+    assert 20 < served < 60
+    front.restart()
+    assert served - 12 <= front.taken()[1] <= served
+    answered = resets = 0
+    for number, client in enumerate(clients[:served]):
+        try:
+            answered += ask(client, b"%d" % number) == b"%d" % number
+        except ConnectionResetError:
+            resets += 1
+        client.close()
+    assert resets <= 12 and answered == served - resets
+    for client in clients[served:]:
+        assert ask(client, b"late") == b"late"
+
+
 # ---- what lies in the store and is not what it should be ----
 
 def fields(**values):
@@ -613,3 +641,41 @@ def test_fewer_descriptors(front):
     assert 4 <= taken < 64 and taken % 4 == 0
     assert f'refused_total{{reason="resources"}} {16 - taken // 4}' in front.metrics()
     assert ask(front.connect(), b"hello") == b"hello"
+
+
+def test_names_are_not_asked_again(front):
+    """A server given by name serves at once, although the resolver has become silent."""
+    Server(front.servers, ONE, 8081).serve(echo)
+    hosts = Path("/etc/netns") / front.proxy.netns / "hosts"
+    hosts.parent.mkdir(parents=True)
+    try:
+        hosts.write_text(f"{ONE} backend.test\n")
+        front.start(conf(upstream="server backend.test:8081;"))
+        wait_for(lambda: front.server("backend.test:8081")["state"] == "up", "it is resolved")
+        assert ask(front.connect(), b"hello") == b"hello"
+        hosts.write_text("")
+        front.restart()
+        assert front.server("backend.test:8081")["state"] == "up"
+        assert ask(front.connect(), b"hello") == b"hello"
+    finally:
+        hosts.unlink()
+        hosts.parent.rmdir()
+
+
+def test_killed_on_sight(front):
+    """A restart whose successors die at any moment of their start: sockets live on."""
+    Server(front.servers, ONE, 8081).serve(echo)
+    front.start(conf())
+    callers = Callers(front)
+    callers.more()
+    victim = front.proxy.daemon_pid("proxyd")
+    os.kill(victim, signal.SIGKILL)
+    for pause in (0.0, 0.004, 0.008):
+        victim = wait_for(lambda: [p for p in front.proxy.pids_of("proxyd") if p != victim],
+                          "a successor", step=0.001)[0]
+        time.sleep(pause)  # a different place each time, not a wait for something
+        os.kill(victim, signal.SIGKILL)
+    callers.more()
+    assert not [e for e in callers.stop() if "Refused" in e]
+    assert front.listener()["state"] == "listening"
+    assert "forwards to web" not in front.suite.log().split("killed by signal", 1)[1]
