@@ -82,6 +82,7 @@ perform(struct instance *in, unsigned actions, mono_t now)
 			break;
 		case VRRP_RENEW_LEASE:
 			renew(in, now);
+			state_live(in->vrrpd->state, now);
 			break;
 		case VRRP_DEL_VIPS:
 			delete_vips(in);

@@ -4,6 +4,7 @@
 #include "vrrpd/state.h"
 
 #include "common/log.h"
+#include "vrrpd/adopt.h"
 #include "vrrpd/instance.h"
 
 #include <errno.h>
@@ -24,7 +25,8 @@ struct state {
 	bool has_last;
 	char boot_id[sizeof(((struct record *)0)->boot_id)];
 	struct loop_timer soon;
-	mono_t written;
+	mono_t written, written_monotonic; /* both clocks at the last writing */
+	mono_t looked;			   /* at them, by state_live */
 	struct log_limit limit;
 };
 
@@ -99,6 +101,27 @@ state_changed(struct state *s)
 		loop_timer_at(&s->soon, mono_max(loop_now(), mono_add(s->written, SPACING_US)));
 }
 
+static mono_t
+monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (mono_t){ ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000 };
+}
+
+void
+state_live(struct state *s, mono_t now)
+{
+	const struct record written = { .stamp = s->written, .monotonic = s->written_monotonic };
+
+	if (mono_until(s->looked, now) < USEC_PER_SEC)
+		return;
+	s->looked = now;
+	if (adopt_slept(&written, &(struct adopt_clock){ now, monotonic() }))
+		state_changed(s);
+}
+
 static void
 describe(const struct instance *in, struct record_instance *ret)
 {
@@ -122,10 +145,8 @@ record_of(const struct state *s, bool handover)
 {
 	struct record rec = { .stamp = loop_now(), .handover = handover };
 	const struct instance *in;
-	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	rec.monotonic.us = ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
+	rec.monotonic = monotonic();
 	memcpy(rec.boot_id, s->boot_id, sizeof(rec.boot_id));
 	memcpy(rec.adoptions, s->last.adoptions, sizeof(rec.adoptions));
 	rec.n_adoptions = s->last.n_adoptions;
@@ -146,6 +167,7 @@ state_write(struct state *s, bool handover)
 	int r;
 
 	s->written = rec.stamp;
+	s->written_monotonic = rec.monotonic;
 	record_encode(&rec, &text);
 	r = daemon_write_file(s->path, text_str(&text), text.length, STATE_MODE);
 	if (r != 0)

@@ -17,6 +17,13 @@ const char *state_boot_id(const struct state *);
 /* Soon, once for all changes of this turn of the loop. */
 void state_changed(struct state *);
 
+/*
+ * With each advert as master: a suspend that we lived through and that nobody
+ * noticed (shorter than the peers bear) must not speak against the next process,
+ * so the clocks are written down again.
+ */
+void state_live(struct state *, mono_t now);
+
 /* Now: the last thing a process does. */
 void state_write(struct state *, bool handover);
 
