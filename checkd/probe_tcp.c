@@ -10,6 +10,7 @@
 #include "common/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,22 +248,37 @@ listen_for_phase(struct attempt *a)
 	uv_poll_start(&a->poll, a->phase == EXPECTING ? UV_READABLE : UV_WRITABLE, on_event);
 }
 
-static void
-on_event(uv_poll_t *poll, int status, int events)
+/* True: the run is over. */
+static bool
+step(struct attempt *a)
 {
-	struct attempt *a = CONTAINER_OF(poll, struct attempt, poll);
-	struct tcp_probe *p = a->owner;
-
-	(void)status; /* an error is told again, and better, by the call below */
-	(void)events;
 	if (a->phase == CONNECTING)
 		on_connected(a);
 	else if (a->phase == SENDING)
 		send_more(a);
 	else
 		receive_more(a);
-	if (p->attempt == a)
-		listen_for_phase(a);
+	if (a->owner == NULL)
+		return true;
+	listen_for_phase(a);
+	return false;
+}
+
+static void
+on_event(uv_poll_t *handle, int status, int events)
+{
+	(void)status; /* an error is told again, and better, by the calls of the step */
+	(void)events;
+	step(CONTAINER_OF(handle, struct attempt, poll));
+}
+
+/* After a stall of ours the timer comes first, although the socket has been ready for long. */
+static bool
+ended_meanwhile(struct attempt *a)
+{
+	struct pollfd p = { .fd = a->fd, .events = a->phase == EXPECTING ? POLLIN : POLLOUT };
+
+	return poll(&p, 1, 0) > 0 && step(a);
 }
 
 static void
@@ -272,6 +288,8 @@ on_time_over(struct loop_timer *t, mono_t now)
 	char detail[PROBE_DETAIL_MAX];
 
 	(void)now;
+	if (ended_meanwhile(a))
+		return;
 	snprintf(detail, sizeof(detail), "timeout after %.3g s: %s",
 	    (double)a->owner->probe.conf->timeout_us / 1e6,
 	    a->phase == CONNECTING ? "no connection" : "no expected answer");

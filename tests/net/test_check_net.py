@@ -418,15 +418,24 @@ def test_what_was_answered_during_a_stall_is_no_timeout(make):
     def later(question):
         time.sleep(0.05)
         return [question]
+    def later_stream(conn):
+        conn.sendall(later(conn.recv(10))[0])
     server = Datagrams(c.node, 7, later)
-    conf = check("u", f'udp {ADDRESS}:7 send "a"', interval="70ms", timeout="200ms")
+    stream = Server(c.node, ADDRESS, 9000).serve(later_stream)
+    conf = (check("u", f'udp {ADDRESS}:7 send "a"', interval="70ms", timeout="200ms") +
+            check("t", f'tcp {ADDRESS}:9000 send "a" expect "a"', interval="70ms",
+                  timeout="200ms"))
     c.start(conf)
     c.wait("u", "up")
+    c.wait("t", "up")
     long = conf + "".join(f'vrrp_script unused{i} {{\n\tscript "/bin/true"\n}}\n'
                           for i in range(8000))
     for i in range(3):  # most of the time a run is on
         c.reload(long + f"# {i}\n")
         runs = c.get("u")["lastCheckedUsec"]
         wait_for(lambda: c.get("u")["lastCheckedUsec"] > runs, "it goes on")
-    assert "check u failed" not in c.proc.log() and "check u is down" not in c.proc.log()
+    for name in ("u", "t"):
+        assert f"check {name} failed" not in c.proc.log()
+        assert f"check {name} is down" not in c.proc.log()
     server.close()
+    stream.close()
