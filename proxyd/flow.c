@@ -34,6 +34,7 @@ flow_reason_str(enum flow_reason reason)
 		[FLOW_RESOURCES] = "resources",
 		[FLOW_ADMINISTRATOR] = "administrator",
 		[FLOW_SHUTDOWN] = "shutdown",
+		[FLOW_COMPLETE] = "complete",
 		[FLOW_ADDRESS_LOST] = "address lost",
 	};
 

@@ -42,6 +42,7 @@ enum flow_reason {
 	FLOW_RESOURCES,	      /* ours ran out: descriptors, ports, memory */
 	FLOW_ADMINISTRATOR,
 	FLOW_SHUTDOWN,
+	FLOW_COMPLETE,	   /* UDP: as many replies as were expected */
 	FLOW_ADDRESS_LOST, /* its local address left this node */
 	FLOW_REASON_MAX,
 };

@@ -24,11 +24,17 @@ is_ipv6_only(const struct listener *l)
 	return l->endpoint.addr.family == AF_INET6 && l->ipv6_only;
 }
 
+static uint8_t
+protocol_of(const struct listener *l)
+{
+	return l->udp ? IPPROTO_UDP : IPPROTO_TCP;
+}
+
 void
 handover_address(const struct listener *l, struct parcel_address *ret)
 {
 	*ret = (struct parcel_address){
-		.endpoint = l->endpoint, .ipv6_only = is_ipv6_only(l), .protocol = IPPROTO_TCP
+		.endpoint = l->endpoint, .ipv6_only = is_ipv6_only(l), .protocol = protocol_of(l)
 	};
 	handover_copy(ret->name, l->name);
 }
@@ -37,7 +43,7 @@ handover_address(const struct listener *l, struct parcel_address *ret)
 bool
 handover_same_address(const struct parcel_address *a, const struct listener *l)
 {
-	return a->protocol == IPPROTO_TCP && a->ipv6_only == is_ipv6_only(l) &&
+	return a->protocol == protocol_of(l) && a->ipv6_only == is_ipv6_only(l) &&
 	       endpoint_equal(&a->endpoint, &l->endpoint);
 }
 
@@ -60,7 +66,8 @@ is_listener(int fd, const struct parcel_address *a)
 	socklen_t size = sizeof(sa);
 	struct endpoint ep;
 
-	return has_option(fd, SO_PROTOCOL, a->protocol) && has_option(fd, SO_ACCEPTCONN, 1) &&
+	return has_option(fd, SO_PROTOCOL, a->protocol) &&
+	       has_option(fd, SO_ACCEPTCONN, a->protocol == IPPROTO_TCP) &&
 	       getsockname(fd, (struct sockaddr *)&sa, &size) == 0 &&
 	       endpoint_from_sockaddr((struct sockaddr *)&sa, &ep) == 0 &&
 	       endpoint_equal(&ep, &a->endpoint);

@@ -33,6 +33,7 @@ listener_new(const struct listener_conf *lc, size_t n_sockets, size_t n_tallies)
 
 	l->name = xstrdup(lc->name);
 	l->endpoint = lc->endpoint;
+	l->udp = lc->udp;
 	l->ipv6_only = lc->ipv6_only;
 	l->state = LISTENER_FAILED;
 	l->error = xstrdup("not tried yet");
@@ -73,7 +74,8 @@ bool
 listener_matches(const struct listener *l, const struct listener_conf *lc)
 {
 	return l->state != LISTENER_DRAINING && strcmp(l->name, lc->name) == 0 &&
-	       endpoint_equal(&l->endpoint, &lc->endpoint) && l->ipv6_only == lc->ipv6_only;
+	       endpoint_equal(&l->endpoint, &lc->endpoint) && l->udp == lc->udp &&
+	       l->ipv6_only == lc->ipv6_only;
 }
 
 static int
@@ -92,7 +94,7 @@ listener_update(struct listener *l, const struct listener_conf *lc)
 	l->upstream = xstrdup(lc->upstream->name);
 	rules_unref(l->rules);
 	l->rules = rules_new(lc);
-	if (l->state != LISTENER_LISTENING)
+	if (l->state != LISTENER_LISTENING || l->udp)
 		return;
 	for (size_t i = 0; i < l->n_sockets; i++) {
 		set_option(l->fds[i], IPPROTO_TCP, TCP_NODELAY, l->tcp_nodelay);
@@ -113,6 +115,9 @@ set_options(const struct listener *l, int fd)
 	if (rc == 0) /* ip(7): an address that is not here yet */
 		rc = v6 ? set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1)
 			: set_option(fd, IPPROTO_IP, IP_FREEBIND, 1);
+	if (rc == 0 && l->udp) /* the address a datagram came to */
+		return v6 ? set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+			  : set_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
 	if (rc == 0)
 		rc = set_option(fd, IPPROTO_TCP, TCP_NODELAY, l->tcp_nodelay);
 	return rc;
@@ -126,7 +131,8 @@ bind_one(struct listener *l, size_t i, const char **ret_what)
 	int rc;
 
 	*ret_what = "socket";
-	l->fds[i] = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	l->fds[i] = socket(
+	    sa.ss_family, (l->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l->fds[i] < 0)
 		return -errno;
 	*ret_what = "setsockopt";
@@ -147,7 +153,7 @@ bind_all(struct listener *l, const char **ret_what)
 	if (rc < 0)
 		return rc;
 	*ret_what = "listen";
-	for (size_t i = 0; i < l->n_sockets; i++)
+	for (size_t i = 0; i < l->n_sockets && !l->udp; i++)
 		if (listen(l->fds[i], (int)l->backlog) < 0)
 			return -errno;
 	return 0;

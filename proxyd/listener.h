@@ -24,7 +24,7 @@ const char *listener_state_str(enum listener_state); /* "failed", ... */
 struct listener {
 	char *name;
 	struct endpoint endpoint;
-	bool ipv6_only, tcp_nodelay;
+	bool udp, ipv6_only, tcp_nodelay;
 	unsigned backlog;
 	char *upstream;	     /* its name */
 	struct rules *rules; /* a reference; NULL: none */

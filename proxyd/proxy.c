@@ -59,6 +59,8 @@ route_new(const struct proxy *p, struct listener *l, const struct listener_conf 
 		.read_size = (uint32_t)MIN(
 		    MAX(lc->buffer_size, WORKER_READ_SIZE), WORKER_READ_SIZE_MAX),
 		.half_close = lc->half_close,
+		.requests = lc->requests,
+		.responses = lc->responses,
 		.tcp_nodelay = lc->tcp_nodelay,
 		.refs = 1,
 	};
@@ -241,8 +243,7 @@ apply(struct proxy *p, const struct conf *conf)
 	TAILQ_FOREACH (l, &p->listeners, entry)
 		l->configured = false;
 	for (size_t i = 0; i < conf->n_listeners; i++)
-		if (!conf->listeners[i].udp)
-			apply_listener(p, &conf->listeners[i]);
+		apply_listener(p, &conf->listeners[i]);
 	drain_all(p, true);
 	sweep_listeners(p);
 	say_status(p);

@@ -13,6 +13,7 @@
 #include "proxyd/listener.h"
 #include "proxyd/relay_bulk.h"
 #include "proxyd/relay_tcp.h"
+#include "proxyd/relay_udp.h"
 #include "proxyd/rules.h"
 
 #include <errno.h>
@@ -85,7 +86,7 @@ worker_pause_accept(struct worker *w, int error)
 	say_shortage(error, w->now);
 	w->accept_again = mono_add(w->now, ACCEPT_PAUSE_US);
 	TAILQ_FOREACH (b, &w->bindings, entry)
-		if (!b->is_paused) {
+		if (!b->is_paused && !b->listener->udp) {
 			b->is_paused = true;
 			watch_listener(w, b, EPOLL_CTL_MOD, 0);
 		}
@@ -229,10 +230,11 @@ detach(struct worker *w, struct listener *l)
 		next = TAILQ_NEXT(b, entry);
 		if (b->listener != l)
 			continue;
-		while (accept_some(w, b, ACCEPTS_MAX)) {
+		while (!l->udp && accept_some(w, b, ACCEPTS_MAX)) {
 			/* who was let in by the kernel is let in by us */
 		}
 		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, b->fd, NULL);
+		relay_udp_end(w, b, FLOW_SHUTDOWN); /* they answer through its socket */
 		TAILQ_REMOVE(&w->bindings, b, entry);
 		route_unref(b->route);
 		free(b);
@@ -249,6 +251,7 @@ abort_all(struct worker *w, enum flow_reason reason)
 
 	while ((s = session_each(&w->sessions, &index)) != NULL)
 		relay_abort(w, s, reason);
+	relay_udp_end(w, NULL, reason);
 }
 
 /* What the client knows as our address; an IPv4 client of an IPv6 socket as IPv4. */
@@ -278,6 +281,7 @@ abort_lost(struct worker *w, const struct addr *addr)
 	while ((s = session_each(&w->sessions, &index)) != NULL)
 		if (is_local_address(s->fd[FLOW_CLIENT], addr))
 			relay_abort(w, s, FLOW_ADDRESS_LOST);
+	relay_udp_lost(w, addr);
 }
 
 /* A record of our own for each; what does not fit the table is reset. */
@@ -366,7 +370,7 @@ worker_send(struct worker *w, const struct command *command)
 static int
 wait_ms(const struct worker *w)
 {
-	mono_t next = mono_min(wheel_next(&w->wheel), w->accept_again);
+	mono_t next = mono_min(mono_min(wheel_next(&w->wheel), relay_udp_next(w)), w->accept_again);
 	int64_t us;
 
 	if (!TAILQ_EMPTY(&w->leftover))
@@ -391,8 +395,14 @@ dispatch(struct worker *w, const struct epoll_event *ev)
 		return;
 	case TAG_LISTENER:
 		b = find_binding(w, (uint32_t)tag);
-		if (b != NULL)
+		if (b != NULL && b->listener->udp)
+			relay_udp_clients(w, b);
+		else if (b != NULL)
 			accept_some(w, b, ACCEPTS_MAX);
+		return;
+	case TAG_UDP:
+		relay_udp_server(
+		    w, (struct udp_flow *)(uintptr_t)(tag & ~((uint64_t)TAG_UDP << 62)));
 		return;
 	case TAG_SESSION:
 		s = session_find(&w->sessions, (uint32_t)(tag >> 32 & 0xffffff), (uint32_t)tag);
@@ -428,6 +438,7 @@ expire(struct worker *w)
 
 	while ((t = wheel_pop(&w->wheel, w->now)) != NULL)
 		relay_timer(w, CONTAINER_OF(t, struct session, timer));
+	relay_udp_expire(w);
 	if (!mono_before(w->now, w->accept_again))
 		resume_accept(w);
 }
@@ -455,6 +466,7 @@ worker_main(void *aux)
 		pass(w);
 	if (!w->quiesced)
 		abort_all(w, FLOW_SHUTDOWN);
+	relay_udp_free(w); /* they begin anew with the next process */
 	w->wake(w->wake_aux);
 	return NULL;
 }

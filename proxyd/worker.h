@@ -39,7 +39,8 @@ struct route {
 	unsigned tries; /* 0: as many as there are servers */
 	uint32_t read_size;
 	bool half_close, tcp_nodelay;
-	unsigned refs; /* this thread's: the binding and sessions */
+	uint32_t requests, responses; /* UDP: of one session; 0 and UDP_UNLIMITED: no limit */
+	unsigned refs;		      /* this thread's: the binding and sessions */
 };
 
 /* One listener socket of this thread. */
@@ -85,6 +86,7 @@ struct worker {
 	struct session_queue outgoing; /* bulk: read in this pass, to be written at its end */
 	struct pipes pipes;
 	struct wheel wheel;
+	struct udp *udp; /* relay_udp.h */
 	TAILQ_HEAD(, binding) bindings;
 	uint32_t next_binding;
 	uint8_t *buffer;     /* one for all sessions: bytes stay in it for one step only */
@@ -130,7 +132,7 @@ worker_sessions(const struct worker *w)
 /* ---- between worker.c and relay_tcp.c, on the thread ---- */
 
 /* What epoll hands back: what kind, which, which side, which attempt. */
-enum worker_tag { TAG_SESSION, TAG_LISTENER, TAG_COMMAND };
+enum worker_tag { TAG_SESSION, TAG_LISTENER, TAG_COMMAND, TAG_UDP };
 
 static inline uint64_t
 worker_tag_session(const struct session *s, enum flow_side side)

@@ -359,6 +359,9 @@ describe_listener(const struct conf *conf, const void *object, struct descriptio
 	add_flag(d, "proxy_half_close", l->half_close);
 	add_flag(d, "tcp_nodelay", l->tcp_nodelay);
 	add(d, "proxy_buffer_size", "%zu", l->buffer_size);
+	add(d, "proxy_requests", "%u", l->requests);
+	if (l->responses != UINT32_MAX)
+		add(d, "proxy_responses", "%u", l->responses);
 }
 
 /* The globals are one object without a name. */

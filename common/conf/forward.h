@@ -84,7 +84,7 @@ struct upstream_conf {
 struct listener_conf {
 	char *name;		  /* "10.4.7.10:7443", "*:7443", "[::]:7443" */
 	struct endpoint endpoint; /* wildcard: the any-address of its family */
-	bool udp;		  /* accepted, not in effect yet */
+	bool udp;
 	bool ipv6_only;
 	unsigned backlog; /* 511 */
 	const struct upstream_conf *upstream;
@@ -93,6 +93,7 @@ struct listener_conf {
 	unsigned next_upstream_tries;	  /* 0: all */
 	int64_t next_upstream_timeout_us; /* 0: no limit */
 	bool half_close, tcp_nodelay;
+	unsigned requests, responses; /* UDP: of a session; 0, UINT32_MAX: no limit */
 	size_t buffer_size;
 	struct conf_pos pos;
 };

@@ -99,7 +99,6 @@ listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
 		return true; /* always so */
 	if (strcmp(w->text, "udp") == 0) {
 		l->udp = true;
-		bind_say(b, CONF_NOTICE, w->pos, "'udp' is accepted, not in effect yet");
 		return true;
 	}
 	if (strcmp(w->text, "ssl") == 0) {
@@ -219,6 +218,15 @@ bind_tries(struct binder *b, struct stmt *s, const struct directive *d, void *ob
 }
 
 static void
+bind_count(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	int64_t v;
+
+	if (value_integer(b, &s->words[1], 0, INT32_MAX, &v))
+		*(unsigned *)(void *)((char *)object + d->offset) = (unsigned)v;
+}
+
+static void
 bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
 	int64_t v;
@@ -244,8 +252,10 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	{ "proxy_upstream_buffer", 1, 1, 0, bind_size, L(buffer_size), 1024, 16 << 20, NULL }, \
 	KNOWN("proxy_bind"), KNOWN("proxy_upload_rate"), KNOWN("proxy_download_rate"), \
 	KNOWN("proxy_protocol"), KNOWN("proxy_protocol_timeout"), KNOWN("proxy_socket_keepalive"), \
-	KNOWN("proxy_socket_rcvbuf"), KNOWN("proxy_socket_sndbuf"), KNOWN("proxy_requests"), \
-	KNOWN("proxy_responses"), KNOWN("preread_timeout"), KNOWN("preread_buffer_size"), \
+	KNOWN("proxy_socket_rcvbuf"), KNOWN("proxy_socket_sndbuf"), \
+	{ "proxy_requests", 1, 1, 0, bind_count, L(requests), 0, 0, NULL }, \
+	{ "proxy_responses", 1, 1, 0, bind_count, L(responses), 0, 0, NULL }, \
+	 KNOWN("preread_timeout"), KNOWN("preread_buffer_size"), \
 	KNOWN("allow"), KNOWN("deny"), KNOWN("limit_conn"), KNOWN("limit_conn_log_level"), \
 	KNOWN("limit_conn_dry_run"), KNOWN("access_log"), KNOWN("error_log"), KNOWN("open_log_file_cache"), \
 	KNOWN("ssl_preread"), KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("set_real_ip_from"), \
@@ -360,6 +370,7 @@ stream_bind(struct binder *b, struct stmt *s)
 					     .next_upstream = true,
 					     .half_close = true,
 					     .tcp_nodelay = true,
+					     .responses = UINT32_MAX,
 					     .buffer_size = 16384 } };
 
 	bind_block_order(b, s, &in, &defaults, "server");

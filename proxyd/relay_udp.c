@@ -1,0 +1,585 @@
+/*
+ * relay_udp.c - see relay_udp.h.
+ */
+#include "proxyd/relay_udp.h"
+
+#include "proxyd/facts.h"
+#include "proxyd/listener.h"
+#include "proxyd/rules.h"
+#include "proxyd/udp_batch.h"
+
+#include "common/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define BUCKETS 4096
+#define KEY_MAX 512 /* of a hash (guest.c) */
+
+/* Whose datagrams: words, without holes, to be hashed and compared as they are. */
+struct key {
+	uint32_t binding;
+	uint32_t family_port;
+	uint32_t from[4], scope;
+	uint32_t local[4], interface;
+};
+#define KEY_WORDS (sizeof(struct key) / sizeof(uint32_t))
+
+struct udp_flow {
+	struct key key;
+	bool is_hashed; /* the client's next datagram is this session's */
+	int fd;
+	struct binding *binding;
+	struct route *route;
+	struct server *server;
+	struct sockaddr_in6 client; /* or a sockaddr_in */
+	struct udp_local local;
+	uint32_t requests, responses;
+	mono_t active;
+	struct wheel_timer timer;
+	LIST_ENTRY(udp_flow) in_bucket;
+	TAILQ_ENTRY(udp_flow) entry; /* of all, or of those that ended in this pass */
+};
+
+TAILQ_HEAD(flow_list, udp_flow);
+
+struct udp {
+	struct udp_batch *batch;
+	LIST_HEAD(, udp_flow) buckets[BUCKETS];
+	uint64_t secret[KEY_WORDS]; /* nobody outside can aim at one bucket */
+	struct flow_list flows;
+	struct flow_list ended; /* epoll may have handed out an event of theirs already */
+	unsigned n_flows;
+	struct wheel wheel;
+	struct log_limit full_log;
+};
+
+static struct udp *
+state(struct worker *w)
+{
+	struct udp *u = w->udp;
+
+	if (u != NULL)
+		return u;
+	u = w->udp = xcalloc(1, sizeof(*u));
+	u->batch = udp_batch_new();
+	TAILQ_INIT(&u->flows);
+	TAILQ_INIT(&u->ended);
+	wheel_init(&u->wheel, w->now);
+	if (getrandom(u->secret, sizeof(u->secret), 0) != sizeof(u->secret))
+		log_warn("getrandom: %s", strerrordesc_np(errno));
+	return u;
+}
+
+/* ---- the table ---- */
+
+static struct key
+key_of(const struct binding *b, const struct udp_datagram *d)
+{
+	struct key k = { .binding = b->id };
+
+	if (d->from.sa.sa_family == AF_INET) {
+		k.from[0] = d->from.v4.sin_addr.s_addr;
+		k.family_port = (uint32_t)AF_INET << 16 | d->from.v4.sin_port;
+	} else {
+		memcpy(k.from, &d->from.v6.sin6_addr, sizeof(k.from));
+		k.scope = d->from.v6.sin6_scope_id;
+		k.family_port = (uint32_t)AF_INET6 << 16 | d->from.v6.sin6_port;
+	}
+	if (d->local.family == AF_INET)
+		k.local[0] = d->local.v4.s_addr;
+	else if (d->local.family == AF_INET6) {
+		memcpy(k.local, &d->local.v6.ipi6_addr, sizeof(k.local));
+		k.interface = d->local.v6.ipi6_ifindex;
+	}
+	return k;
+}
+
+/* Multilinear, of secret factors: universal whatever the keys. */
+static size_t
+bucket_of(const struct udp *u, const struct key *k)
+{
+	uint32_t words[KEY_WORDS];
+	uint64_t sum = 0;
+
+	memcpy(words, k, sizeof(words));
+	for (size_t i = 0; i < KEY_WORDS; i++)
+		sum += u->secret[i] * ((uint64_t)words[i] + 1);
+	return (size_t)(sum >> 32) % BUCKETS;
+}
+
+static struct udp_flow *
+find(const struct udp *u, const struct key *k)
+{
+	struct udp_flow *f;
+
+	LIST_FOREACH (f, &u->buckets[bucket_of(u, k)], in_bucket)
+		if (memcmp(&f->key, k, sizeof(*k)) == 0)
+			return f;
+	return NULL;
+}
+
+static void
+unhash(struct udp_flow *f)
+{
+	if (f->is_hashed)
+		LIST_REMOVE(f, in_bucket);
+	f->is_hashed = false;
+}
+
+/* ---- the end ---- */
+
+static void
+leave_server(struct worker *w, struct udp_flow *f, enum flow_reason reason)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+	if (f->server == NULL)
+		return;
+	tally_end(&f->server->tallies[w->number], reason);
+	server_release(f->server);
+	f->server = NULL;
+}
+
+static void
+end(struct worker *w, struct udp_flow *f, enum flow_reason reason)
+{
+	struct udp *u = w->udp;
+
+	unhash(f);
+	leave_server(w, f, reason);
+	wheel_set(&u->wheel, &f->timer, MONO_NEVER);
+	TAILQ_REMOVE(&u->flows, f, entry);
+	TAILQ_INSERT_TAIL(&u->ended, f, entry);
+	u->n_flows--;
+	tally_end(f->route->tally, reason); /* the listener may be gone after it */
+	route_unref(f->route);
+}
+
+static void
+free_ended(struct udp *u)
+{
+	struct udp_flow *f;
+
+	while ((f = TAILQ_FIRST(&u->ended)) != NULL) {
+		TAILQ_REMOVE(&u->ended, f, entry);
+		free(f);
+	}
+}
+
+static bool
+is_over(const struct udp_flow *f)
+{
+	return f->server == NULL;
+}
+
+/* ---- servers ---- */
+
+static int
+connect_server(struct worker *w, struct udp_flow *f)
+{
+	struct epoll_event ev = { .events = EPOLLIN,
+		.data.u64 = (uint64_t)TAG_UDP << 62 | (uintptr_t)f };
+
+	f->fd = socket(f->server->sockaddr.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (f->fd < 0 ||
+	    connect(f->fd, (const struct sockaddr *)&f->server->sockaddr,
+		f->server->sockaddr_size) < 0 ||
+	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The address it came to; where it was not told, the listener's. */
+static struct endpoint
+local_endpoint(const struct udp_flow *f)
+{
+	struct endpoint ep = f->binding->listener->endpoint;
+
+	ep.addr.family = f->local.family != AF_UNSPEC ? f->local.family : ep.addr.family;
+	if (f->local.family == AF_INET)
+		memcpy(ep.addr.bytes, &f->local.v4, sizeof(f->local.v4));
+	else if (f->local.family == AF_INET6)
+		memcpy(ep.addr.bytes, &f->local.v6.ipi6_addr, sizeof(f->local.v6.ipi6_addr));
+	return ep;
+}
+
+static struct server *
+pick(const struct worker *w, const struct udp_flow *f, struct pick_tried *tried)
+{
+	const struct rules *rules = f->route->rules;
+	struct pick_ask ask = { .tried = tried, .now = w->now };
+	struct facts facts = { .udp = true,
+		.hostname = "",
+		.close_reason = "",
+		.upstream_addrs = "",
+		.connect_us = -1 };
+	char key[KEY_MAX];
+
+	if (rules != NULL && rules->key.n > 0) {
+		endpoint_from_sockaddr((const struct sockaddr *)&f->client, &facts.peer);
+		facts.client = facts.peer;
+		facts.local = local_endpoint(f);
+		ask.key = key;
+		ask.key_size = facts_render(&rules->key, &facts, key, sizeof(key), false);
+	}
+	return upstream_pick(f->route->up, &ask);
+}
+
+static void
+use_server(struct worker *w, struct udp_flow *f, struct server *s)
+{
+	f->server = s;
+	tally_add(&s->tallies[w->number].sessions, 1);
+}
+
+static void
+blame(struct worker *w, struct udp_flow *f, int error)
+{
+	char what[96];
+
+	snprintf(what, sizeof(what), "udp: %s", strerrordesc_np(-error));
+	tally_add(&f->route->tally->connection_errors, 1);
+	tally_add(&f->server->tallies[w->number].connection_errors, 1);
+	server_failed(f->server, what, w->now);
+}
+
+/* Ours to be short of, and no fault of the server (socket(2), connect(2)). */
+static bool
+is_local_shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM ||
+	       error == -ENOSPC || error == -EAGAIN || error == -EADDRNOTAVAIL;
+}
+
+/* The next server that can be connected to, or the end.  'tried' says who is out. */
+static bool
+find_server(struct worker *w, struct udp_flow *f, struct pick_tried *tried)
+{
+	struct server *s;
+	int rc;
+
+	while ((s = pick(w, f, tried)) != NULL) {
+		leave_server(w, f, FLOW_CONNECT_FAILED);
+		use_server(w, f, s);
+		rc = connect_server(w, f);
+		if (rc == 0)
+			return true;
+		if (is_local_shortage(rc)) {
+			log_limited(&w->connect_log, w->now, LOG_WARNING, "udp session: %s",
+			    strerrordesc_np(-rc));
+			end(w, f, FLOW_RESOURCES);
+			return false;
+		}
+		blame(w, f, rc);
+	}
+	end(w, f, FLOW_NO_SERVER);
+	return false;
+}
+
+/* Its server is down: to another, if there is one that is not. */
+static void
+leave_dead_server(struct worker *w, struct udp_flow *f)
+{
+	struct pick_tried tried = { 0 };
+	struct server *s;
+
+	if (__atomic_load_n(&f->server->health.state, __ATOMIC_RELAXED) == POOL_UP)
+		return;
+	s = pick(w, f, &tried);
+	if (s == NULL)
+		return;
+	if (s == f->server) {
+		server_release(s);
+		return;
+	}
+	tally_add(&f->route->tally->retries, 1);
+	leave_server(w, f, FLOW_CONNECT_FAILED);
+	use_server(w, f, s);
+	if (connect_server(w, f) < 0)
+		end(w, f, FLOW_RESOURCES);
+}
+
+/* ---- from clients ---- */
+
+static struct udp_flow *
+new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, const struct key *k)
+{
+	struct udp *u = w->udp;
+	struct pick_tried tried = { 0 };
+	struct udp_flow *f;
+
+	if (u->n_flows >= UDP_FLOWS_MAX) {
+		log_limited(&u->full_log, w->now, LOG_WARNING,
+		    "listener %s: %u udp sessions: new clients are dropped", b->listener->name,
+		    u->n_flows);
+		return NULL;
+	}
+	f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return NULL;
+	f->key = *k;
+	f->fd = -1;
+	f->binding = b;
+	f->route = b->route;
+	route_ref(f->route);
+	memcpy(&f->client, &d->from, sizeof(f->client));
+	f->local = d->local;
+	f->active = w->now;
+	tally_add(&f->route->tally->sessions, 1);
+	TAILQ_INSERT_TAIL(&u->flows, f, entry);
+	u->n_flows++;
+	if (!find_server(w, f, &tried))
+		return NULL;
+	f->is_hashed = true;
+	LIST_INSERT_HEAD(&u->buckets[bucket_of(u, k)], f, in_bucket);
+	if (f->route->timeout_us > 0)
+		wheel_set(&u->wheel, &f->timer, mono_add(w->now, f->route->timeout_us));
+	return f;
+}
+
+/* Enough replies for what was asked (ngx_stream_proxy_module: proxy_responses). */
+static bool
+is_complete(const struct udp_flow *f)
+{
+	const struct route *r = f->route;
+
+	return r->responses != UDP_UNLIMITED && f->requests >= r->requests &&
+	       f->responses >= (uint64_t)r->responses * f->requests;
+}
+
+static void
+count(struct worker *w, struct udp_flow *f, const struct iovec *iov, unsigned n, bool from_client)
+{
+	struct tally *route = f->route->tally, *server = &f->server->tallies[w->number];
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += iov[i].iov_len;
+	tally_add(from_client ? &route->bytes_in : &route->bytes_out, bytes);
+	tally_add(from_client ? &server->bytes_in : &server->bytes_out, bytes);
+	f->active = w->now;
+}
+
+/*
+ * To the server.  The error of an earlier datagram (ICMP) comes with this one,
+ * which has not been sent then: the next server gets it.
+ */
+static void
+send_to_server(struct worker *w, struct udp_flow *f, struct iovec *iov, unsigned n)
+{
+	struct pick_tried tried = { 0 };
+	unsigned done = 0;
+	int error = 0;
+
+	leave_dead_server(w, f);
+	if (is_over(f))
+		return;
+	count(w, f, iov, n, true);
+	f->requests += n;
+	for (;;) {
+		struct udp_peer peer = { .fd = f->fd };
+
+		done += udp_send(&peer, iov + done, n - done, &error);
+		if (done == n)
+			break;
+		blame(w, f, error);
+		pick_tried_add(&tried, &f->server->health);
+		tally_add(&f->route->tally->retries, 1);
+		if (!find_server(w, f, &tried))
+			return;
+	}
+	if (f->route->requests > 0 && f->requests >= f->route->requests)
+		unhash(f); /* the client's next datagram begins another session */
+	if (is_complete(f))
+		end(w, f, FLOW_COMPLETE);
+}
+
+/* May this session take one more datagram of this batch? */
+static bool
+has_room(const struct udp_flow *f, unsigned n)
+{
+	return f->route->requests == 0 || f->requests + n < f->route->requests;
+}
+
+/*
+ * The first datagram that has not been dealt with, and with it all others of the
+ * batch that are the same session's.
+ */
+static void
+pass_on(struct worker *w, struct binding *b, unsigned first, unsigned n, bool *done)
+{
+	struct udp *u = w->udp;
+	struct iovec iov[UDP_BATCH] = { { 0 } };
+	struct key k = key_of(b, udp_batch_at(u->batch, first));
+	struct udp_flow *f = find(u, &k);
+	unsigned n_iov = 0;
+
+	if (f == NULL)
+		f = new_flow(w, b, udp_batch_at(u->batch, first), &k);
+	for (unsigned i = first; i < n && (i == first || f == NULL || has_room(f, n_iov)); i++) {
+		struct key other = key_of(b, udp_batch_at(u->batch, i));
+
+		if (done[i] || memcmp(&other, &k, sizeof(k)) != 0)
+			continue;
+		iov[n_iov++] = udp_batch_at(u->batch, i)->data;
+		done[i] = true;
+	}
+	if (f != NULL)
+		send_to_server(w, f, iov, n_iov);
+}
+
+void
+relay_udp_clients(struct worker *w, struct binding *b)
+{
+	struct udp *u = state(w);
+	bool done[UDP_BATCH] = { false };
+	int n = udp_batch_receive(u->batch, b->fd);
+
+	/* An error is some earlier reply's that a client did not want (ICMP). */
+	for (int i = 0; i < n; i++)
+		if (!done[i])
+			pass_on(w, b, (unsigned)i, (unsigned)n, done);
+}
+
+/* ---- from a server ---- */
+
+static void
+reply(struct worker *w, struct udp_flow *f, unsigned n)
+{
+	const struct udp *u = w->udp;
+	struct udp_peer peer = { .fd = f->binding->fd,
+		.to = (const struct sockaddr *)&f->client,
+		.to_size = f->client.sin6_family == AF_INET ? sizeof(struct sockaddr_in)
+							    : sizeof(struct sockaddr_in6),
+		.local = &f->local };
+	struct iovec iov[UDP_BATCH] = { { 0 } };
+	int error;
+
+	for (unsigned i = 0; i < n; i++)
+		iov[i] = udp_batch_at(u->batch, i)->data;
+	count(w, f, iov, n, false);
+	f->responses += n;
+	for (unsigned done = 0; done < n; done++) /* what cannot be sent is lost, and only that */
+		done += udp_send(&peer, iov + done, n - done, &error);
+	if (is_complete(f))
+		end(w, f, FLOW_COMPLETE);
+}
+
+void
+relay_udp_server(struct worker *w, struct udp_flow *f)
+{
+	struct udp *u = w->udp;
+	int n;
+
+	if (is_over(f))
+		return;
+	n = udp_batch_receive(u->batch, f->fd);
+	if (n > 0)
+		reply(w, f, (unsigned)n);
+	else if (n < 0 && n != -EAGAIN) {
+		blame(w, f, n);
+		end(w, f, FLOW_CONNECT_FAILED); /* the client's next datagram finds another */
+	}
+}
+
+/* ---- time ---- */
+
+mono_t
+relay_udp_next(const struct worker *w)
+{
+	return w->udp != NULL ? wheel_next(&w->udp->wheel) : MONO_NEVER;
+}
+
+/* A server that owes replies is as good as one that refuses. */
+static void
+time_out(struct worker *w, struct udp_flow *f)
+{
+	tally_add(&f->route->tally->timeouts, 1);
+	tally_add(&f->server->tallies[w->number].timeouts, 1);
+	if (f->route->responses != UDP_UNLIMITED && !is_complete(f) && f->responses == 0)
+		blame(w, f, -ETIMEDOUT);
+	end(w, f, FLOW_IDLE);
+}
+
+void
+relay_udp_expire(struct worker *w)
+{
+	struct udp *u = w->udp;
+	struct wheel_timer *t;
+
+	if (u == NULL)
+		return;
+	while ((t = wheel_pop(&u->wheel, w->now)) != NULL) {
+		struct udp_flow *f = CONTAINER_OF(t, struct udp_flow, timer);
+		mono_t due = mono_add(f->active, f->route->timeout_us);
+
+		if (mono_before(w->now, due))
+			wheel_set(&u->wheel, &f->timer, due);
+		else
+			time_out(w, f);
+	}
+	free_ended(u);
+}
+
+/* ---- from outside ---- */
+
+void
+relay_udp_end(struct worker *w, const struct binding *b, enum flow_reason reason)
+{
+	struct udp_flow *f, *next;
+
+	if (w->udp == NULL)
+		return;
+	for (f = TAILQ_FIRST(&w->udp->flows); f != NULL; f = next) {
+		next = TAILQ_NEXT(f, entry);
+		if (b == NULL || f->binding == b)
+			end(w, f, reason);
+	}
+}
+
+static bool
+is_local(const struct udp_flow *f, const struct addr *addr)
+{
+	const struct in6_addr *v6 = &f->local.v6.ipi6_addr;
+
+	if (f->local.family == AF_INET)
+		return addr->family == AF_INET && memcmp(&f->local.v4, addr->bytes, 4) == 0;
+	if (f->local.family != AF_INET6)
+		return false;
+	if (addr->family == AF_INET)
+		return IN6_IS_ADDR_V4MAPPED(v6) && memcmp(&v6->s6_addr[12], addr->bytes, 4) == 0;
+	return memcmp(v6, addr->bytes, 16) == 0;
+}
+
+void
+relay_udp_lost(struct worker *w, const struct addr *addr)
+{
+	struct udp_flow *f, *next;
+
+	if (w->udp == NULL)
+		return;
+	for (f = TAILQ_FIRST(&w->udp->flows); f != NULL; f = next) {
+		next = TAILQ_NEXT(f, entry);
+		if (is_local(f, addr))
+			end(w, f, FLOW_ADDRESS_LOST);
+	}
+}
+
+void
+relay_udp_free(struct worker *w)
+{
+	if (w->udp == NULL)
+		return;
+	relay_udp_end(w, NULL, FLOW_SHUTDOWN);
+	free_ended(w->udp);
+	udp_batch_free(w->udp->batch);
+	free(w->udp);
+	w->udp = NULL;
+}

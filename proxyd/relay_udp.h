@@ -1,0 +1,43 @@
+/*
+ * relay_udp.h - UDP sessions: the datagrams of one client to one local address,
+ * passed on from a socket of their own that is connected to the server.
+ *
+ * Threads share them without sharing anything: the kernel gives the datagrams of
+ * one client and local address always to the same socket of a SO_REUSEPORT group
+ * (it hashes both ends), the number of sockets in it never changes (listener.h),
+ * and each socket is one thread's.
+ *
+ * There is no connection to fail: a server is found dead by ICMP, or by
+ * proxy_responses that did not come in proxy_timeout; a session whose server is
+ * down goes on to another with the client's next datagram.  A session ends when
+ * as many replies came as were expected, or when it was idle for proxy_timeout.
+ *
+ * A stranger can make sessions with invented addresses: there are at most
+ * UDP_FLOWS_MAX in a thread, and a datagram that finds no room is dropped.
+ */
+#ifndef PROXYD_RELAY_UDP_H
+#define PROXYD_RELAY_UDP_H
+
+#include "proxyd/worker.h"
+
+#define UDP_FLOWS_MAX 16384
+#define UDP_UNLIMITED UINT32_MAX /* route.responses: nobody counts */
+
+struct udp; /* of one thread, made at its first datagram */
+struct udp_flow;
+
+/* All on the data thread.  epoll(7) says: datagrams from clients, from a server. */
+void relay_udp_clients(struct worker *, struct binding *);
+void relay_udp_server(struct worker *, struct udp_flow *);
+
+/* When to call relay_udp_expire next, and at the end of each pass that had events. */
+mono_t relay_udp_next(const struct worker *);
+void relay_udp_expire(struct worker *);
+
+/* End those of one listener socket (NULL: all), or of one local address. */
+void relay_udp_end(struct worker *, const struct binding *, enum flow_reason);
+void relay_udp_lost(struct worker *, const struct addr *);
+
+void relay_udp_free(struct worker *);
+
+#endif
