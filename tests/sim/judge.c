@@ -62,6 +62,8 @@ judge_count(struct world *w)
 int64_t
 judge_settle(const struct world *w)
 {
+	/* A group that moves on resigns, which begins the next one's preempt_delay anew. */
+	unsigned n_delays = w->n_segments > 1 ? w->n_routers / w->n_segments : 1;
 	int64_t most = 0;
 
 	for (unsigned i = 0; i < w->n_routers; i++) {
@@ -69,7 +71,8 @@ judge_settle(const struct world *w)
 		/* A handover teaches up to a second. */
 		int64_t down = vrrp_down_us(p, 1, MAX(p->interval_us, SECOND));
 
-		most = MAX(most, 3 * down + p->preempt_delay_us + router_lease(&w->routers[i]));
+		most = MAX(
+		    most, 3 * down + n_delays * p->preempt_delay_us + router_lease(&w->routers[i]));
 	}
 	return most + w->sweep_us + 10 * w->lan.delay_max_us;
 }
