@@ -207,5 +207,8 @@ node_why(const json_t *node, const json_t *instance, mono_t now, bool colour, st
 	add_terms(node, instance, colour, out);
 	add_peer(instance, out);
 	add_addresses(instance, out);
+	if (node_str(instance, "syncGroup")[0] != '\0')
+		text_addf(
+		    out, INDENT "It moves with sync group %s.\n", node_str(instance, "syncGroup"));
 	add_would(instance, out);
 }

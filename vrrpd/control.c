@@ -188,6 +188,8 @@ barred(const struct instance *in, mono_t now)
 		words = xasprintf("released by the operator%s", s->release.force ? ", forced" : "");
 	else if (s->deaf.on)
 		words = xasprintf("%s did not hear us", addr_format(&s->deaf.peer, buf));
+	else if (s->wants)
+		words = xasprintf("waiting for the rest of sync group %s", in->conf->group);
 	else if (s->pending)
 		words = xstrdup("a tracker has no verdict yet");
 	if (words != NULL && s->release.on && !mono_is_never(s->release.until)) {
@@ -217,6 +219,7 @@ instance_object(const struct instance *in)
 	    (json_int_t)(conf->advert_us / USEC_PER_MSEC), "preempt", (int)!conf->nopreempt);
 
 	set_master(in, object);
+	json_object_set_new(object, "syncGroup", string_or_null(in->conf->group));
 	json_object_set_new(object, "barred", barred(in, now));
 	json_object_set_new(object, "peerDiffers", peer_differs(in));
 	json_object_set_new(object, "lastTransitionAt", json_string(in->changed_stamp));

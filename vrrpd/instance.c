@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "vrrpd/control.h"
 #include "vrrpd/state.h"
+#include "vrrpd/syncgroup.h"
 #include "vrrpd/voice.h"
 
 #include <inttypes.h>
@@ -121,6 +122,7 @@ feed(struct instance *in, const struct vrrp_event *ev)
 		control_changed(in->vrrpd->control, in->name);
 	if (in->state.role != was)
 		state_changed(in->vrrpd->state);
+	syncgroup_settle(in);
 }
 
 /* ---- timers, packets, addresses ---- */
@@ -253,6 +255,15 @@ fault_of(const struct instance *in, mono_t now, char buf[static PRIO_CAUSE_STRLE
 }
 
 static void
+note_fault(struct instance *in, const char *fault)
+{
+	char *copy = fault != NULL ? xstrdup(fault) : NULL;
+
+	free(in->own_fault);
+	in->own_fault = copy;
+}
+
+static void
 feed_sum(struct instance *in, bool changed, const char *cause)
 {
 	const struct prio_sum *sum = &in->trackers.sum;
@@ -265,6 +276,11 @@ feed_sum(struct instance *in, bool changed, const char *cause)
 			     .priority = sum->effective,
 			     .pending = sum->pending,
 			     .cause = cause });
+	note_fault(in, fault);
+	if (in->params.grouped && (fault == NULL || !was_fault)) {
+		syncgroup_settle(in); /* what it means for the role depends on the others */
+		return;
+	}
 	if (fault != NULL && (changed || in->trackers.touched || !was_fault))
 		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT, .cause = fault });
 	if (fault == NULL && was_fault)
@@ -387,6 +403,7 @@ configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 		.take_degraded = !conf->strict,
 		.listen_late = !conf->strict,
 		.yield_when_deaf = !conf->strict,
+		.grouped = conf->group != NULL,
 	};
 	in->differs = 0;
 }
@@ -449,6 +466,7 @@ release(struct instance *in)
 {
 	if (--in->n_open > 0)
 		return;
+	free(in->own_fault);
 	free(in->reason);
 	free(in->name);
 	free(in);
@@ -539,6 +557,14 @@ repeat_release(struct instance *in, const struct record_instance *was, mono_t no
 		    "said before the last restart");
 }
 
+/* ---- its group ---- */
+
+void
+instance_order(struct instance *in, enum vrrp_event_kind kind, const char *cause)
+{
+	feed(in, &(struct vrrp_event){ .kind = kind, .cause = cause });
+}
+
 /* ---- start and stop ---- */
 
 static struct adopt_clock
@@ -551,23 +577,20 @@ clocks(void)
 		.monotonic = { ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000 } };
 }
 
-/* What the last process had, and how far it may be believed. */
-static struct adopt_outcome
-consider(struct instance *in, const struct record *rec, const char *boot_id)
+void
+instance_consider(struct instance *in, const struct record *rec, const char *boot_id)
 {
 	const struct record_instance *was = record_find(
 	    rec, in->conf->family, in->conf->vrid, in->conf->interface);
 	struct adopt_clock now = clocks();
 	struct adopt_kernel kernel = vip_group_leftovers(&in->vips, &now);
-	struct adopt_outcome out = adopt_decide(
-	    rec, was, &kernel, &now, boot_id, in->conf->advert_us, in->vips.lease_s * USEC_PER_SEC);
 
-	if (out.verdict != ADOPT_NONE && was != NULL)
-		trackers_restore(&in->trackers, was, mono_add(now.boottime, -out.age_us));
-	else if (rec != NULL && kernel.n_present > 0)
+	in->adopt = adopt_decide(
+	    rec, was, &kernel, &now, boot_id, in->conf->advert_us, in->vips.lease_s * USEC_PER_SEC);
+	if (in->adopt.verdict == ADOPT_NONE && rec != NULL && kernel.n_present > 0)
 		event_emit(LOG_NOTICE, in->name, NULL,
-		    "not going on where the last process stopped: %s", adopt_why_str(out.why));
-	return out;
+		    "not going on where the last process stopped: %s",
+		    adopt_why_str(in->adopt.why));
 }
 
 bool
@@ -578,7 +601,7 @@ instance_start(struct instance *in, const struct record *rec, const char *boot_i
 		[ADOPT_LISTEN] = VRRP_EV_RESUME_LISTEN,
 		[ADOPT_RESUME] = VRRP_EV_RESUME_MASTER,
 	};
-	struct adopt_outcome adopt = consider(in, rec, boot_id);
+	const struct adopt_outcome adopt = in->adopt;
 	struct vrrp_event ev = { .kind = kind_of[adopt.verdict] };
 	char cause[PRIO_CAUSE_STRLEN] = "";
 	const struct prio_sum *sum = &in->trackers.sum;
@@ -587,6 +610,8 @@ instance_start(struct instance *in, const struct record *rec, const char *boot_i
 						      in->conf->interface)
 						: NULL;
 
+	if (adopt.verdict != ADOPT_NONE && was != NULL)
+		trackers_restore(&in->trackers, was, mono_add(loop_now(), -adopt.age_us));
 	if (was != NULL)
 		repeat_adjustment(in, was, loop_now());
 	instance_update(in);

@@ -7,6 +7,7 @@
 #define VRRPD_INSTANCE_H
 
 #include "common/log.h"
+#include "vrrpd/adopt.h"
 #include "vrrpd/advert.h"
 #include "vrrpd/announcer.h"
 #include "vrrpd/fsm.h"
@@ -29,11 +30,14 @@ struct instance {
 	struct announcer announcer;
 	struct trackers trackers;
 	struct notifier notifier;
-	struct loop_timer timer; /* state.deadline */
-	struct loop_timer again; /* the sum changes by time alone */
-	bool link_up;		 /* ... when it was looked at last */
-	mono_t barred_until;	 /* an address of ours is deleted again and again */
-	mono_t asked;		 /* verdicts newer than this were asked for; MONO_NEVER: none */
+	struct sync_group *group;   /* NULL: none; its moves are the group's */
+	char *own_fault;	    /* in words; NULL: none of its own */
+	struct adopt_outcome adopt; /* what may be taken over from the last process */
+	struct loop_timer timer;    /* state.deadline */
+	struct loop_timer again;    /* the sum changes by time alone */
+	bool link_up;		    /* ... when it was looked at last */
+	mono_t barred_until;	    /* an address of ours is deleted again and again */
+	mono_t asked;		    /* verdicts newer than this were asked for; MONO_NEVER: none */
 	struct log_limit packet_limit; /* lines that a peer can cause */
 
 	struct vrrp_release left; /* stopped: the operator's word that stands, for the record */
@@ -53,7 +57,9 @@ struct instance *instance_new(struct vrrpd *, const struct vrrp_conf *);
 /* Leaves the kernel as it is: feed VRRP_EV_STOP before. */
 void instance_free(struct instance *);
 
-/* Take part; 'rec' is what the last process left (NULL: nothing).  True: adopted. */
+/* How far what the last process left (NULL: nothing) may be believed: in->adopt. */
+void instance_consider(struct instance *, const struct record *rec, const char *boot_id);
+/* Take part, after that.  True: adopted. */
 bool instance_start(struct instance *, const struct record *rec, const char *boot_id);
 
 /* Another configuration of the same router; what did not change is not touched. */
@@ -77,6 +83,9 @@ void instance_on_bad(struct instance *, const struct addr *source, enum vrrp_pkt
 void instance_adjust(struct instance *, int delta, int64_t hold_us, const char *words);
 void instance_release(struct instance *, bool force, int64_t hold_us, const char *words);
 void instance_resume(struct instance *);
+
+/* What its group wants of it (group.h). */
+void instance_order(struct instance *, enum vrrp_event_kind, const char *cause);
 
 void instance_stop(struct instance *, enum daemon_stop);
 

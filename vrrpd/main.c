@@ -8,6 +8,7 @@
 #include "vrrpd/control.h"
 #include "vrrpd/roster.h"
 #include "vrrpd/state.h"
+#include "vrrpd/syncgroup.h"
 
 #include <linux/capability.h>
 #include <stdio.h>
@@ -54,9 +55,12 @@ connect_siblings(struct vrrpd *v)
 			v->verdicts = verdicts_new(d->loop, d->options.run_dir, on_verdicts, v);
 		if (v->proxy == NULL && needs_proxy(conf))
 			v->proxy = proxyview_new(d->loop, d->options.run_dir, on_proxy, v);
-		if (v->runner == NULL && notifier_wanted(conf))
+		if (v->runner == NULL && notifier_wanted(conf->notify))
 			v->runner = runner_client_new(d->loop, d->options.run_dir);
 	}
+	for (size_t i = 0; i < v->conf->n_groups; i++)
+		if (v->runner == NULL && notifier_wanted(v->conf->groups[i].notify))
+			v->runner = runner_client_new(d->loop, d->options.run_dir);
 }
 
 static void
@@ -102,6 +106,7 @@ wait_for_scripts(struct vrrpd *v)
 		in->notifier.aux = v;
 		v->n_running++;
 	}
+	v->n_running += syncgroup_wait(v, on_notifier_idle, v);
 	if (v->n_running == 0)
 		daemon_exit(v->daemon, EXIT_OK);
 	else
@@ -114,8 +119,11 @@ stop(struct daemon *d, enum daemon_stop how)
 	struct vrrpd *v = d->aux;
 	struct instance *in;
 
+	v->groups_held = true; /* each member ends by itself */
 	TAILQ_FOREACH (in, &v->instances, entry)
 		instance_stop(in, how);
+	if (how != DAEMON_RESTART)
+		syncgroup_apply(v);
 	state_write(v->state, how == DAEMON_RESTART);
 	if (how == DAEMON_RESTART)
 		daemon_exit(d, EXIT_OK);
@@ -161,6 +169,7 @@ start(struct daemon *d)
 	v->daemon = d;
 	v->conf = d->conf;
 	TAILQ_INIT(&v->instances);
+	TAILQ_INIT(&v->groups);
 	loop_timer_init(d->loop, &v->end, on_end);
 	if ((r = netlink_new(d->loop, &on_netlink, &v->nl)) != 0) {
 		log_err("cannot read links and addresses (netlink): %s", strerror(-r));

@@ -66,10 +66,10 @@ notifier_is_idle(const struct notifier *n)
 }
 
 bool
-notifier_wanted(const struct vrrp_conf *conf)
+notifier_wanted(const size_t *notify)
 {
 	for (size_t kind = 0; kind < NOTIFY_MAX; kind++)
-		if (conf->notify[kind] != SIZE_MAX)
+		if (notify[kind] != SIZE_MAX)
 			return true;
 	return false;
 }
@@ -144,25 +144,25 @@ make_room(struct notifier *n)
 }
 
 static void
-add_job(struct notifier *n, const struct vrrp_conf *conf, const char *digest, enum notify_kind kind,
+add_job(struct notifier *n, const size_t *notify, const char *digest, enum notify_kind kind,
     const struct notify_change *change)
 {
 	struct notify_job *job;
 
-	if (conf->notify[kind] == SIZE_MAX)
+	if (notify[kind] == SIZE_MAX)
 		return;
 	make_room(n);
 	job = xcalloc(1, sizeof(*job));
-	job->script = conf->notify[kind];
+	job->script = notify[kind];
 	strncpy(job->digest, digest, sizeof(job->digest) - 1);
 	job->what = xstrdup(KIND_NAME[kind]);
 	if (kind == NOTIFY_ANY) {
-		job->args[0] = xstrdup("INSTANCE");
-		job->args[1] = xstrdup(conf->name);
+		job->args[0] = xstrdup(change->type);
+		job->args[1] = xstrdup(n->name);
 		job->args[2] = xstrdup(change->new_state);
 		job->args[3] = xasprintf("%u", change->priority);
 	}
-	job->env[0] = xasprintf("TRIVET_INSTANCE=%s", conf->name);
+	job->env[0] = xasprintf("TRIVET_INSTANCE=%s", n->name);
 	job->env[1] = xasprintf("TRIVET_OLD_STATE=%s", change->old_state);
 	job->env[2] = xasprintf("TRIVET_NEW_STATE=%s", change->new_state);
 	job->env[3] = xasprintf("TRIVET_PRIORITY=%u", change->priority);
@@ -173,10 +173,10 @@ add_job(struct notifier *n, const struct vrrp_conf *conf, const char *digest, en
 }
 
 void
-notifier_tell(struct notifier *n, const struct vrrp_conf *conf, const char *digest,
+notifier_tell(struct notifier *n, const size_t *notify, const char *digest,
     const struct notify_change *change)
 {
-	add_job(n, conf, digest, change->kind, change);
-	add_job(n, conf, digest, NOTIFY_ANY, change);
+	add_job(n, notify, digest, change->kind, change);
+	add_job(n, notify, digest, NOTIFY_ANY, change);
 	run_first(n);
 }

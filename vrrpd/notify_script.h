@@ -31,6 +31,7 @@ struct notifier {
 };
 
 struct notify_change {
+	const char *type;      /* "INSTANCE", "GROUP" */
 	enum notify_kind kind; /* NOTIFY_MASTER ..: which script besides notify */
 	const char *old_state; /* "BACKUP" */
 	const char *new_state; /* "MASTER", "STOP" */
@@ -43,12 +44,12 @@ struct notify_change {
 void notifier_init(struct notifier *, struct runner_client *, const char *name);
 void notifier_done(struct notifier *); /* what waits is not run */
 
-/* Which scripts, by the configuration with that digest. */
+/* notify[NOTIFY_MAX]: which scripts, by the configuration with that digest. */
 void notifier_tell(
-    struct notifier *, const struct vrrp_conf *, const char *digest, const struct notify_change *);
+    struct notifier *, const size_t *notify, const char *digest, const struct notify_change *);
 bool notifier_is_idle(const struct notifier *);
 
 /* Only counts what a script is; for a configuration without any the runner need not exist. */
-bool notifier_wanted(const struct vrrp_conf *);
+bool notifier_wanted(const size_t *notify);
 
 #endif

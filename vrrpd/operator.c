@@ -59,6 +59,17 @@ words_of(const struct ipc_call *call, int64_t hold_us, bool force)
 	return text_take(&t);
 }
 
+/* A group moves when all its members do: so its members are adjusted alike. */
+static void
+adjust_group(struct vrrpd *v, struct instance *one, int delta, int64_t hold_us, const char *words)
+{
+	struct instance *in;
+
+	TAILQ_FOREACH (in, &v->instances, entry)
+		if (in == one || (one->group != NULL && in->group == one->group))
+			instance_adjust(in, delta, hold_us, words);
+}
+
 static void
 adjust_priority(struct ipc_call *call, json_t *parameters, void *aux)
 {
@@ -74,7 +85,7 @@ adjust_priority(struct ipc_call *call, json_t *parameters, void *aux)
 		return;
 	}
 	words = words_of(call, hold_us, false);
-	instance_adjust(in, (int)delta, hold_us, words);
+	adjust_group(aux, in, (int)delta, hold_us, words);
 	free(words);
 	reply_sequence(call, aux);
 }

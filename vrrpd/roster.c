@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "vrrpd/control.h"
 #include "vrrpd/state.h"
+#include "vrrpd/syncgroup.h"
 
 #include <string.h>
 
@@ -38,8 +39,14 @@ roster_start(struct vrrpd *v, struct record *rec, const char *boot_id)
 
 	for (size_t i = 0; i < v->conf->n_instances; i++)
 		add(v, &v->conf->instances[i]);
+	syncgroup_hold(v);
+	syncgroup_join(v);
+	TAILQ_FOREACH (in, &v->instances, entry)
+		instance_consider(in, rec, boot_id);
+	syncgroup_adopt(v);
 	TAILQ_FOREACH (in, &v->instances, entry)
 		adopted |= instance_start(in, rec, boot_id);
+	syncgroup_apply(v);
 	if (adopted)
 		record_note_adoption(rec, loop_now());
 	vip_set_remove_leftovers(v->vips);
@@ -67,6 +74,7 @@ roster_apply(struct vrrpd *v)
 	struct instance *in, *next;
 	const struct vrrp_conf *conf;
 
+	syncgroup_hold(v);
 	for (in = TAILQ_FIRST(&v->instances); in != NULL; in = next) {
 		next = TAILQ_NEXT(in, entry);
 		conf = conf_instance(v->conf, in->name);
@@ -80,9 +88,12 @@ roster_apply(struct vrrpd *v)
 		if (roster_find(v, conf->name) != NULL)
 			continue;
 		in = add(v, conf);
+		instance_consider(in, NULL, state_boot_id(v->state));
 		instance_start(in, NULL, state_boot_id(v->state));
 		control_changed(v->control, in->name);
 	}
+	syncgroup_join(v);
+	syncgroup_apply(v);
 	state_changed(v->state);
 }
 

@@ -47,6 +47,7 @@ tell_scripts(struct instance *in, enum vrrp_role was, const struct vrrp_reason *
 	};
 	struct text vips = { 0 };
 	const struct notify_change change = {
+		.type = "INSTANCE",
 		.kind = of_role[in->state.role].kind,
 		.old_state = vrrp_role_str(was),
 		.new_state = of_role[in->state.role].state,
@@ -58,7 +59,7 @@ tell_scripts(struct instance *in, enum vrrp_role was, const struct vrrp_reason *
 	/* Nothing changed for the outside when a process goes on where the last one stopped. */
 	if (in->notifier.runner != NULL && reason->why != VRRP_WHY_RESUMED &&
 	    reason->why != VRRP_WHY_LISTEN)
-		notifier_tell(&in->notifier, in->conf, in->digest, &change);
+		notifier_tell(&in->notifier, in->conf->notify, in->digest, &change);
 	text_done(&vips);
 }
 

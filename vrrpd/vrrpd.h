@@ -4,6 +4,7 @@
  *
  *   main.c        life: start, reload, stop
  *   roster.c      the instances: made and changed by configuration, found for a packet
+ *   syncgroup.c   those that move together
  *   instance.c    one of them around its election core
  *   advert.c, vip.c, announcer.c, trackers.c, notify_script.c   its limbs
  *   voice.c       what is said of it
@@ -25,6 +26,7 @@
 #include <sys/queue.h>
 
 struct instance;
+struct sync_group;
 struct control;
 struct state;
 
@@ -40,7 +42,9 @@ struct vrrpd {
 	struct state *state;
 	struct control *control;
 	TAILQ_HEAD(, instance) instances;
-	bool unsettled; /* links or addresses have changed and the instances were not told */
+	TAILQ_HEAD(, sync_group) groups;
+	bool groups_held; /* while instances are made and changed (syncgroup.h) */
+	bool unsettled;	  /* links or addresses have changed and the instances were not told */
 	uint64_t unclaimed[VRRP_PKT_ERR_MAX]; /* packets dropped that are for no instance */
 	size_t n_running;		      /* at the end: scripts still waited for */
 	struct loop_timer end;		      /* ... at most this long */

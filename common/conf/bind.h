@@ -67,6 +67,7 @@ struct globals {
 struct reference {
 	struct stmt *stmt;
 	size_t object; /* index of the instance or listener */
+	bool of_group; /* ... or of the sync group */
 };
 
 /* A health_check line, bound when its upstream and its match are known. */
@@ -157,6 +158,13 @@ void globals_bind(struct binder *, struct stmt *); /* global_defs */
 void checks_bind(struct binder *, struct stmt *, bool is_vrrp_script);
 void checks_bind_inert(struct binder *, struct stmt *);
 void vrrp_bind(struct binder *, struct stmt *);
+/* vrrp_group.c: sync groups. */
+void vrrp_bind_group(struct binder *, struct stmt *);
+void vrrp_resolve_groups(struct binder *); /* when the instances are known */
+void vrrp_share_trackers(struct binder *); /* when all that is tracked is */
+/* NULL: there is none, which is said elsewhere. */
+struct vrrp_conf *vrrp_first_member(struct binder *, size_t group);
+void sync_group_conf_done(struct sync_group_conf *);
 /* vrrp_track.c: what its priority depends on besides checks. */
 void vrrp_track_proxy_init(struct track_proxy_conf *);
 void vrrp_bind_track_interface(struct binder *, struct stmt *block, struct vrrp_conf *);

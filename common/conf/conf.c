@@ -103,6 +103,7 @@ void
 vrrp_conf_done(struct vrrp_conf *v)
 {
 	free(v->name);
+	free(v->group);
 	free(v->interface);
 	free(v->peers);
 	for (size_t i = 0; i < v->n_vips; i++) {
@@ -147,6 +148,8 @@ conf_free(struct conf *conf)
 		script_conf_done(&conf->scripts[i]);
 	for (size_t i = 0; i < conf->n_instances; i++)
 		vrrp_conf_done(&conf->instances[i]);
+	for (size_t i = 0; i < conf->n_groups; i++)
+		sync_group_conf_done(&conf->groups[i]);
 	for (size_t i = 0; i < conf->n_upstreams; i++)
 		upstream_conf_done(&conf->upstreams[i]);
 	for (size_t i = 0; i < conf->n_listeners; i++)
@@ -157,6 +160,7 @@ conf_free(struct conf *conf)
 	free(conf->checks);
 	free(conf->scripts);
 	free(conf->instances);
+	free(conf->groups);
 	free(conf->upstreams);
 	free(conf->listeners);
 	free(conf->path);

@@ -194,12 +194,25 @@ enum notify_kind {
 	NOTIFY_MAX,
 };
 
+/* vrrp_sync_group: master together or not at all. */
+struct sync_group_conf {
+	char *name;
+	struct group_member_conf {
+		char *name; /* of a vrrp_conf, whose 'group' is this one's name */
+		struct conf_pos pos;
+	} * members;
+	size_t n_members;
+	size_t notify[NOTIFY_MAX]; /* index into conf.scripts; SIZE_MAX: none */
+	struct conf_pos pos;
+};
+
 enum vrrp_auth { VRRP_AUTH_NONE, VRRP_AUTH_PASS };
 
 struct vrrp_conf {
 	char *name;
 	struct conf_pos pos;
 	bool state_master; /* as written; the initial wait is the normal one either way */
+	char *group;	   /* of a sync_group_conf with other members, too; NULL: none */
 	char *interface;
 	uint8_t vrid;
 	uint8_t priority;
@@ -250,6 +263,8 @@ struct conf {
 	size_t n_scripts;
 	struct vrrp_conf *instances;
 	size_t n_instances;
+	struct sync_group_conf *groups;
+	size_t n_groups;
 	struct upstream_conf *upstreams;
 	size_t n_upstreams;
 	struct listener_conf *listeners;

@@ -232,15 +232,15 @@ add_trackers(struct description *d, const struct vrrp_conf *v)
 }
 
 static void
-add_notify(struct description *d, const struct conf *conf, const struct vrrp_conf *v)
+add_notify(struct description *d, const struct conf *conf, const size_t *notify)
 {
 	static const char *const names[NOTIFY_MAX] = { "notify_master", "notify_backup",
 		"notify_fault", "notify_stop", "notify" };
 
 	for (size_t i = 0; i < NOTIFY_MAX; i++) {
-		if (v->notify[i] != SIZE_MAX)
-			add_words(d, names[i], conf->scripts[v->notify[i]].argv,
-			    conf->scripts[v->notify[i]].argc);
+		if (notify[i] != SIZE_MAX)
+			add_words(d, names[i], conf->scripts[notify[i]].argv,
+			    conf->scripts[notify[i]].argc);
 		else
 			add(d, names[i], "%s", "");
 	}
@@ -252,6 +252,7 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 	const struct vrrp_conf *v = object;
 
 	add(d, "state", "%s", v->state_master ? "MASTER" : "BACKUP");
+	add(d, "sync group", "%s", v->group != NULL ? v->group : "");
 	add(d, "interface", "%s", v->interface);
 	add(d, "virtual_router_id", "%u", v->vrid);
 	add(d, "priority", "%u", v->priority);
@@ -282,7 +283,7 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 	add(d, "garp_master_repeat", "%u", v->garp_repeat);
 	add_time(d, "garp_master_refresh", v->garp_refresh_us);
 	add(d, "garp_master_refresh_repeat", "%u", v->garp_refresh_repeat);
-	add_notify(d, conf, v);
+	add_notify(d, conf, v->notify);
 }
 
 static void
@@ -377,6 +378,19 @@ describe_globals(const struct conf *conf, const void *object, struct description
 	add(d, "worker_processes", "%u", conf->data_threads);
 }
 
+static void
+describe_group(const struct conf *conf, const void *object, struct description *d)
+{
+	const struct sync_group_conf *g = object;
+	struct text t = { 0 };
+
+	for (size_t i = 0; i < g->n_members; i++)
+		text_addf(&t, "%s%s", i > 0 ? " " : "", g->members[i].name);
+	add(d, "group", "%s", text_str(&t));
+	add_notify(d, conf, g->notify);
+	text_done(&t);
+}
+
 /* ---- comparing ---- */
 
 /* A kind of object: where its array is in struct conf, and its name in it. */
@@ -392,6 +406,9 @@ static const struct kind {
 	{ "vrrp_instance", CONF_VRRP, offsetof(struct conf, instances),
 	    offsetof(struct conf, n_instances), sizeof(struct vrrp_conf),
 	    offsetof(struct vrrp_conf, name), describe_vrrp },
+	{ "vrrp_sync_group", CONF_VRRP, offsetof(struct conf, groups),
+	    offsetof(struct conf, n_groups), sizeof(struct sync_group_conf),
+	    offsetof(struct sync_group_conf, name), describe_group },
 	{ "upstream", CONF_STREAM, offsetof(struct conf, upstreams),
 	    offsetof(struct conf, n_upstreams), sizeof(struct upstream_conf),
 	    offsetof(struct upstream_conf, name), describe_upstream },

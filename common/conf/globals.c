@@ -197,6 +197,13 @@ top_instance(struct binder *b, struct stmt *s, const struct directive *d, void *
 }
 
 static void
+top_group(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)d, (void)object;
+	vrrp_bind_group(b, s);
+}
+
+static void
 top_stream(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
 	(void)d, (void)object;
@@ -235,6 +242,7 @@ const struct directive file_rows[] = {
 	{ "vrrp_track_file", 1, 1, D_BLOCK | D_REPEAT, top_inert, 0, 0, 0, NULL },
 	{ "track_file", 1, 1, D_BLOCK | D_REPEAT, top_inert, 0, 0, 0, NULL },
 	{ "vrrp_instance", 1, 1, D_BLOCK | D_REPEAT, top_instance, 0, 0, 0, NULL },
+	{ "vrrp_sync_group", 1, 1, D_BLOCK | D_REPEAT, top_group, 0, 0, 0, NULL },
 	{ "virtual_server", 0, MANY, D_MAYBE_BLOCK | D_REPEAT, bind_refused, 0, 0, 0, ipvs },
 	{ "virtual_server_group", 0, MANY, D_MAYBE_BLOCK | D_REPEAT, bind_refused, 0, 0, 0, ipvs },
 	{ "real_server", 0, MANY, D_MAYBE_BLOCK | D_REPEAT, bind_refused, 0, 0, 0, ipvs },
@@ -243,7 +251,7 @@ const struct directive file_rows[] = {
 	NGINX("http"), NGINX("events"), NGINX("mail"), NGINX("types"), NGINX("user"),
 	NGINX("worker_processes"), NGINX("worker_rlimit_nofile"), NGINX("load_module"),
 	NGINX("pid"), NGINX("daemon"), NGINX("error_log"),
-	KNOWN("vrrp_sync_group"), KNOWN("static_ipaddress"), KNOWN("static_routes"),
+	KNOWN("static_ipaddress"), KNOWN("static_routes"),
 	KNOWN("static_rules"), KNOWN("track_group"), KNOWN("garp_group"),
 	KNOWN("linkbeat_interfaces"), KNOWN("linkbeat_use_polling"),
 	KNOWN("interface_up_down_delays"), KNOWN("bfd_instance"), KNOWN("net_namespace"),

@@ -331,7 +331,7 @@ settle_server(struct binder *b, const struct stmt *s, struct server_draft *draft
 		if (draft->health != NULL)
 			stream_refer_health(b, draft->health, draft->health_timeout_us, true, i);
 		b->passes = conf_grow(b->passes, b->n_passes, sizeof(*b->passes));
-		b->passes[b->n_passes++] = (struct reference){ draft->pass, i };
+		b->passes[b->n_passes++] = (struct reference){ .stmt = draft->pass, .object = i };
 	}
 }
 

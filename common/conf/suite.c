@@ -95,10 +95,14 @@ resolve_tracks(struct binder *b)
 {
 	for (size_t i = 0; i < b->n_tracks; i++) {
 		const struct stmt *s = b->tracks[i].stmt;
-		struct vrrp_conf *v = &b->conf->instances[b->tracks[i].object];
+		size_t object = b->tracks[i].object;
+		struct vrrp_conf *v = b->tracks[i].of_group ? vrrp_first_member(b, object)
+							    : &b->conf->instances[object];
 		struct check_conf *c = find_check(b, stmt_name(s));
 		struct track_conf t;
 
+		if (v == NULL)
+			continue; /* a group without members */
 		if (c == NULL) {
 			say_no_check(b, s, v);
 			continue;
@@ -330,10 +334,12 @@ suite_check(struct binder *b)
 	resolve_tracks(b);
 	for (size_t i = 0; i < b->conf->n_instances; i++)
 		check_weights(b, &b->conf->instances[i]);
+	vrrp_resolve_groups(b);
 	check_pairs(b);
 	check_shared_vips(b);
 	stream_resolve(b);
 	vrrp_resolve_proxy(b);
+	vrrp_share_trackers(b);
 	stream_resolve_health(b);
 	b->in = &check_context;
 	check_checks(b);
