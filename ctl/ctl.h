@@ -33,6 +33,10 @@ int verb_priority(const struct ctl *, int argc, char **argv);
 int verb_pause(const struct ctl *, int argc, char **argv);
 int verb_force(const struct ctl *, int argc, char **argv);
 int verb_resume(const struct ctl *, int argc, char **argv);
+int verb_drain(const struct ctl *, int argc, char **argv);
+int verb_maintenance(const struct ctl *, int argc, char **argv);
+int verb_ready(const struct ctl *, int argc, char **argv);
+int verb_weight(const struct ctl *, int argc, char **argv);
 int verb_run(const struct ctl *, int argc, char **argv);
 
 /* "trivet VERB: what is wrong", and how the verb is used; returns EXIT_USAGE. */

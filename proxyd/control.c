@@ -10,6 +10,7 @@
 #include "ipc/service.h"
 #include "proxyd/balance.h"
 #include "proxyd/control_priv.h"
+#include "proxyd/operator.h"
 #include "proxyd/proxy.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct control {
 	struct proxy *proxy;
 	struct service *service;
 	struct ipc_publisher *publisher;
+	struct operator* operator;
 	struct ipc_collection collections[N_COLLECTIONS];
 };
 
@@ -331,6 +333,7 @@ control_start(struct proxy *p, struct control **ret)
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
 		methods[i].aux = c;
 	ipc_server_add(service_server(c->service), methods, ARRAY_LEN(methods));
+	c->operator= operator_new(p, service_server(c->service), c->publisher);
 	*ret = c;
 	return 0;
 }
@@ -338,6 +341,7 @@ control_start(struct proxy *p, struct control **ret)
 void
 control_free(struct control *c)
 {
+	operator_free(c->operator);
 	ipc_publisher_free(c->publisher);
 	service_free(c->service);
 	free(c);

@@ -35,6 +35,7 @@ flow_reason_str(enum flow_reason reason)
 		[FLOW_ADMINISTRATOR] = "administrator",
 		[FLOW_SHUTDOWN] = "shutdown",
 		[FLOW_COMPLETE] = "complete",
+		[FLOW_SERVER_DOWN] = "server down",
 		[FLOW_ADDRESS_LOST] = "address lost",
 	};
 

@@ -43,6 +43,7 @@ enum flow_reason {
 	FLOW_ADMINISTRATOR,
 	FLOW_SHUTDOWN,
 	FLOW_COMPLETE,	   /* UDP: as many replies as were expected */
+	FLOW_SERVER_DOWN,  /* on_server_down */
 	FLOW_ADDRESS_LOST, /* its local address left this node */
 	FLOW_REASON_MAX,
 };

@@ -103,6 +103,10 @@ static const struct field server_fields[] = {
 	ONE(68, T_U64,      parcel_server, transitions),
 	ONE(69, T_U64,      parcel_server, downtime_us),
 	ONE(70, T_TEXT,     parcel_server, changed_at),
+	ONE(71, T_TEXT,     parcel_server, admin),
+	ONE(72, T_TEXT,     parcel_server, comment),
+	ONE(73, T_U64,      parcel_server, admin_until_us),
+	ONE(74, T_U32,      parcel_server, weight_set),
 	TALLY(parcel_server),
 };
 static const struct field upstream_fields[] = {

@@ -88,6 +88,10 @@ struct parcel_server {
 	struct endpoint endpoint;
 	bool is_down;
 	char source[PARCEL_NAME_SIZE], reason[PARCEL_NAME_SIZE];
+	char admin[PARCEL_NAME_SIZE]; /* the operator's word: "", "draining", "maintenance" */
+	char comment[PARCEL_NAME_SIZE];
+	int64_t admin_until_us; /* 0: until it is taken back */
+	uint32_t weight_set;
 	int64_t since_us, probe_at_us;
 	int64_t current; /* round robin */
 	int64_t fails_us[PARCEL_FAILS_MAX];

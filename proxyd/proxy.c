@@ -297,6 +297,7 @@ on_news(uv_async_t *async)
 	struct proxy *p = async->data;
 
 	upstreams_tell(&p->upstreams);
+	rolls_finish(&p->rolls);
 	sweep_listeners(p);
 }
 
@@ -319,6 +320,18 @@ on_server(void *aux, struct upstream *up, struct server *s, bool gone)
 	if (!gone)
 		active_server(p->active, s);
 	control_server_changed(p->control, up->name, s->name, gone);
+}
+
+/* on_server_down: those that are open with it end. */
+static void
+on_close_server(void *aux, struct server *s)
+{
+	struct proxy *p = aux;
+	struct roll *r = roll_new(s, NULL, NULL);
+
+	r->reason = FLOW_SERVER_DOWN;
+	r->only_open = true;
+	roll_send(&p->rolls, r, p->workers, p->n_workers);
 }
 
 static void
@@ -408,14 +421,17 @@ int
 proxy_start(struct daemon *d)
 {
 	struct proxy *p = xcalloc(1, sizeof(*p));
-	struct upstream_events events = {
-		.wake = wake, .on_server = on_server, .on_upstream = on_upstream, .aux = p
-	};
+	struct upstream_events events = { .wake = wake,
+		.on_server = on_server,
+		.on_upstream = on_upstream,
+		.close_server = on_close_server,
+		.aux = p };
 	int rc;
 
 	d->aux = p;
 	p->daemon = d;
 	TAILQ_INIT(&p->listeners);
+	TAILQ_INIT(&p->rolls);
 	raise_nofile();
 	/* The bus first: a second proxyd learns there that it is one, before it takes connections.
 	 */
@@ -491,6 +507,7 @@ finish(struct proxy *p)
 		log_notice("%zu sessions are reset", left);
 	for (size_t i = 0; i < p->n_workers; i++)
 		worker_stop(p->workers[i]);
+	rolls_done(&p->rolls);
 	free(p->workers);
 	while ((l = TAILQ_FIRST(&p->listeners)) != NULL) {
 		TAILQ_REMOVE(&p->listeners, l, entry);

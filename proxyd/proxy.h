@@ -7,6 +7,7 @@
 
 #include "common/daemon.h"
 #include "proxyd/listener.h"
+#include "proxyd/roll.h"
 #include "proxyd/upstream.h"
 #include "proxyd/worker.h"
 
@@ -23,6 +24,7 @@ struct proxy {
 	size_t n_workers;  /* fixed at start */
 	struct lost *lost; /* NULL: addresses are not watched */
 	struct upstreams upstreams;
+	struct rolls rolls;		  /* questions on their way round the data threads */
 	struct active *active;		  /* what checkd says of servers */
 	TAILQ_HEAD(, listener) listeners; /* in the order of the file; draining ones last */
 	uv_async_t news;		  /* data threads wake us */

@@ -125,7 +125,23 @@ arm_probes(struct upstream *up)
 	pool_hurry(&up->pool, loop_now());
 	next = pool_next_due(&up->pool);
 	pthread_mutex_unlock(&up->lock);
+	for (size_t i = 0; i < up->pool.n; i++)
+		next = mono_min(next, server_of(up->pool.servers[i])->close_at);
 	loop_timer_at(&up->probe_timer, next);
+}
+
+/* Sessions of servers that are down for long enough (on_server_down). */
+static void
+close_due(struct upstream *up, mono_t now)
+{
+	for (size_t i = 0; i < up->pool.n; i++) {
+		struct server *s = server_of(up->pool.servers[i]);
+
+		if (mono_before(now, s->close_at))
+			continue;
+		s->close_at = MONO_NEVER;
+		up->all->events.close_server(up->all->events.aux, s);
+	}
 }
 
 void
@@ -140,6 +156,7 @@ upstream_probe_due(struct loop_timer *timer, mono_t now)
 			start_probe(server_of(up->pool.servers[i]));
 	}
 	pthread_mutex_unlock(&up->lock);
+	close_due(up, now);
 	upstream_tell(up); /* arms the timer again */
 }
 
@@ -200,6 +217,18 @@ note_transition(struct server *s, const struct news *news)
 	}
 }
 
+/* on_server_down: at once, after a while, or not at all; not if it comes back before. */
+static void
+plan_close(const struct upstream *up, struct server *s, const struct news *news)
+{
+	bool down = news->state == POOL_DOWN || news->state == POOL_MAINTENANCE;
+
+	if (!down || up->on_down == DOWN_KEEP)
+		s->close_at = MONO_NEVER;
+	else if (mono_is_never(s->close_at))
+		s->close_at = mono_add(loop_now(), up->on_down == DOWN_DRAIN ? up->drain_us : 0);
+}
+
 static void
 tell_server(struct upstream *up, struct server *s)
 {
@@ -210,6 +239,7 @@ tell_server(struct upstream *up, struct server *s)
 		return;
 	if (news.state != s->told) {
 		note_transition(s, &news);
+		plan_close(up, s, &news);
 		announce(s, &news);
 	}
 	s->told = news.state;

@@ -44,7 +44,8 @@ struct server {
 	uint64_t transitions;
 	mono_t down_since; /* as told; MONO_NEVER while up */
 	int64_t downtime_us;
-	bool keep; /* mark of a rebuild */
+	mono_t close_at; /* on_server_down: its sessions end then; MONO_NEVER */
+	bool keep;	 /* mark of a rebuild */
 	TAILQ_ENTRY(server) retired;
 };
 
@@ -78,6 +79,8 @@ struct upstream {
 	bool configured;
 	struct spec *specs; /* the server lines */
 	size_t n_specs;
+	enum down_policy on_down;
+	int64_t drain_us;
 	const struct balancer *balance; /* as configured; the pool's follows under the lock */
 	unsigned next_slot;
 	int64_t probe_timeout_us;
@@ -96,6 +99,8 @@ struct upstream_events {
 	 */
 	void (*on_server)(void *aux, struct upstream *, struct server *, bool gone);
 	void (*on_upstream)(void *aux, struct upstream *, bool gone);
+	/* Its time is over (on_server_down): end its open sessions. */
+	void (*close_server)(void *aux, struct server *);
 	void *aux;
 };
 
@@ -116,6 +121,7 @@ void upstreams_apply(struct upstreams *, const struct conf *);
 struct upstream *upstreams_find(struct upstreams *, const char *name);
 
 /* Tell the log and on_server/on_upstream what changed since the last call. */
+void upstream_tell(struct upstream *);
 void upstreams_tell(struct upstreams *);
 
 /* Everything its servers have counted, those that left included. */

@@ -74,6 +74,7 @@ upstream_server_new(
 	s->told_since = now;
 	s->told_source = s->health.source;
 	s->told_reason = xstrdup(s->health.reason);
+	s->close_at = MONO_NEVER;
 	s->down_since = s->told == POOL_DOWN ? now : MONO_NEVER;
 	loop_wallclock(s->changed_at);
 	return s;
@@ -431,6 +432,8 @@ upstreams_apply(struct upstreams *all, const struct conf *conf)
 		up->configured = true;
 		up->probe_timeout_us = probe_timeout(conf, uc);
 		up->health = uc->health;
+		up->on_down = uc->on_down;
+		up->drain_us = uc->drain_us;
 		up->balance = balancers[uc->balance];
 		set_specs(up, uc);
 		upstream_rebuild(up);

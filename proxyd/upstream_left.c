@@ -34,6 +34,12 @@ server_describe(const struct server *s, struct parcel_server *ret)
 	copy(ret->name, s->name);
 	copy(ret->source, pool_source_str(h->source));
 	copy(ret->reason, h->reason);
+	if (h->admin != POOL_READY) {
+		copy(ret->admin, pool_state_str(pool_said(h).state));
+		copy(ret->comment, h->comment);
+		ret->admin_until_us = mono_is_never(h->admin_until) ? 0 : h->admin_until.us;
+	}
+	ret->weight_set = h->weight_set;
 	copy(ret->changed_at, s->changed_at);
 	ret->n_fails = (uint32_t)pool_server_fails(h, ret->fails_us, PARCEL_FAILS_MAX);
 	tally_sum(s->tallies, s->up->all->n_tallies, &ret->tally);
@@ -46,6 +52,27 @@ is_server(const struct server *s, const struct parcel_server *left)
 {
 	return strcmp(s->up->name, left->upstream) == 0 && strcmp(s->name, left->name) == 0 &&
 	       endpoint_equal(&s->endpoint, &left->endpoint);
+}
+
+/* What the operator said stands until he takes it back, or its time is over. */
+static void
+restore_admin(struct server *s, const struct parcel_server *left, mono_t now)
+{
+	int64_t hold_us = left->admin_until_us > 0 ? left->admin_until_us - now.us : 0;
+	bool over = left->admin_until_us > 0 && hold_us <= 0;
+	enum pool_admin admin = strcmp(left->admin, pool_state_str(POOL_DRAINING)) == 0 ? POOL_DRAIN
+				: strcmp(left->admin, pool_state_str(POOL_MAINTENANCE)) == 0
+				    ? POOL_MAINTAIN
+				    : POOL_READY;
+
+	pthread_mutex_lock(&s->up->lock);
+	if (admin != POOL_READY && !over)
+		pool_server_administer(&s->health, admin, hold_us, left->comment, now);
+	if (left->weight_set > 0) {
+		pool_server_set_weight(&s->health, left->weight_set);
+		pool_prepare(&s->up->pool);
+	}
+	pthread_mutex_unlock(&s->up->lock);
 }
 
 static void
@@ -77,11 +104,11 @@ restore_health(struct server *s, const struct parcel_server *left, mono_t now)
 static void
 restore_told(struct server *s, const struct parcel_server *left)
 {
-	s->told = s->health.state;
+	s->told = pool_said(&s->health).state;
 	s->told_since = s->health.since;
-	s->told_source = s->health.source;
+	s->told_source = pool_said(&s->health).source;
 	free(s->told_reason);
-	s->told_reason = xstrdup(s->health.reason);
+	s->told_reason = xstrdup(pool_said(&s->health).reason);
 	s->transitions = left->transitions;
 	s->downtime_us = left->downtime_us;
 	s->down_since = s->told == POOL_DOWN ? s->told_since : MONO_NEVER;
@@ -92,6 +119,7 @@ static void
 restore_server(struct server *s, const struct parcel_server *left, mono_t now)
 {
 	restore_health(s, left, now);
+	restore_admin(s, left, now);
 	restore_told(s, left);
 	tally_sum(&left->tally, 1, &s->tallies[s->up->all->n_tallies - 1]);
 }

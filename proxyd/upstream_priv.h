@@ -32,8 +32,6 @@ bool upstream_is_of_line(const char *server, const char *text);
 /* Make the pool anew from lines and answers. */
 void upstream_rebuild(struct upstream *);
 
-/* Say what changed in one upstream; control thread. */
-void upstream_tell(struct upstream *);
 void upstream_probe_due(struct loop_timer *, mono_t now);
 
 #endif

@@ -14,6 +14,7 @@
 #include "proxyd/relay_bulk.h"
 #include "proxyd/relay_tcp.h"
 #include "proxyd/relay_udp.h"
+#include "proxyd/roll.h"
 #include "proxyd/rules.h"
 
 #include <errno.h>
@@ -308,6 +309,9 @@ obey(struct worker *w, const struct command *c)
 		break;
 	case COMMAND_ABORT:
 		abort_all(w, c->reason);
+		break;
+	case COMMAND_ROLL:
+		roll_answer(c->roll, w);
 		break;
 	case COMMAND_LOST:
 		abort_lost(w, &c->addr);

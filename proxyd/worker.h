@@ -24,6 +24,7 @@
 		       */
 
 struct listener;
+struct roll;
 struct rules;
 
 /*
@@ -59,6 +60,7 @@ enum command_kind {
 	COMMAND_DETACH,	 /* accept what is queued, then no more; listener_detached() when done */
 	COMMAND_ABORT,	 /* end all sessions for 'reason', by reset */
 	COMMAND_LOST,	 /* end those whose local address is 'addr' */
+	COMMAND_ROLL,	 /* answer 'roll' (roll.h) */
 	COMMAND_ADOPT,	 /* go on with the sessions 'adopted', begun by another process */
 	COMMAND_QUIESCE, /* let the thread end and leave its sessions as they are */
 	COMMAND_QUIT,
@@ -71,6 +73,7 @@ struct command {
 	struct route *route; /* ownership passes */
 	enum flow_reason reason;
 	struct addr addr;
+	struct roll *roll;
 	struct session *adopted; /* an array; ownership passes */
 	size_t n_adopted;
 	STAILQ_ENTRY(command) entry;
