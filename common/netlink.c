@@ -7,16 +7,20 @@
 #include "common/loop.h"
 #include "common/text.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/filter.h>
 #include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define EVENT_BURST   64	    /* messages read per wake-up: other handles get a turn */
 #define EVENT_BUFFER  (1024 * 1024) /* each renewal of an address is heard as an event */
+#define SKIP_MAX      65536	    /* more than the buffer holds */
 #define DUMP_TRIES    4		    /* a dump that the table changed under is begun again */
 #define ANSWER_WAIT   (5 * 1000)    /* ms; the answer is there already, or will never be */
 #define NLMSG_ALIGNED __attribute__((aligned(8)))
@@ -24,7 +28,7 @@
 
 struct netlink {
 	struct netlink_events events;
-	struct mnl_socket *listener, *asker;
+	struct mnl_socket *listener, *asker, *unheard;
 	uv_poll_t poll;
 	uint32_t sequence;
 	TAILQ_HEAD(, netlink_link) links;
@@ -229,8 +233,10 @@ sent_by(const struct netlink *nl, const struct nlmsghdr *nlh)
 {
 	if (nlh->nlmsg_pid == 0)
 		return NETLINK_BY_KERNEL;
-	return nlh->nlmsg_pid == mnl_socket_get_portid(nl->asker) ? NETLINK_BY_US
-								  : NETLINK_BY_OTHER;
+	if (nlh->nlmsg_pid == mnl_socket_get_portid(nl->asker) ||
+	    nlh->nlmsg_pid == mnl_socket_get_portid(nl->unheard))
+		return NETLINK_BY_US;
+	return NETLINK_BY_OTHER;
 }
 
 /* 0, or -EINVAL: no address in it that we understand. */
@@ -298,6 +304,8 @@ on_addr_message(struct netlink *nl, const struct nlmsghdr *nlh)
 	if (nlh->nlmsg_type == RTM_DELADDR) {
 		if (known != NULL)
 			remove_addr(nl, link, known, sent_by(nl, nlh));
+		else /* one of those added unheard */
+			tell_addr(nl, link, &a, true, sent_by(nl, nlh));
 		return;
 	}
 	if (known == NULL) {
@@ -423,11 +431,24 @@ read_all(struct netlink *nl)
 
 /* ---- events ---- */
 
+/* Until the queue is empty the kernel drops further events without another word. */
+static void
+skip_events(struct netlink *nl)
+{
+	uint8_t byte;
+	int fd = mnl_socket_get_fd(nl->listener);
+
+	for (int i = 0; i < SKIP_MAX; i++)
+		if (recv(fd, &byte, 1, MSG_TRUNC) < 0 && errno != ENOBUFS && errno != EINTR)
+			return;
+}
+
 static void
 resync(struct netlink *nl)
 {
 	int r;
 
+	skip_events(nl);
 	log_warn("netlink: events were lost, reading all links and addresses anew");
 	if ((r = read_all(nl)) != 0)
 		log_err("netlink: cannot read links and addresses: %s", strerror(-r));
@@ -468,18 +489,42 @@ on_readable(uv_poll_t *poll, int status, int events)
 /* ---- life ---- */
 
 static int
-open_asker(struct netlink *nl)
+open_asker(struct mnl_socket **ret)
 {
 	struct timeval wait = { .tv_sec = ANSWER_WAIT / 1000 };
 	int one = 1;
 
-	if ((nl->asker = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC)) == NULL ||
-	    mnl_socket_bind(nl->asker, 0, MNL_SOCKET_AUTOPID) < 0)
+	if ((*ret = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC)) == NULL ||
+	    mnl_socket_bind(*ret, 0, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
 	/* An answer without the request in it: 64 of them fit any buffer. */
-	mnl_socket_setsockopt(nl->asker, NETLINK_CAP_ACK, &one, sizeof(one));
-	setsockopt(mnl_socket_get_fd(nl->asker), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	mnl_socket_setsockopt(*ret, NETLINK_CAP_ACK, &one, sizeof(one));
+	setsockopt(mnl_socket_get_fd(*ret), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	return 0;
+}
+
+/*
+ * A thousand addresses renewed each second would wake us a thousand times to
+ * tell us so.  Headers are in host order, and filters load in network order.
+ */
+static int
+ignore_unheard(const struct netlink *nl)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
+		BPF_JUMP(
+		    BPF_JMP | BPF_JEQ | BPF_K, htonl(mnl_socket_get_portid(nl->unheard)), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
+
+	return setsockopt(mnl_socket_get_fd(nl->listener), SOL_SOCKET, SO_ATTACH_FILTER, &program,
+		   sizeof(program)) == 0
+		   ? 0
+		   : -errno;
 }
 
 static int
@@ -507,6 +552,8 @@ free_sockets(struct netlink *nl)
 		mnl_socket_close(nl->listener);
 	if (nl->asker != NULL)
 		mnl_socket_close(nl->asker);
+	if (nl->unheard != NULL)
+		mnl_socket_close(nl->unheard);
 	free(nl);
 }
 
@@ -540,7 +587,8 @@ netlink_new(uv_loop_t *loop, const struct netlink_events *events, struct netlink
 	nl->events = *events;
 	TAILQ_INIT(&nl->links);
 	nl->quiet = true;
-	if ((r = open_asker(nl)) != 0 || (r = open_listener(nl, loop)) != 0 ||
+	if ((r = open_asker(&nl->asker)) != 0 || (r = open_asker(&nl->unheard)) != 0 ||
+	    (r = open_listener(nl, loop)) != 0 || (r = ignore_unheard(nl)) != 0 ||
 	    (r = read_all(nl)) != 0) {
 		netlink_free(nl);
 		return r;
@@ -557,10 +605,17 @@ netlink_batch_begin(
     struct netlink_batch *b, struct netlink *nl, void (*on_result)(void *, void *, int), void *aux)
 {
 	b->nl = nl;
+	b->via = nl->asker;
 	b->n = 0;
 	b->size = 0;
 	b->on_result = on_result;
 	b->aux = aux;
+}
+
+void
+netlink_batch_unheard(struct netlink_batch *b)
+{
+	b->via = b->nl->unheard;
 }
 
 static struct nlmsghdr *
@@ -706,10 +761,10 @@ exchange(struct netlink_batch *b, struct answers *answers)
 	uint8_t buf[16 * 1024] NLMSG_ALIGNED;
 	ssize_t n;
 
-	if (mnl_socket_sendto(b->nl->asker, b->bytes, b->size) < 0)
+	if (mnl_socket_sendto(b->via, b->bytes, b->size) < 0)
 		return -errno;
 	while (answers->got < answers->n) {
-		if ((n = mnl_socket_recvfrom(b->nl->asker, buf, sizeof(buf))) < 0)
+		if ((n = mnl_socket_recvfrom(b->via, buf, sizeof(buf))) < 0)
 			return -errno;
 		take_answers(answers, buf, (size_t)n);
 	}

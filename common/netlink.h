@@ -2,11 +2,12 @@
  * netlink.h - rtnetlink on the libuv loop: a table of links and their addresses
  * kept up to date by the kernel's events, and requests in acknowledged batches.
  *
- * Two sockets: one hears events, one asks.  The kernel works a request off in
- * the sender's context, so its answer is there when the send returns: asking
- * never waits for anything but the kernel's own lock, and results are plain
- * return values.  When events were lost (ENOBUFS) the table is read anew and
- * the differences are reported as if they had been heard.
+ * Three sockets: one hears events, one asks, and one asks for what is not to be
+ * heard of again (IPv4 only: IPv6's events do not name who caused them).  The kernel works a
+ * request off in the sender's context, so its answer is there when the send returns: asking never
+ * waits for anything but the kernel's own lock, and results are plain return values.  When events
+ * were lost (ENOBUFS) the table is read anew and the differences are reported as if they had been
+ * heard.
  *
  * The table is the kernel's truth; nobody else writes it.  Pointers to links
  * and addresses are valid until the loop turns.
@@ -75,6 +76,7 @@ struct netlink_events {
 };
 
 struct netlink;
+struct mnl_socket;
 
 /*
  * Subscribes, then reads the whole table before it returns (no events for that
@@ -98,6 +100,7 @@ const struct netlink_addr *netlink_addr_find(
 
 struct netlink_batch {
 	struct netlink *nl;
+	struct mnl_socket *via;
 	unsigned n;
 	size_t size;
 	uint32_t first; /* sequence number of the first request */
@@ -111,6 +114,9 @@ struct netlink_batch {
 /* Sends by itself when full; what is left goes with netlink_batch_send. */
 void netlink_batch_begin(struct netlink_batch *, struct netlink *,
     void (*on_result)(void *aux, void *tag, int error), void *aux);
+
+/* After begin: additions of this batch change nothing in the table, and no event tells of them. */
+void netlink_batch_unheard(struct netlink_batch *);
 
 enum netlink_add {
 	NETLINK_CREATE, /* -EEXIST when it is there */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define LEASE_INTERVALS 3
+#define RENEW_PARTS	4 /* of a lease: one is over before it is renewed */
 
 struct vip_set {
 	struct netlink *nl;
@@ -383,6 +384,14 @@ vip_group_configure(struct vip_group *g, const struct vrrp_conf *conf)
 		g->vips[i].present = false;
 }
 
+/* Where many instances tick, each address once in its own interval is enough. */
+static bool
+is_fresh(const struct vip_group *g, const struct vip *vip, mono_t now)
+{
+	return vip->lease_s == g->lease_s &&
+	       mono_until(vip->renewed, now) < g->lease_s * USEC_PER_SEC / RENEW_PARTS;
+}
+
 static void
 renew_group(struct vip_group *g, mono_t now)
 {
@@ -391,7 +400,8 @@ renew_group(struct vip_group *g, mono_t now)
 
 		/* A request would make it anew, and whether it is still ours is not for us to say.
 		 */
-		if (!vip->present || g->lease_s == 0 || may_have_expired(vip, now))
+		if (!vip->present || g->lease_s == 0 || is_fresh(g, vip, now) ||
+		    may_have_expired(vip, now))
 			continue;
 		set_lifetimes(g, vip);
 		vip->renewed = now;
@@ -422,6 +432,7 @@ vip_set_renew(struct vip_set *set, mono_t now)
 		return;
 	set->renewed = now;
 	netlink_batch_begin(&set->batch, set->nl, on_renewed, set);
+	netlink_batch_unheard(&set->batch);
 	TAILQ_FOREACH (g, &set->groups, entry)
 		if (g->held)
 			renew_group(g, now);

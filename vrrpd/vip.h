@@ -101,7 +101,10 @@ struct adopt_kernel vip_group_leftovers(const struct vip_group *, const struct a
  */
 void vip_group_adopt(struct vip_group *, mono_t now);
 
-/* Renew all leased addresses held by this process, unless that was done just now. */
+/*
+ * Renew all leased addresses held by this process, unless that was done just
+ * now; one whose lease is less than a quarter over waits for a later tick.
+ */
 void vip_set_renew(struct vip_set *, mono_t now);
 
 /* Delete every address that carries our number and that no group has added or adopted. */
