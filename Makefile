@@ -159,6 +159,12 @@ test-net: all $(B)/tests/net/busd
 .PHONY: bench-vrrp
 bench-vrrp: all
 	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 tests/bench/vrrp.py $(BENCH_ARGS)
+	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 tests/bench/vrrp_many.py
+
+# ---- numbers, beside what people use now; as root, minutes, on a quiet machine ----
+.PHONY: bench-check
+bench-check: all
+	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 tests/bench/check.py
 
 # ---- what this tree needs from Debian 12 ----
 DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libmnl-dev libcap-dev \
