@@ -42,7 +42,7 @@ params_of(const struct vrrp_conf *vi, size_t i)
 		.preempt = !vi->nopreempt,
 		.preempt_delay_us = vi->preempt_delay_us,
 		.answer_lower = !vi->strict,
-		.fast_preempt = !vi->strict,
+		.fast_preempt = vi->fast_preempt && !vi->strict,
 		.take_degraded = !vi->strict,
 		.listen_late = !vi->strict,
 	};

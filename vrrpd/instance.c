@@ -398,11 +398,11 @@ configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 		.preempt = !conf->nopreempt,
 		.preempt_delay_us = conf->preempt_delay_us,
 		.answer_lower = !conf->strict,
-		.fast_preempt = !conf->strict,
+		.fast_preempt = conf->fast_preempt && !conf->strict,
 		.fresh_verdicts = trackers_any_weighted_check(&in->trackers),
 		.take_degraded = !conf->strict,
 		.listen_late = !conf->strict,
-		.yield_when_deaf = !conf->strict,
+		.yield_when_deaf = conf->yield_when_deaf && !conf->strict,
 		.grouped = conf->group != NULL,
 	};
 	in->differs = 0;

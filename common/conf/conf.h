@@ -220,6 +220,7 @@ struct vrrp_conf {
 	uint8_t family;	 /* AF_INET or AF_INET6, by its addresses */
 	int64_t advert_us;
 	bool nopreempt, strict;
+	bool fast_preempt, yield_when_deaf; /* departures from the RFC; off under strict */
 	int64_t preempt_delay_us;
 	enum vrrp_auth auth;
 	uint8_t auth_pass[8]; /* zero padded; a secret */

@@ -260,6 +260,8 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 	add_time(d, "advert_int", v->advert_us);
 	add_flag(d, "nopreempt", v->nopreempt);
 	add_flag(d, "strict", v->strict);
+	add_flag(d, "fast_preempt", v->fast_preempt);
+	add_flag(d, "yield_when_deaf", v->yield_when_deaf);
 	add_time(d, "preempt_delay", v->preempt_delay_us);
 	add(d, "authentication", "%s", v->auth == VRRP_AUTH_PASS ? "PASS" : "none");
 	add(d, "auth_pass", "%.8s", (const char *)v->auth_pass);

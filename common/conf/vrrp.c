@@ -417,6 +417,8 @@ static const struct directive instance_rows[] = {
 	{ "track_interface", 0, 0, D_BLOCK | D_REPEAT, bind_track_interface, 0, 0, 0, NULL },
 	{ "track_upstream", 1, 5, D_REPEAT, bind_track_upstream, 0, 0, 0, NULL },
 	{ "track_proxy", 0, 4, 0, bind_track_proxy, 0, 0, 0, NULL },
+	{ "fast_preempt", 1, 1, 0, bind_flag, V(fast_preempt), 0, 0, NULL },
+	{ "yield_when_deaf", 1, 1, 0, bind_flag, V(yield_when_deaf), 0, 0, NULL },
 	{ "dont_track_primary", 0, 0, 0, bind_flag, V(dont_track_primary), 0, 0, NULL },
 	{ "strict_mode", 0, 1, 0, bind_flag, V(strict), 0, 0, NULL },
 	{ "vip_lease", 1, 1, 0, bind_lease, 0, 0, 86400 * US_PER_S, NULL },
@@ -446,7 +448,7 @@ static const struct directive instance_rows[] = {
 	KNOWN("timer_expired_backup"), KNOWN("debug"), KNOWN("notify_deleted"),
 	KNOWN("notify_master_rx_lower_pri"), KNOWN("notify_priority_changes"), KNOWN("notify_fifo"),
 	KNOWN("smtp_alert"), KNOWN("kernel_rx_buf_size"), KNOWN("linkbeat_use_polling"),
-	KNOWN("lvs_sync_daemon_interface"), KNOWN("fast_preempt"), KNOWN("yield_when_deaf"),
+	KNOWN("lvs_sync_daemon_interface"),
 	KNOWN("dual_stack"), KNOWN("witness"), KNOWN("auth_hmac"),
 	KNOWN("sync_group_tracking_weight"),
 };
@@ -567,6 +569,7 @@ set_defaults(struct binder *b, struct vrrp_conf *v)
 	v->advert_us = US_PER_S;
 	v->lease_us = -1;
 	vrrp_track_proxy_init(&v->track_proxy);
+	v->fast_preempt = v->yield_when_deaf = true;
 	v->strict = g->strict;
 	v->down_timer_adverts = g->down_timer_adverts;
 	v->garp_delay_us = g->garp_delay_us;
