@@ -24,6 +24,12 @@ struct checks {
 	struct checks_events events;
 };
 
+const struct probe_env *
+checks_env(const struct checks *c)
+{
+	return c->env;
+}
+
 const struct conf *
 checks_conf(const struct checks *c)
 {

@@ -23,6 +23,7 @@ void checks_free(struct checks *);
 /* Go over to 'next'; until then the old one must live.  Env's digest is set here too. */
 void checks_reload(struct checks *, const struct conf *next);
 
+const struct probe_env *checks_env(const struct checks *);
 const struct conf *checks_conf(const struct checks *);
 size_t checks_count(const struct checks *);
 struct target *checks_at(const struct checks *, size_t i);	     /* in the order of the file */

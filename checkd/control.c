@@ -6,6 +6,7 @@
 #include "checkd/now.h"
 #include "checkd/operator.h"
 #include "checkd/render.h"
+#include "common/text.h"
 #include "ipc/publish.h"
 #include "ipc/service.h"
 
@@ -111,10 +112,45 @@ add_state_metrics(struct service_metrics *m, const struct check_conf *conf, enum
 }
 
 static void
+add_histogram(struct service_metrics *m, const char *name, const char *help, const char *kind,
+    const struct histogram *h)
+{
+	const char *labels[] = { "le", "+Inf", kind != NULL ? "kind" : NULL, kind, NULL };
+	char *bucket = xasprintf("%s_bucket", name), *sum = xasprintf("%s_sum", name);
+	char *count = xasprintf("%s_count", name);
+
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		labels[1] = histogram_bound(i);
+		service_metric(m, bucket, help, labels, (double)histogram_below(h, i));
+	}
+	labels[1] = "+Inf";
+	service_metric(m, bucket, help, labels, (double)h->count);
+	service_metric(m, sum, help, kind != NULL ? labels + 2 : NULL, (double)h->sum_us / 1e6);
+	service_metric(m, count, help, kind != NULL ? labels + 2 : NULL, (double)h->count);
+	free(bucket);
+	free(sum);
+	free(count);
+}
+
+static void
+add_histograms(const struct probe_env *env, struct service_metrics *m)
+{
+	add_histogram(m, "checkd_schedule_lateness_seconds",
+	    "How long after its time a run began, of all checks.", NULL, &env->late);
+	for (int kind = 0; kind < CHECK_KINDS; kind++)
+		if (env->took[kind].count > 0)
+			add_histogram(m, "checkd_run_duration_seconds",
+			    "How long runs took, by the kind of check.",
+			    check_kind_str((enum check_kind)kind), &env->took[kind]);
+}
+
+static void
 add_metrics(void *aux, struct service_metrics *m)
 {
 	const struct control *c = aux;
 
+	if (c->checks != NULL)
+		add_histograms(checks_env(c->checks), m);
 	for (size_t i = 0; c->checks != NULL && i < checks_count(c->checks); i++) {
 		const struct target *t = checks_at(c->checks, i);
 		const struct target_status *s = target_status(t);

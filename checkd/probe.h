@@ -8,6 +8,7 @@
 #ifndef CHECKD_PROBE_H
 #define CHECKD_PROBE_H
 
+#include "checkd/histogram.h"
 #include "checkd/verdict.h"
 #include "common/conf/conf.h"
 #include "common/runner/client.h"
@@ -27,6 +28,8 @@ struct probe_env {
 	const char *digest;	    /* of the configuration in force: what script numbers mean */
 	struct diag *diag;	    /* the kernel's list of sockets */
 	struct fetch_module *fetch; /* made by the first http check */
+	struct histogram late;	    /* runs behind their plan */
+	struct histogram took[CHECK_KINDS]; /* runs, by kind */
 };
 
 struct probe_result {

@@ -17,7 +17,7 @@
 
 #define VERSION	  1
 #define STATE_MAX (64u * 1024 * 1024) /* many ten thousand checks */
-#define COUNT_MAX 1000000000	     /* more in a row mean nothing more */
+#define COUNT_MAX 1000000000	      /* more in a row mean nothing more */
 
 /* ---- writing ---- */
 

@@ -26,6 +26,7 @@
 
 struct target {
 	const struct check_conf *conf;
+	struct probe_env *env;
 	struct probe *probe;
 	struct plan plan;
 	struct loop_timer timer;
@@ -250,6 +251,7 @@ on_result(void *aux, const struct probe_result *r)
 	mono_t now = loop_now();
 
 	t->running = false;
+	histogram_note(&t->env->took[t->conf->kind], r->duration_us);
 	note_result(t, r, now);
 	t->plan = plan_ended(t->plan, now);
 	if (t->conf->jitter_us > 0)
@@ -310,6 +312,8 @@ run(struct target *t)
 		w->begun = true;
 	t->running = true;
 	t->began = loop_now();
+	if (!mono_before(t->began, t->plan.due)) /* else somebody asked */
+		histogram_note(&t->env->late, mono_until(t->plan.due, t->began));
 	t->plan = plan_began(t->plan);
 	arm(t);
 	probe_start(t->probe);
@@ -357,6 +361,7 @@ target_new(struct probe_env *env, const struct check_conf *conf, size_t index, s
 	mono_t now = loop_now();
 
 	t->conf = conf;
+	t->env = env;
 	t->events = *events;
 	TAILQ_INIT(&t->waiters);
 	rng_seed(&t->rng, (uint64_t)now.us + index);

@@ -30,12 +30,11 @@ void
 service_metric(struct service_metrics *m, const char *name, const char *help,
     const char *const *labels, double value)
 {
-	json_t *object = json_object();
+	json_t *object;
 
-	if (strncmp(name, m->prefix, strlen(m->prefix)) != 0 || !isfinite(value)) {
-		json_decref(object);
+	if (strncmp(name, m->prefix, strlen(m->prefix)) != 0 || !isfinite(value))
 		return;
-	}
+	object = json_object();
 	for (size_t i = 0; labels != NULL && labels[i] != NULL && labels[i + 1] != NULL; i += 2)
 		json_object_set_new(object, labels[i], varlink_string(labels[i + 1]));
 	json_array_append_new(

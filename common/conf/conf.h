@@ -49,6 +49,7 @@ enum check_kind {
 	CHECK_DNS,
 	CHECK_SMTP,
 	CHECK_UDP,
+	CHECK_KINDS, /* how many */
 };
 const char *check_kind_str(enum check_kind); /* "script", "port", ... */
 

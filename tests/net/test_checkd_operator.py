@@ -175,3 +175,21 @@ def test_flapping_is_counted(make):
     wait_for(lambda: seen(c), "it answers")
     assert c.get("s")["changesLastHour"] == 10
     assert "check changed 10 times within the hour" in c.node.trivet("status", check=False).stdout
+
+
+def test_how_long_runs_take(make):
+    """Histograms: buckets that add up, for each kind and for lateness."""
+    c = make()
+    c.start(toggled(c, interval="50ms") + check("p", "port 22"))
+    wait_for(lambda: (c.node.dir / "ran").exists() and n_ran(c) > 5, "some runs")
+    text = c.call("org.trivet.daemon.FormatMetrics")["text"]
+    rows = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    for kind in "script", "port":
+        label = f'kind="{kind}"'
+        count = float(rows[f"checkd_run_duration_seconds_count{{{label}}}"])
+        buckets = [float(v) for k, v in rows.items()
+                   if k.startswith("checkd_run_duration_seconds_bucket") and label in k]
+        assert buckets == sorted(buckets) and buckets[-1] == count > 0
+        assert float(rows[f"checkd_run_duration_seconds_sum{{{label}}}"]) > 0
+    late = [k for k in rows if k.startswith("checkd_schedule_lateness_seconds_bucket")]
+    assert len(late) == 13 and float(rows[late[-1]]) > 5
