@@ -10,6 +10,25 @@
 
 static const char tls[] = "TLS is passed through, not terminated: the servers behind speak it";
 
+/* What a key may be made of. */
+static bool
+is_of_client(enum stream_variable v)
+{
+	switch (v) {
+	case VAR_BINARY_REMOTE_ADDR:
+	case VAR_PROTOCOL:
+	case VAR_REALIP_REMOTE_ADDR:
+	case VAR_REALIP_REMOTE_PORT:
+	case VAR_REMOTE_ADDR:
+	case VAR_REMOTE_PORT:
+	case VAR_SERVER_ADDR:
+	case VAR_SERVER_PORT:
+		return true;
+	default:
+		return v == VAR_LITERAL;
+	}
+}
+
 bool
 stream_template(
     struct binder *b, const struct word *w, bool early_only, struct stream_template *ret)
@@ -26,6 +45,10 @@ stream_template(
 		if (v == VAR_UNKNOWN)
 			bind_say(b, CONF_WARNING, w->pos,
 			    "'$%.64s' is not in effect yet: it is empty", t.parts[i].text);
+		else if (early_only && stream_variable_is_early(v) && !is_of_client(v))
+			bind_say(b, CONF_WARNING, w->pos,
+			    "'$%s' is not in effect here yet: it does not tell clients apart",
+			    stream_variable_str(v));
 		else if (early_only && !stream_variable_is_early(v)) {
 			bind_say(b, CONF_ERROR, w->pos,
 			    "'$%s' is not known yet when a server is chosen",
