@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define LEASE_INTERVALS 3
-#define RENEW_PARTS	4 /* of a lease: one is over before it is renewed */
+#define RENEW_PARTS	4 /* of a lease or an interval: see renew_us_of */
 
 struct vip_set {
 	struct netlink *nl;
@@ -94,6 +94,15 @@ vip_lease_s(const struct vrrp_conf *conf)
 	if (conf->lease_us == 0)
 		return 0;
 	return (int32_t)MIN(MAX(s, 1), INT32_MAX);
+}
+
+/* Three quarters of an interval, so that each tick of its own finds it due; a quarter of a lease.
+ */
+static int64_t
+renew_us_of(const struct vrrp_conf *conf)
+{
+	return MIN(conf->advert_us * (RENEW_PARTS - 1), vip_lease_s(conf) * USEC_PER_SEC) /
+	       RENEW_PARTS;
 }
 
 static struct addr
@@ -379,6 +388,7 @@ vip_group_configure(struct vip_group *g, const struct vrrp_conf *conf)
 	g->n = conf->n_vips;
 	g->n_advertised = conf->n_advertised;
 	g->lease_s = lease_s;
+	g->renew_us = renew_us_of(conf);
 	/* The longer of old and new: a shorter one begins with the next renewal. */
 	for (size_t i = 0; longer && i < g->n; i++)
 		g->vips[i].present = false;
@@ -388,8 +398,7 @@ vip_group_configure(struct vip_group *g, const struct vrrp_conf *conf)
 static bool
 is_fresh(const struct vip_group *g, const struct vip *vip, mono_t now)
 {
-	return vip->lease_s == g->lease_s &&
-	       mono_until(vip->renewed, now) < g->lease_s * USEC_PER_SEC / RENEW_PARTS;
+	return vip->lease_s == g->lease_s && mono_until(vip->renewed, now) < g->renew_us;
 }
 
 static void

@@ -59,9 +59,10 @@ struct vip_group {
 	const char *name; /* the instance's, for log lines; borrowed */
 	struct vip *vips; /* advertised ones first */
 	size_t n, n_advertised;
-	int32_t lease_s; /* 0: permanent */
-	struct addr own; /* the node's address we send from, never taken over */
-	bool held;	 /* wanted here: renewed, and missed when lost */
+	int32_t lease_s;  /* 0: permanent */
+	int64_t renew_us; /* an address is left alone until that is over */
+	struct addr own;  /* the node's address we send from, never taken over */
+	bool held;	  /* wanted here: renewed, and missed when lost */
 	void (*on_lost)(void *aux, struct vip *, enum vip_loss);
 	void *aux;
 };
@@ -103,7 +104,8 @@ void vip_group_adopt(struct vip_group *, mono_t now);
 
 /*
  * Renew all leased addresses held by this process, unless that was done just
- * now; one whose lease is less than a quarter over waits for a later tick.
+ * now; one that was renewed less than most of an interval ago waits for its own
+ * instance's tick: its age is the proof of mastership that adoption goes by.
  */
 void vip_set_renew(struct vip_set *, mono_t now);
 

@@ -169,6 +169,15 @@ def test_respawn_adopts(lab):
     assert pair.r1.instance("VI_1")["state"] == "master"
 
 
+def test_respawn_adopts_under_a_long_lease(lab):
+    """The proof of mastership is renewed in each interval, however long the lease."""
+    node = alone(lab, extra="vip_lease 60")
+    holds_for(lambda: vip_of(node)["valid_life_time"] >= 58, "renewed", 5)
+    node.vrrpd.kill9()
+    node.vrrpd = node.daemon("vrrpd")
+    node.vrrpd.wait_log(r"\(VI_1\) Entering MASTER STATE: resumed from the last process")
+
+
 def test_too_old_is_not_adopted_and_leftovers_go(lab):
     """The VIPs of a process long dead are removed at the start of the next."""
     lab.switch("lan")
