@@ -341,7 +341,8 @@ bind_track_script(struct binder *b, struct stmt *block, const struct directive *
 		if (!vrrp_list_line(b, s))
 			continue;
 		b->tracks = conf_grow(b->tracks, b->n_tracks, sizeof(*b->tracks));
-		b->tracks[b->n_tracks++] = (struct reference){ .stmt = s, .object = b->conf->n_instances };
+		b->tracks[b->n_tracks++] = (struct reference){ .stmt = s,
+			.object = b->conf->n_instances };
 	}
 }
 
