@@ -156,6 +156,10 @@ test-net: all $(B)/tests/net/busd
 		$(PYTEST_ARGS) tests/net
 
 # ---- side by side with the peers, as a table (root) ----
+.PHONY: bench-proxy
+bench-proxy: all
+	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -B tests/bench/proxy.py $(BENCH_ARGS)
+
 .PHONY: bench-vrrp
 bench-vrrp: all
 	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 tests/bench/vrrp.py $(BENCH_ARGS)

@@ -315,4 +315,3 @@ def test_address_lost(front):
         ask(client(front, address), b"x")
     front.proxy.ip("addr", "del", f"{VIP}/24", "dev", "eth0")
     wait_for(lambda: reasons(front, f"*:{PORT}/udp") == {"address lost": 1}, "it is closed", 10)
-
