@@ -120,7 +120,7 @@ hashes_agree(void **unused)
 
 		set_up(&b, hashes[i].balance, hashes[i].servers);
 		for (size_t k = 0; k < strlen(hashes[i].expect); k++) {
-			char key[16];
+			char key[32];
 
 			snprintf(key, sizeof(key), "10.4.7.%zu", k + 1);
 			b.ask.key = key;
