@@ -20,7 +20,6 @@
  * ten thousand checks must not be written every second. */
 #define WRITE_US	   USEC_PER_SEC
 #define WRITE_US_PER_CHECK (10 * USEC_PER_MSEC)
-#define SOON_US		   (10 * USEC_PER_MSEC)
 #define SOON_US_PER_CHECK  50
 
 struct checkd {
@@ -79,8 +78,8 @@ on_change(void *aux, const char *name, bool matters)
 	if (c->checks == NULL)
 		return;
 	n = (int64_t)checks_count(c->checks);
-	at = mono_add(loop_now(),
-	    matters ? SOON_US + n * SOON_US_PER_CHECK : MAX(WRITE_US, n * WRITE_US_PER_CHECK));
+	at = mono_add(
+	    loop_now(), matters ? n * SOON_US_PER_CHECK : MAX(WRITE_US, n * WRITE_US_PER_CHECK));
 	if (mono_before(at, c->write.deadline))
 		loop_timer_at(&c->write, at);
 }
