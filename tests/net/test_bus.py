@@ -360,8 +360,9 @@ def test_model_is_readable_by_every_parser_in_the_field(path):
     text = path.read_text()
     parsed = varlink.Interface(text)
     assert parsed.name == path.stem == parsed.name.lower() and "-" not in parsed.name
-    assert not re.search(r":[^,()]*\bany\b", text)
-    assert not re.search(r"\(\s*[A-Za-z0-9]+\s*\)", re.sub(r"#.*", "", text)), "enum of one value"
+    declared = re.sub(r"#.*", "", text)
+    assert not re.search(r":[^,()]*\bany\b", declared)
+    assert not re.search(r"\(\s*[A-Za-z0-9]+\s*\)", declared), "enum of one value"
 
 
 def test_status(toyd):

@@ -23,6 +23,8 @@ instance(uint8_t priority, struct track_conf *track)
 		.family = AF_INET,
 		.advert_us = MS(1000),
 		.down_timer_adverts = 3,
+		.fast_preempt = true, /* the defaults of the language */
+		.yield_when_deaf = true,
 		.tracks = track,
 		.n_tracks = 1 };
 }
