@@ -121,8 +121,9 @@ say_semicolon(struct binder *b, const struct stmt *s)
 static void
 say_known(struct binder *b, const struct stmt *s, const struct directive *d)
 {
-	bind_say(b, CONF_NOTICE, stmt_pos(s), "'%s' is accepted, not in effect yet%s%s", d->name,
-	    d->note != NULL ? ": " : "", d->note != NULL ? d->note : "");
+	bind_say(b, d->flags & D_GUARD ? CONF_WARNING : CONF_NOTICE, stmt_pos(s),
+	    "'%s' is accepted, not in effect yet%s%s", d->name, d->note != NULL ? ": " : "",
+	    d->note != NULL ? d->note : "");
 }
 
 /* Written before in this block?  keepalived takes the last one; nginx refuses. */

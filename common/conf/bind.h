@@ -26,6 +26,7 @@ enum directive_flags {
 	D_MAYBE_BLOCK = 1 << 1,
 	D_REPEAT = 1 << 2,    /* may be written more than once */
 	D_SEMICOLON = 1 << 3, /* its binder has its own word about a ';' (keepalived text) */
+	D_GUARD = 1 << 4, /* not in effect yet, and something is unguarded without it: a warning */
 };
 
 struct directive {
@@ -42,6 +43,13 @@ struct directive {
 #define KNOWN(word)                                                                                \
 	{                                                                                          \
 		.name = word, .max_args = MANY, .flags = D_MAYBE_BLOCK | D_REPEAT                  \
+	}
+
+/* The same for a word that protects: 'without' says what happens while it does nothing. */
+#define GUARD(word, without)                                                                       \
+	{                                                                                          \
+		.name = word, .max_args = MANY, .flags = D_MAYBE_BLOCK | D_REPEAT | D_GUARD,       \
+		.note = without                                                                    \
 	}
 
 struct context {

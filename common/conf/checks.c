@@ -545,7 +545,7 @@ checks_bind(struct binder *b, struct stmt *s, bool is_vrrp_script)
 void
 checks_bind_inert(struct binder *b, struct stmt *s)
 {
-	conf_say(b->src, CONF_NOTICE, CONF_CHECK, stmt_pos(s),
-	    "'%s' is accepted, not in effect yet", stmt_name(s));
+	conf_say(b->src, CONF_WARNING, CONF_CHECK, stmt_pos(s),
+	    "'%s' is accepted, not in effect yet: it watches nothing", stmt_name(s));
 	add_inert(b, s, false);
 }

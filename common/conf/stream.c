@@ -130,8 +130,11 @@ listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (strncmp(w->text, known[i], strlen(known[i])) == 0) {
-			bind_say(b, CONF_NOTICE, w->pos, "'%.64s' is accepted, not in effect yet",
-			    w->text);
+			bool header = strcmp(w->text, "proxy_protocol") == 0;
+
+			bind_say(b, header ? CONF_WARNING : CONF_NOTICE, w->pos,
+			    "'%.64s' is accepted, not in effect yet%s", w->text,
+			    header ? ": the header is passed on as data" : "");
 			return true;
 		}
 	hint = bind_did_you_mean(b, w->text, names, ARRAY_LEN(names), sizeof(*names));
@@ -274,12 +277,13 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	{ "proxy_downstream_buffer", 1, 1, 0, bind_size, L(buffer_size), 1024, 16 << 20, NULL }, \
 	{ "proxy_upstream_buffer", 1, 1, 0, bind_size, L(buffer_size), 1024, 16 << 20, NULL }, \
 	KNOWN("proxy_bind"), KNOWN("proxy_upload_rate"), KNOWN("proxy_download_rate"), \
-	KNOWN("proxy_protocol"), KNOWN("proxy_protocol_timeout"), KNOWN("proxy_socket_keepalive"), \
+	GUARD("proxy_protocol", "servers that expect the header get none"), KNOWN("proxy_protocol_timeout"), KNOWN("proxy_socket_keepalive"), \
 	KNOWN("proxy_socket_rcvbuf"), KNOWN("proxy_socket_sndbuf"), \
 	{ "proxy_requests", 1, 1, 0, bind_count, L(requests), 0, 0, NULL }, \
 	{ "proxy_responses", 1, 1, 0, bind_count, L(responses), 0, 0, NULL }, \
 	 KNOWN("preread_timeout"), KNOWN("preread_buffer_size"), \
-	KNOWN("allow"), KNOWN("deny"), KNOWN("limit_conn"), KNOWN("limit_conn_log_level"), \
+	GUARD("allow", "everybody may connect"), GUARD("deny", "everybody may connect"), \
+	GUARD("limit_conn", "connections are not limited"), KNOWN("limit_conn_log_level"), \
 	KNOWN("limit_conn_dry_run"), KNOWN("access_log"), KNOWN("error_log"), KNOWN("open_log_file_cache"), \
 	KNOWN("ssl_preread"), KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("set_real_ip_from"), \
 	KNOWN("set"), \

@@ -440,8 +440,8 @@ static const struct directive instance_rows[] = {
 	{ "accept", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },		/* the default */
 	KNOWN("no_accept"), KNOWN("vrf"), KNOWN("use_vmac"), KNOWN("use_vmac_addr"),
 	KNOWN("vmac_xmit_base"), KNOWN("use_ipvlan"), KNOWN("virtual_routes"), KNOWN("virtual_rules"),
-	KNOWN("no_virtual_ipaddress"), KNOWN("promote_secondaries"), KNOWN("track_process"),
-	KNOWN("track_file"), KNOWN("track_bfd"), KNOWN("track_src_ip"),
+	KNOWN("no_virtual_ipaddress"), KNOWN("promote_secondaries"), GUARD("track_process", "what it watches does not count"),
+	GUARD("track_file", "what it watches does not count"), GUARD("track_bfd", "what it watches does not count"), GUARD("track_src_ip", "what it watches does not count"),
 	 KNOWN("unicast_ttl"), KNOWN("old_unicast_checksum"),
 	KNOWN("garp_lower_prio_delay"), KNOWN("garp_lower_prio_repeat"), KNOWN("garp_extra_if"),
 	KNOWN("garp_interval"), KNOWN("gna_interval"), KNOWN("lower_prio_no_advert"),
@@ -450,7 +450,7 @@ static const struct directive instance_rows[] = {
 	KNOWN("notify_master_rx_lower_pri"), KNOWN("notify_priority_changes"), KNOWN("notify_fifo"),
 	KNOWN("smtp_alert"), KNOWN("kernel_rx_buf_size"), KNOWN("linkbeat_use_polling"),
 	KNOWN("lvs_sync_daemon_interface"),
-	KNOWN("dual_stack"), KNOWN("witness"), KNOWN("auth_hmac"),
+	KNOWN("dual_stack"), GUARD("witness", "a node that is cut off may become master"), GUARD("auth_hmac", "adverts are neither signed nor verified"),
 	KNOWN("sync_group_tracking_weight"),
 };
 /* clang-format on */

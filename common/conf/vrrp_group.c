@@ -63,8 +63,8 @@ static const struct directive group_rows[] = {
 	{ "notify", 1, 3, 0, bind_group_notify, 0, NOTIFY_ANY, 0, NULL },
 	{ "global_tracking", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* members track for all */
 	{ "sync_group_tracking_weight", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* as they do */
-	KNOWN("track_interface"), KNOWN("track_process"),
-	KNOWN("track_file"), KNOWN("track_bfd"),
+	GUARD("track_interface", "what it watches does not count"), GUARD("track_process", "what it watches does not count"),
+	GUARD("track_file", "what it watches does not count"), GUARD("track_bfd", "what it watches does not count"),
 	KNOWN("smtp_alert"), KNOWN("notify_priority_changes"), KNOWN("notify_deleted"),
 };
 /* clang-format on */
