@@ -546,7 +546,7 @@ set_tls(CURL *c, const struct fetch_request *r)
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, r->verify ? 1L : 0L);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, r->verify ? 2L : 0L);
 	curl_easy_setopt(c, CURLOPT_CAINFO, r->verify ? authorities(r) : NULL);
-	curl_easy_setopt(c, CURLOPT_CAPATH, NULL); /* with one, libcurl does not cache */
+	curl_easy_setopt(c, CURLOPT_CAPATH, (char *)NULL); /* with one, libcurl does not cache */
 	curl_easy_setopt(c, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_SECONDS);
 	curl_easy_setopt(c, CURLOPT_CERTINFO, r->wants_expiry ? 1L : 0L);
 }
