@@ -70,7 +70,7 @@ C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] che
 	proxyd/*.[ch] ctl/*.[ch] tests/unit/*.[ch] tests/sim/*.[ch] tests/config/*.[ch] tests/fuzz/*.[ch] \
 	tests/net/*.c)
 
-.PHONY: all deps check check-unit check-sim check-config purity test test-net test-san lint format \
+.PHONY: all deps check check-unit check-sim check-config purity test test-net test-san lint arrows format \
 	install deb test-systemd demo clean
 .DEFAULT_GOAL := all
 
@@ -215,7 +215,19 @@ test-san:
 	$(MAKE) all check test-net B=$(B)-san SANITIZE=address,undefined CFLAGS="-O1 -g" \
 		SIM_SEEDS=300 TRIVET_BUILD=$(abspath $(B)-san)
 
-lint:
+# The arrows of the house: daemon -> ipc -> common; daemons never include each other; ctl includes
+# their cores only (the what-if table runs the real election).
+against = grep -HnE '\#include "($(2))/' $(wildcard $(1)/*.[ch] $(1)/*/*.[ch])
+arrows:
+	@! $(call against,common,ipc|vrrpd|checkd|proxyd|ctl)
+	@! $(call against,ipc,vrrpd|checkd|proxyd|ctl)
+	@! $(call against,vrrpd,checkd|proxyd|ctl)
+	@! $(call against,checkd,vrrpd|proxyd|ctl)
+	@! $(call against,proxyd,vrrpd|checkd|ctl)
+	@! $(call against,ctl,vrrpd|checkd|proxyd) | grep -vF $(patsubst %.c,-e '"%.h"',$(CORE_SRC))
+	@echo 'arrows: every include points the right way'
+
+lint: arrows
 	clang-format --dry-run -Werror $(C_FILES)
 	$(MAKE) all CC=clang B=$(B)-clang
 	mandoc -Tlint -Wwarning $(wildcard */*.[1578])
