@@ -173,7 +173,8 @@ bench-check: all
 # ---- what this tree needs from Debian 12 ----
 DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libmnl-dev libcap-dev \
 	libsystemd-dev libcurl4-openssl-dev
-DEPS_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-scapy tshark tcpdump iproute2 iputils-ping \
+DEPS_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-rerunfailures \
+	python3-scapy tshark tcpdump iproute2 iputils-ping \
 	nftables procps psmisc curl socat keepalived nginx-light libnginx-mod-stream haproxy frr openssl dnsmasq-base
 DEPS_HOUSE := git clang clang-format libclang-rt-dev cppcheck mandoc debhelper dpkg-dev fakeroot \
 	lintian systemd systemd-container mmdebstrap dbus
