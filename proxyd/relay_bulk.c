@@ -98,10 +98,12 @@ relay_bulk_write(struct worker *w, struct session *s, enum flow_side to)
 	if (n < 0 && errno != EAGAIN)
 		return relay_write_failed(w, s, to);
 	ev.n = n > 0 ? (uint32_t)n : 0;
-	ev.blocked = ev.n < pending;
+	/* Less than asked for may be a stop of the process (signal(7)), and the socket has room:
+	   no edge will come then.  Only EAGAIN has asked for one. */
+	ev.blocked = ev.n == 0 || (s->is_level && ev.n < pending);
 	if (ev.n > 0)
 		s->active = w->now;
-	if (!ev.blocked) {
+	if (ev.n == pending) {
 		pipes_give(&w->pipes, s->parked[from].pipe);
 		s->parked[from].pipe = NULL;
 	}
@@ -110,7 +112,8 @@ relay_bulk_write(struct worker *w, struct session *s, enum flow_side to)
 
 /*
  * What one side is asked for.  Nothing wanted of it: edge-triggered, since
- * EPOLLHUP and EPOLLERR cannot be declined and would come again and again.
+ * EPOLLHUP and EPOLLERR cannot be declined and would come again and again; with
+ * a wish they lead to a read or a write, and that to the end.
  */
 static int
 arm(struct worker *w, struct session *s, enum flow_side side)
@@ -126,7 +129,8 @@ arm(struct worker *w, struct session *s, enum flow_side side)
 		return 0;
 	s->armed[side] = want;
 	return relay_watch(w, s, side, EPOLL_CTL_MOD,
-	    (want & ARM_IN ? EPOLLIN | EPOLLPRI : EPOLLET) | (want & ARM_OUT ? EPOLLOUT : 0));
+	    (want == 0 ? EPOLLET : 0) | (want & ARM_IN ? EPOLLIN | EPOLLPRI : 0) |
+		(want & ARM_OUT ? EPOLLOUT : 0));
 }
 
 /* epoll tells anew, as edges, what the sockets are ready for. */

@@ -2,7 +2,9 @@
  * worker.c - see worker.h.
  *
  * One pass: what was left over from the pass before, what epoll reports, what
- * bulk sessions have read meanwhile (relay_bulk.h), what has come due.  Listener
+ * bulk sessions have read meanwhile (relay_bulk.h), what has come due.  No pass
+ * ends with a bulk session that waits for its second phase: epoll would not come
+ * back to it.  Listener
  * sockets are level-triggered, so that a bounded number of accepts needs no
  * bookkeeping; sessions are edge-triggered (relay_tcp.c) unless they are bulk.
  */
@@ -459,6 +461,7 @@ pass(struct worker *w)
 		dispatch(w, &events[i]);
 	relay_bulk_flush(w);
 	expire(w);
+	relay_bulk_flush(w); /* a server that was tried in time's name may have answered at once */
 }
 
 static void *
