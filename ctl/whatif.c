@@ -232,6 +232,7 @@ fail_check(const struct world *rest, size_t i, size_t k, struct whatif_rows *row
 	step(&w, i,
 	    &(struct vrrp_event){ .kind = sum.fault ? VRRP_EV_FAULT : VRRP_EV_PRIORITY,
 		.priority = sum.effective,
+		.lowered = sum.lowered,
 		.cause = "the check fails" });
 	finish(&w, rows, row);
 }

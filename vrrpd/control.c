@@ -192,6 +192,10 @@ barred(const struct instance *in, mono_t now)
 		words = xasprintf("waiting for the rest of sync group %s", in->conf->group);
 	else if (s->pending)
 		words = xstrdup("a tracker has no verdict yet");
+	else if (vrrp_leaves_master(&in->params, s))
+		words = xasprintf("the master has lowered itself to %u, and we ourselves are "
+				  "lowered by as much",
+		    s->heard.priority);
 	if (words != NULL && s->release.on && !mono_is_never(s->release.until)) {
 		char *longer = xasprintf("%s, for %lld s more", words,
 		    (long long)(MAX(mono_until(now, s->release.until), 0) / USEC_PER_SEC));

@@ -67,6 +67,8 @@ struct vrrp_event {
 	 * become master yet (a running master goes on).
 	 */
 	bool pending;
+	/* ... and how much more it would be if all our trackers were well. */
+	uint8_t lowered;
 	bool force;	   /* RELEASE: whatever happens, until hold_us is over or RESUME */
 	int64_t hold_us;   /* RELEASE: for so long at most; 0: until RESUME */
 	const char *cause; /* FAULT, PRIORITY, RELEASE, GROUP_*: in words, for the log; or NULL */

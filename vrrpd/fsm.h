@@ -25,8 +25,13 @@ struct vrrp_params {		  /* fixed between two reloads */
 
 	/* Departures; all false is the RFC to the letter. */
 	bool answer_lower; /* v2: a master answers a losing advert at once, as v3 says */
-	bool fast_preempt; /* outranking the master we hear, wait one skew time, not a down interval
-			    */
+	/*
+	 * Outranking the master we hear, wait one skew time, not a down interval.  So
+	 * that a fault that both nodes have, one a little after the other, does not
+	 * move the address to and fro: a master that lowered itself is left alone by
+	 * whoever is itself lowered as much (neither is well; it stays where it is).
+	 */
+	bool fast_preempt;
 	bool fresh_verdicts;  /* ... and for VRRP_EV_VERDICTS, because weighted trackers exist */
 	bool take_degraded;   /* nopreempt does not protect a master that lowered its priority */
 	bool listen_late;     /* waking too late as master: listen before going on */
@@ -60,6 +65,7 @@ struct vrrp_release {
 struct vrrp_state { /* a value: copy it freely.  Zeroed means INIT */
 	enum vrrp_role role;
 	uint8_t priority; /* effective: what we advertise */
+	uint8_t lowered;  /* see struct vrrp_event */
 	bool pending;	  /* see struct vrrp_event */
 	bool holding;	  /* BACKUP: addresses may still be there, unrenewed */
 	mono_t deadline;  /* when VRRP_EV_TIMER is due; MONO_NEVER: not at all */
@@ -113,6 +119,9 @@ int64_t vrrp_skew_us(const struct vrrp_params *, uint8_t priority, int64_t inter
 
 /* Master_Down_Interval (Active_Down_Interval). */
 int64_t vrrp_down_us(const struct vrrp_params *, uint8_t priority, int64_t interval_us);
+
+/* A backup whose sum is the higher one, but no better off than the master (fast_preempt). */
+bool vrrp_leaves_master(const struct vrrp_params *, const struct vrrp_state *);
 
 /*
  * The interval that the last advert before a planned restart announces: in v3

@@ -24,6 +24,15 @@ is_degraded(const struct vrrp_params *p, const struct vrrp_state *s)
 	return p->take_degraded && s->heard.priority < s->heard.best;
 }
 
+/* The named departure: the master has lowered itself, and we are no better off. */
+static bool
+is_as_low(const struct vrrp_params *p, const struct vrrp_state *s)
+{
+	int fell = s->heard.best - s->heard.priority;
+
+	return p->fast_preempt && fell > 0 && s->lowered >= fell;
+}
+
 /*
  * Does the master we hear lose against us?  Preempt_Mode (6.1), an owner in any
  * case; nopreempt leaves a healthy master of lower priority alone.
@@ -31,8 +40,14 @@ is_degraded(const struct vrrp_params *p, const struct vrrp_state *s)
 static bool
 loses(const struct vrrp_params *p, const struct vrrp_state *s)
 {
-	return s->priority > s->heard.priority &&
+	return s->priority > s->heard.priority && !is_as_low(p, s) &&
 	       (p->preempt || s->priority == VRRP_PRIORITY_OWNER || is_degraded(p, s));
+}
+
+bool
+vrrp_leaves_master(const struct vrrp_params *p, const struct vrrp_state *s)
+{
+	return s->role == VRRP_BACKUP && s->priority > s->heard.priority && is_as_low(p, s);
 }
 
 /* ... and is it one to take over from, now? */

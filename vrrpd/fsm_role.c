@@ -110,6 +110,7 @@ void
 fsm_take_priority(struct vrrp_state *s, const struct vrrp_event *ev)
 {
 	s->priority = MAX(ev->priority, 1);
+	s->lowered = ev->lowered;
 	s->pending = ev->pending;
 }
 

@@ -96,6 +96,7 @@ perform(struct instance *in, unsigned actions, mono_t now)
 			break;
 		case VRRP_ASK_VERDICTS:
 			in->asked = now;
+			trackers_ask(&in->trackers, in->vrrpd->verdicts);
 			break;
 		}
 	}
@@ -271,9 +272,11 @@ feed_sum(struct instance *in, bool changed, const char *cause)
 	char buf[PRIO_CAUSE_STRLEN];
 	const char *fault = fault_of(in, loop_now(), buf);
 
-	if (sum->effective != in->state.priority || sum->pending != in->state.pending)
+	if (sum->effective != in->state.priority || sum->pending != in->state.pending ||
+	    sum->lowered != in->state.lowered)
 		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_PRIORITY,
 			     .priority = sum->effective,
+			     .lowered = sum->lowered,
 			     .pending = sum->pending,
 			     .cause = cause });
 	note_fault(in, fault);
@@ -622,6 +625,7 @@ instance_start(struct instance *in, const struct record *rec, const char *boot_i
 	} else if (adopt.verdict != ADOPT_NONE)
 		vip_group_adopt(&in->vips, loop_now());
 	ev.priority = sum->effective;
+	ev.lowered = sum->lowered;
 	ev.pending = sum->pending;
 	feed(in, &ev);
 	if (was != NULL)

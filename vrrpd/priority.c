@@ -133,10 +133,26 @@ line_of(const struct prio_term *t, mono_t now, mono_t *again_at)
 	return line;
 }
 
+/* The most that this term can add; the operator means what he says. */
+static int
+best_contribution(const struct prio_term *t, const struct prio_line *line)
+{
+	if (t->kind == PRIO_OPERATOR)
+		return line->contribution;
+	return MAX(contribution(t, true), contribution(t, false));
+}
+
+static uint8_t
+clamped(int total)
+{
+	return (uint8_t)MIN(MAX(total, EFFECTIVE_MIN), EFFECTIVE_MAX);
+}
+
 struct prio_sum
 prio_sum(uint8_t base, const struct prio_term *terms, size_t n, mono_t now, struct prio_line *lines)
 {
 	struct prio_sum sum = { .total = base, .fault_term = SIZE_MAX, .again_at = MONO_NEVER };
+	int best = base;
 
 	for (size_t i = 0; i < n; i++) {
 		struct prio_line line = line_of(&terms[i], now, &sum.again_at);
@@ -144,6 +160,7 @@ prio_sum(uint8_t base, const struct prio_term *terms, size_t n, mono_t now, stru
 		if (base == OWNER)
 			line.contribution = 0;
 		sum.total += line.contribution;
+		best += best_contribution(&terms[i], &line);
 		if (line.fault && !sum.fault)
 			sum.fault_term = i;
 		sum.fault |= line.fault;
@@ -153,8 +170,8 @@ prio_sum(uint8_t base, const struct prio_term *terms, size_t n, mono_t now, stru
 		if (lines != NULL)
 			lines[i] = line;
 	}
-	sum.effective = base == OWNER ? OWNER
-				      : (uint8_t)MIN(MAX(sum.total, EFFECTIVE_MIN), EFFECTIVE_MAX);
+	sum.effective = base == OWNER ? OWNER : clamped(sum.total);
+	sum.lowered = base == OWNER ? 0 : (uint8_t)(clamped(best) - sum.effective);
 	return sum;
 }
 

@@ -72,6 +72,7 @@ struct prio_line {
 struct prio_sum {
 	int total;	   /* before the clamp */
 	uint8_t effective; /* 1..254, or 255 for an owner */
+	uint8_t lowered;   /* how much more it would be if every tracker were well */
 	bool fault;	   /* at least one term holds the instance in FAULT */
 	size_t fault_term; /* the first such; SIZE_MAX: none */
 	bool pending;	   /* at least one first verdict is waited for */

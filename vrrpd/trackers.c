@@ -465,6 +465,14 @@ trackers_any_weighted_check(const struct trackers *t)
 	return false;
 }
 
+void
+trackers_ask(const struct trackers *t, struct verdicts *verdicts)
+{
+	for (size_t i = 0; verdicts != NULL && i < t->n; i++)
+		if (is_weighted_check(&t->terms[i]))
+			verdicts_ask(verdicts, t->terms[i].name);
+}
+
 bool
 trackers_fresh_since(const struct trackers *t, const struct verdicts *verdicts, mono_t since)
 {
@@ -474,7 +482,8 @@ trackers_fresh_since(const struct trackers *t, const struct verdicts *verdicts, 
 		if (!is_weighted_check(&t->terms[i]))
 			continue;
 		v = verdicts != NULL ? verdicts_find(verdicts, t->terms[i].name) : NULL;
-		if (v == NULL || v->away || mono_before(mono_add(v->checked, -v->took_us), since))
+		if (v == NULL || v->away || v->wavers ||
+		    (!v->held && mono_before(mono_add(v->checked, -v->took_us), since)))
 			return false;
 	}
 	return true;

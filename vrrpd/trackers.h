@@ -67,7 +67,13 @@ const char *trackers_fault(const struct trackers *, char cause[static PRIO_CAUSE
 
 bool trackers_any_weighted_check(const struct trackers *);
 
-/* Every weighted check's verdict is from a run begun after 'since'. */
+/* Have checkd run them now. */
+void trackers_ask(const struct trackers *, struct verdicts *);
+
+/*
+ * Every weighted check's verdict is from a run begun after 'since', or an
+ * operator's word; and none is up while its last run failed (`fall` above 1).
+ */
 bool trackers_fresh_since(const struct trackers *, const struct verdicts *, mono_t since);
 
 /* The address an instance sends from, unless one is configured: the first of its family on the

@@ -6,6 +6,7 @@
 #include "common/event.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "ipc/once.h"
 #include "ipc/view.h"
 
 #include <stdio.h>
@@ -14,16 +15,27 @@
 #include <sys/queue.h>
 #include <time.h>
 
-#define HEARTBEAT_MS 1000
+#define HEARTBEAT_MS   1000
+
+/* Of the 16 connections that checkd grants us, at once; further checks wait for their turn. */
+#define ASKS_MAX       8
+#define ASK_TIMEOUT_US (10 * USEC_PER_SEC) /* longer than any run; nothing waits for it */
 
 struct entry {
 	TAILQ_ENTRY(entry) entry;
 	char *name;
 	struct verdict verdict;
+	struct verdicts *of;
+	struct ipc_once *asked; /* on its way */
+	bool wanted;		/* to be asked for (again) as soon as may be */
 };
 
 struct verdicts {
+	uv_loop_t *loop;
 	struct ipc_view *view;
+	char *path; /* of checkd's socket, for questions */
+	struct ipc_trust trust;
+	unsigned n_asked;
 	bool away;
 	TAILQ_HEAD(, entry) entries;
 	void (*on_heard)(void *aux, bool news);
@@ -49,6 +61,7 @@ find_or_add(struct verdicts *v, const char *name)
 	if (e == NULL) {
 		e = xcalloc(1, sizeof(*e));
 		e->name = xstrdup(name);
+		e->of = v;
 		TAILQ_INSERT_TAIL(&v->entries, e, entry);
 	}
 	return e;
@@ -123,6 +136,7 @@ take(struct verdict *v, const json_t *check)
 {
 	enum prio_verdict verdict = verdict_of(check);
 	const json_t *until = json_object_get(check, "validUntilUsec");
+	const char *admin = json_string_value(json_object_get(check, "administrative"));
 	bool away = verdict == PRIO_UNKNOWN;
 	bool news = away != v->away;
 	char *evidence;
@@ -140,6 +154,9 @@ take(struct verdict *v, const json_t *check)
 						: MONO_NEVER;
 	v->checked.us = json_integer_value(json_object_get(check, "lastCheckedUsec"));
 	v->took_us = json_integer_value(json_object_get(check, "lastDurationUsec"));
+	v->held = strcmp(admin != NULL ? admin : "auto", "auto") != 0;
+	v->wavers = verdict == PRIO_UP &&
+		    json_integer_value(json_object_get(check, "consecutiveFailures")) > 0;
 	v->since = mono_from_stamp(json_string_value(json_object_get(check, "lastChangeAt")));
 	return news;
 }
@@ -177,6 +194,54 @@ on_state(void *aux, enum ipc_view_state state, const char *why)
 	v->on_heard(v->aux, true);
 }
 
+/* ---- asking ---- */
+
+static void
+on_asked(void *aux, const struct varlink_reply *reply, const char *why)
+{
+	struct entry *e = aux, *next;
+	struct verdicts *v = e->of;
+
+	/* The verdict itself comes with the stream. */
+	if (reply == NULL || reply->error != NULL)
+		log_debug("check %s: not run now: %s", e->name, reply != NULL ? reply->error : why);
+	e->asked = NULL;
+	v->n_asked--;
+	TAILQ_FOREACH (next, &v->entries, entry)
+		if (next->wanted)
+			verdicts_ask(v, next->name);
+}
+
+void
+verdicts_ask(struct verdicts *v, const char *check)
+{
+	struct entry *e = find(v, check);
+	const struct ipc_once_config config = {
+		.path = v->path,
+		.trust = &v->trust,
+		.method = "org.trivet.check.CheckNow",
+		.timeout_us = ASK_TIMEOUT_US,
+		.on_reply = on_asked,
+		.aux = e,
+	};
+	int r;
+
+	if (e == NULL)
+		return;
+	/* The run that is on may have begun before whatever we are asked about. */
+	e->wanted = e->asked != NULL || v->n_asked >= ASKS_MAX;
+	if (e->wanted)
+		return;
+	r = ipc_once_call(
+	    v->loop, &config, json_pack("{so}", "name", varlink_string(check)), &e->asked);
+	if (r == 0)
+		v->n_asked++;
+	else
+		log_debug("check %s: cannot be asked for: %s", check, strerror(-r));
+}
+
+/* ---- life ---- */
+
 static const char *
 name_of(const json_t *object, char *buf, size_t size)
 {
@@ -202,6 +267,9 @@ verdicts_new(uv_loop_t *loop, const char *run_dir, void (*on_heard)(void *, bool
 		.aux = v,
 	};
 
+	v->loop = loop;
+	v->path = ipc_socket_path(run_dir, "checkd");
+	v->trust = ipc_trust_daemon("checkd");
 	v->away = true;
 	v->on_heard = on_heard;
 	v->aux = aux;
@@ -220,9 +288,11 @@ verdicts_free(struct verdicts *v)
 	ipc_view_free(v->view);
 	while ((e = TAILQ_FIRST(&v->entries)) != NULL) {
 		TAILQ_REMOVE(&v->entries, e, entry);
+		ipc_once_cancel(e->asked);
 		free(e->verdict.evidence);
 		free(e->name);
 		free(e);
 	}
+	free(v->path);
 	free(v);
 }

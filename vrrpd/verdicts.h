@@ -20,6 +20,8 @@ struct verdict {
 	int64_t took_us; /* that run */
 	mono_t since;	 /* of its last change */
 	char *evidence;	 /* "exit 1 \"no nginx\""; NULL: none */
+	bool held;	 /* by an operator's word: no run would change it */
+	bool wavers;	 /* up, but its last run failed: on its way down, maybe */
 };
 
 struct verdicts;
@@ -34,6 +36,12 @@ void verdicts_free(struct verdicts *); /* accepts NULL */
 
 /* NULL: never heard of.  Valid until on_heard. */
 const struct verdict *verdicts_find(const struct verdicts *, const char *check);
+
+/*
+ * Have checkd run it now (CheckNow): what comes of it is heard as ever.  A
+ * check that is not known, or cannot be asked for, is let be.
+ */
+void verdicts_ask(struct verdicts *, const char *check);
 
 /* checkd is silent or gone. */
 bool verdicts_away(const struct verdicts *);

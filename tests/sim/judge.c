@@ -291,6 +291,16 @@ is_eligible(struct world *w, const struct router *r)
 	return router_runs(w, r);
 }
 
+/* It has seen the master fall by no more than it has fallen itself: both are unwell, nothing moves.
+ */
+static bool
+may_leave_it(const struct router *r)
+{
+	int fell = r->state.heard.best - r->state.heard.priority;
+
+	return r->params.fast_preempt && fell > 0 && r->full - r->priority >= fell;
+}
+
 static void
 judge_settled(struct world *w, unsigned segment)
 {
@@ -312,7 +322,7 @@ judge_settled(struct world *w, unsigned segment)
 	for (unsigned i = segment; master != NULL && i < w->n_routers; i += w->n_segments) {
 		const struct router *r = &w->routers[i];
 
-		if (is_eligible(w, r) && r->priority > master->priority &&
+		if (is_eligible(w, r) && r->priority > master->priority && !may_leave_it(r) &&
 		    (r->params.preempt || r->priority == VRRP_PRIORITY_OWNER))
 			judge_fail(w, "settled on %s (%u) although %s (%u) preempts", master->name,
 			    master->priority, r->name, r->priority);

@@ -37,7 +37,7 @@ world_add(struct world *w, const char *name, const struct vrrp_params *params, u
 	r->params.grouped = w->n_segments > 1;
 	r->params.primary = group;
 	memcpy(r->params.primary.bytes, (uint8_t[]){ 10, 0, 0, (uint8_t)w->n_routers }, 4);
-	r->priority = priority;
+	r->priority = r->full = priority;
 	r->wire = (struct vrrp_wire){ .version = params->version,
 		.family = AF_INET,
 		.vrid = VRID,
@@ -238,7 +238,10 @@ static void
 feed_kind(struct world *w, struct router *r, enum vrrp_event_kind kind)
 {
 	feed(w, r,
-	    &(struct vrrp_event){ .kind = kind, .priority = r->priority, .pending = r->pending });
+	    &(struct vrrp_event){ .kind = kind,
+		.priority = r->priority,
+		.lowered = (uint8_t)MAX(r->full - r->priority, 0),
+		.pending = r->pending });
 }
 
 /* What vrrpd/instance.c does for a sync group after each event of a member. */

@@ -41,7 +41,8 @@ struct router { /* process k runs routers k * n_segments and so on, one for each
 	struct vrrp_params params;
 	struct vrrp_wire wire;
 	struct vrrp_state state; /* written by world.c:feed() only */
-	uint8_t priority;	 /* what its trackers add up to */
+	uint8_t full;		 /* its priority with all trackers well: as configured */
+	uint8_t priority;	 /* what they add up to */
 	bool faulted;		 /* and whether one of them is a fault */
 
 	/* the process */

@@ -187,6 +187,36 @@ the_cause_of_a_change(void **unused)
 	assert_int_equal(prio_changed(a, a, 3), SIZE_MAX);
 }
 
+/* What the trackers have taken away, not what an operator has. */
+static void
+how_much_it_is_lowered(void **unused)
+{
+	static const struct {
+		uint8_t base;
+		struct prio_term terms[3];
+		size_t n;
+		uint8_t lowered;
+	} want[] = {
+		{ 100, { SCRIPT(-20, UP), SCRIPT(10, UP) }, 2, 0 },
+		{ 100, { SCRIPT(-20, DOWN), SCRIPT(10, UP) }, 2, 20 },
+		{ 100, { SCRIPT(-20, DOWN), SCRIPT(10, DOWN) }, 2, 30 },
+		{ 100, { SCRIPT(-20, UP, .reverse = true) }, 1, 20 },
+		{ 100, { SCRIPT(-253, DOWN) }, 1, 99 },
+		{ 250, { SCRIPT(20, DOWN) }, 1, 4 },
+		{ 255, { SCRIPT(-20, DOWN) }, 1, 0 },
+		{ 100, { SCRIPT(-20, UNKNOWN, .hold_us = SECOND) }, 1, 20 },
+		{ 100, { { .kind = PRIO_OPERATOR, .value = -30, .valid_until = NEVER } }, 1, 0 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		struct prio_sum s = sum_of(want[i].base, want[i].terms, want[i].n, now, NULL);
+
+		if (s.lowered != want[i].lowered)
+			fail_msg("row %zu: lowered by %u", i, s.lowered);
+	}
+}
+
 static void
 sentences(void **unused)
 {
@@ -245,6 +275,7 @@ main(void)
 		cmocka_unit_test(every_row),
 		cmocka_unit_test(again_at_is_true),
 		cmocka_unit_test(the_cause_of_a_change),
+		cmocka_unit_test(how_much_it_is_lowered),
 		cmocka_unit_test(sentences),
 		cmocka_unit_test(names),
 	};
