@@ -53,7 +53,8 @@ make(const struct health_conf *h, const struct endpoint *at)
 		c.expect_ignore_case = h->match->ignore_case;
 	}
 	c.pos = h->pos;
-	c.is_vrrp_script = c.is_tracked = c.reverse = c.init_fail = false;
+	c.block = BLOCK_CHECK;
+	c.is_tracked = c.reverse = c.init_fail = false;
 	c.is_server = true;
 	c.interval_us = h->interval_us;
 	c.jitter_us = h->jitter_us;

@@ -143,6 +143,8 @@ same_question(const struct conf *a_conf, const struct check_conf *a, const struc
 		return check_same_peer(a, b) && a->expect_regex == b->expect_regex &&
 		       same_bytes(a->send, a->send_size, b->send, b->send_size) &&
 		       same_bytes(a->expect, a->expect_size, b->expect, b->expect_size);
+	case CHECK_FILE:
+		return strcmp(a->file, b->file) == 0 && (a->weight == 0) == (b->weight == 0);
 	case CHECK_PROCESS:
 		return strcmp(a->process, b->process) == 0 && a->quorum == b->quorum;
 	default:
@@ -155,7 +157,7 @@ same_question(const struct conf *a_conf, const struct check_conf *a, const struc
 static bool
 runs(const struct check_conf *check)
 {
-	return !check->is_vrrp_script || check->is_tracked;
+	return check->block == BLOCK_CHECK || check->is_tracked;
 }
 
 static void

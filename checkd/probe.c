@@ -36,6 +36,7 @@ static const struct probe_class *const classes[] = {
 	[CHECK_DNS] = &probe_dns,
 	[CHECK_SMTP] = &probe_smtp,
 	[CHECK_UDP] = &probe_udp,
+	[CHECK_FILE] = &probe_file,
 };
 
 static const struct probe_class *

@@ -35,6 +35,8 @@ struct probe_env {
 struct probe_result {
 	enum check_reason reason;
 	int64_t duration_us;
+	bool has_value;	    /* of a file: there is a number in it ... */
+	int32_t value;	    /* ... this one */
 	const char *detail; /* evidence for people, valid UTF-8; "" for none; valid inside only */
 };
 
@@ -66,7 +68,7 @@ struct probe_class {
 };
 
 extern const struct probe_class probe_script, probe_port, probe_tcp, probe_process, probe_http,
-    probe_ping, probe_dns, probe_smtp, probe_udp;
+    probe_ping, probe_dns, probe_smtp, probe_udp, probe_file;
 
 /* By the kind of 'conf'. */
 struct probe *probe_new(

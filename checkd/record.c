@@ -49,7 +49,7 @@ pack(const struct target *t)
 	json_t *o;
 
 	render_target(conf, &target);
-	o = json_pack("{so ss so ss sI sI ss so sI sI sI ss sI sI sI so so}", "name",
+	o = json_pack("{so ss so ss sI sI ss so sI sI sI ss sI sI sI so so so}", "name",
 	    varlink_string(conf->name), "kind", check_kind_str(conf->kind), "target",
 	    varlink_string(text_str(&target)), "state", check_state_str(s->verdict.state),
 	    "successes", (json_int_t)s->verdict.successes, "failures",
@@ -59,7 +59,7 @@ pack(const struct target *t)
 	    (json_int_t)s->changed.us, "changedAt", s->changed_at, "durationUsec",
 	    (json_int_t)s->duration_us, "runs", (json_int_t)s->runs, "failedRuns",
 	    (json_int_t)s->failed_runs, "changes", pack_flap(&s->flap), "administrative",
-	    pack_admin(&s->admin));
+	    pack_admin(&s->admin), "value", s->has_value ? json_integer(s->value) : json_null());
 	text_done(&target);
 	return o;
 }
@@ -125,6 +125,17 @@ unpack_flap(const json_t *o, struct flap *ret)
 		ret->counts[i] = (uint8_t)json_integer_value(json_array_get(counts, i));
 }
 
+static bool
+unpack_value(const json_t *o, int32_t *ret)
+{
+	json_int_t value = json_integer_value(o);
+
+	if (!json_is_integer(o) || value < INT32_MIN || value > INT32_MAX)
+		return false;
+	*ret = (int32_t)value;
+	return true;
+}
+
 static struct admin
 unpack_admin(const json_t *check, mono_t now)
 {
@@ -167,6 +178,7 @@ unpack(const json_t *o, struct target_status *ret)
 	snprintf(s.detail, sizeof(s.detail), "%s", detail);
 	s.runs = count_of(o, "runs");
 	s.failed_runs = count_of(o, "failedRuns");
+	s.has_value = unpack_value(json_object_get(o, "value"), &s.value);
 	unpack_flap(json_object_get(o, "changes"), &s.flap);
 	*ret = s;
 	return true;

@@ -38,6 +38,9 @@ render_target(const struct check_conf *conf, struct text *out)
 		check_peer_format(conf, out);
 		text_addf(out, " %s %s", conf->dns_name, dns_type_str(conf->dns_type));
 		return;
+	case CHECK_FILE:
+		text_add(out, conf->file);
+		return;
 	case CHECK_PROCESS:
 		text_add(out, conf->process);
 		if (conf->quorum > 1)
@@ -69,14 +72,15 @@ used_by(const struct conf *conf, const struct check_conf *check)
 
 /* What is said only of those of which there is something to say. */
 static json_t *
-administrative(const struct target_status *s)
+rare(const struct target_status *s)
 {
 	bool says = s->admin.mode != ADMIN_AUTO;
 
-	return json_pack("{so so sI}", "administrativeUntilUsec",
+	return json_pack("{so so sI so}", "administrativeUntilUsec",
 	    stamp_or_null(admin_end(&s->admin)), "administrativeComment",
 	    says ? varlink_string(s->admin.comment) : json_null(), "changesLastHour",
-	    (json_int_t)flap_count(s->flap, loop_now()));
+	    (json_int_t)flap_count(s->flap, loop_now()), "value",
+	    s->has_value ? json_integer(s->value) : json_null());
 }
 
 json_t *
@@ -101,7 +105,7 @@ render_check(const struct checks *checks, const struct target *t)
 	    ran ? json_integer(s->duration_us) : json_null(), "lastReason",
 	    ran ? json_string(check_reason_str(s->verdict.reason)) : json_null(), "lastDetail",
 	    ran || why.length > 0 ? varlink_string(text_str(&why)) : json_null());
-	json_object_update_new(o, administrative(s));
+	json_object_update_new(o, rare(s));
 	text_done(&why);
 	text_done(&target);
 	return o;

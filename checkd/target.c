@@ -228,14 +228,32 @@ set_state(struct target *t, mono_t now)
 	return true;
 }
 
+/* True: it is another one.  Runs that find none keep it until they have made the check down. */
+static bool
+set_value(struct target *t, const struct probe_result *r)
+{
+	struct target_status *s = &t->status;
+	bool had = s->has_value;
+	int32_t before = s->value;
+
+	if (r->has_value) {
+		s->has_value = true;
+		s->value = r->value;
+	} else if (s->verdict.state == CHECK_DOWN) {
+		s->has_value = false;
+	}
+	return s->has_value != had || (had && s->value != before);
+}
+
 static void
-set_verdict(struct target *t, struct verdict next, mono_t now)
+set_verdict(struct target *t, struct verdict next, const struct probe_result *r, mono_t now)
 {
 	struct verdict before = t->status.verdict;
-	bool changed;
+	bool changed, valued;
 
 	t->status.verdict = next; /* the only assignment, beside init and restore */
-	changed = set_state(t, now);
+	valued = set_value(t, r);
+	changed = set_state(t, now) || valued;
 	if (!changed && next.reason != REASON_OK && next.state == CHECK_UP)
 		log_failure(t);
 	if (changed || next.reason != before.reason || mono_until(t->told, now) >= REFRESH_US ||
@@ -256,7 +274,7 @@ on_result(void *aux, const struct probe_result *r)
 	t->plan = plan_ended(t->plan, now);
 	if (t->conf->jitter_us > 0)
 		t->plan.due = mono_add(t->plan.due, rng_between(&t->rng, 0, t->conf->jitter_us));
-	set_verdict(t, verdict_step(&params, t->status.verdict, r->reason), now);
+	set_verdict(t, verdict_step(&params, t->status.verdict, r->reason), r, now);
 	answer_begun(t);
 	arm(t);
 }

@@ -22,6 +22,8 @@ struct target_status {
 	mono_t changed;		/* when 'state' became what it is */
 	char changed_at[LOOP_STAMP_STRLEN];
 	int64_t duration_us;
+	bool has_value; /* of a file, unless it is down for want of one */
+	int32_t value;
 	char detail[PROBE_DETAIL_MAX];
 	struct flap flap; /* changes of 'state', unknown not counted */
 	uint64_t runs, failed_runs;

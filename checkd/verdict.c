@@ -27,6 +27,8 @@ static const char *const reason_names[REASON_MAX] = {
 	[REASON_TLS] = "tls",
 	[REASON_STATUS] = "status",
 	[REASON_PROTOCOL] = "protocol",
+	[REASON_FILE] = "file",
+	[REASON_VALUE] = "value",
 	[REASON_SYSTEM] = "system",
 };
 

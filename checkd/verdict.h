@@ -31,6 +31,8 @@ enum check_reason {
 	REASON_TLS,	      /* no TLS, or a certificate that is not good */
 	REASON_STATUS,	      /* an HTTP status that is not one of the good ones */
 	REASON_PROTOCOL,      /* connected, but the answer was not the expected one */
+	REASON_FILE,	      /* no file, or no number in it */
+	REASON_VALUE,	      /* the number in the file is not 0 */
 	REASON_SYSTEM,	      /* we could not look: no descriptors, no netlink ... */
 	REASON_MAX
 };

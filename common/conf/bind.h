@@ -163,7 +163,7 @@ bind_fn bind_refused;  /* an error: 'note' */
 /* ---- the subjects ---- */
 
 void globals_bind(struct binder *, struct stmt *); /* global_defs */
-void checks_bind(struct binder *, struct stmt *, bool is_vrrp_script);
+void checks_bind(struct binder *, struct stmt *, enum check_block);
 void checks_bind_inert(struct binder *, struct stmt *);
 void vrrp_bind(struct binder *, struct stmt *);
 /* vrrp_group.c: sync groups. */

@@ -1,7 +1,7 @@
 /*
- * checks.h - a check block while it is being bound.  The block and what runs a
- * command stand in checks.c, what asks over the network in checks_net.c, http
- * and https in checks_http.c.
+ * checks.h - a check block while it is being bound.  The block and what is asked
+ * of this host stand in checks.c, command lines in command.c, what asks over the
+ * network in checks_net.c, http and https in checks_http.c.
  *
  * Internal to common/conf.
  */
@@ -17,7 +17,6 @@ struct draft {
 	const struct stmt *command; /* its script, bound when its user is known */
 	const char *user, *group;
 	const struct directive *type; /* NULL: none so far */
-	bool inert;		      /* of a type that has no effect yet */
 };
 
 /* The type of a check is its first business: one, and only one; false: said. */
@@ -26,6 +25,15 @@ bool check_set_type(struct binder *, const struct stmt *, const struct directive
 bind_fn check_bind_tcp, check_bind_udp, check_bind_ping, check_bind_dns, check_bind_smtp;
 bind_fn check_bind_http;	/* http URL ..., https URL ... */
 bind_fn check_bind_http_option; /* the same words, each a statement */
+
+/* The command goes among the scripts; the check keeps its own view of the words. */
+bool check_add_command(struct binder *, struct draft *);
+
+/*
+ * "</dev/tcp/ADDRESS/PORT", which keepalived hands to a shell that happens to be
+ * bash: the tcp check it stands for.  False: it is none.
+ */
+bool check_take_dev_tcp(struct binder *, struct check_conf *, const struct word *);
 
 /* Options of http without a URL and the like; false: said, and there is no check. */
 bool check_http_complete(struct binder *, const struct stmt *block, const struct draft *);

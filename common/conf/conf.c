@@ -23,12 +23,25 @@ static const char *const check_kind_names[] = {
 	[CHECK_DNS] = "dns",
 	[CHECK_SMTP] = "smtp",
 	[CHECK_UDP] = "udp",
+	[CHECK_FILE] = "file",
 };
 
 const char *
 check_kind_str(enum check_kind kind)
 {
 	return check_kind_names[kind];
+}
+
+const char *
+check_block_str(enum check_block block)
+{
+	static const char *const names[] = {
+		[BLOCK_CHECK] = "check",
+		[BLOCK_SCRIPT] = "vrrp_script",
+		[BLOCK_TRACK_FILE] = "vrrp_track_file",
+	};
+
+	return names[block];
 }
 
 const struct check_conf *
@@ -87,6 +100,7 @@ check_conf_done(struct check_conf *c)
 	free(c->process);
 	free(c->host);
 	free(c->dns_name);
+	free(c->file);
 	check_http_done(c->http);
 }
 

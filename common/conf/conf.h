@@ -49,6 +49,7 @@ enum check_kind {
 	CHECK_DNS,
 	CHECK_SMTP,
 	CHECK_UDP,
+	CHECK_FILE,  /* the number in it, keepalived's vrrp_track_file */
 	CHECK_KINDS, /* how many */
 };
 const char *check_kind_str(enum check_kind); /* "script", "port", ... */
@@ -56,6 +57,10 @@ const char *check_kind_str(enum check_kind); /* "script", "port", ... */
 struct status_range {
 	uint16_t low, high; /* 100..599, both in it */
 };
+
+/* The block that it stands in: keepalived's run only when something tracks them. */
+enum check_block { BLOCK_CHECK, BLOCK_SCRIPT, BLOCK_TRACK_FILE };
+const char *check_block_str(enum check_block); /* "check", "vrrp_script", "vrrp_track_file" */
 
 /* What an http or https check asks, and what answer is a good one. */
 struct http_conf {
@@ -80,14 +85,14 @@ struct check_conf {
 	char *name;
 	struct conf_pos pos;
 	enum check_kind kind;
-	bool is_vrrp_script; /* runs only when something tracks it */
-	bool is_tracked;     /* by an instance or an upstream */
-	bool is_server;	     /* made by checkd for servers of upstreams (health_check) */
+	enum check_block block;
+	bool is_tracked; /* by an instance or an upstream */
+	bool is_server;	 /* made by checkd for servers of upstreams (health_check) */
 
 	int64_t interval_us, timeout_us, hold_us;
 	int64_t jitter_us;   /* up to so much later, each time */
 	unsigned rise, fall; /* at least 1 */
-	int weight;	     /* -253..253; 0: FAULT while down */
+	int weight; /* -253..253; 0: FAULT while down; of a file -254..254, times its number */
 	bool reverse;
 	bool init_fail;	   /* down until 'rise' successes; else the first result decides */
 	bool on_lost_fail; /* after hold: count as failed instead of holding the verdict */
@@ -111,6 +116,10 @@ struct check_conf {
 	/* CHECK_DNS */
 	char *dns_name;
 	uint16_t dns_type;
+	/* CHECK_FILE: the absolute path, and what is written into it at the start (init_file). */
+	char *file;
+	bool init_file, init_overwrite;
+	int init_value;
 };
 
 struct text;

@@ -124,6 +124,8 @@ describe_check(const struct conf *conf, const void *object, struct description *
 	} else if (c->kind == CHECK_PROCESS) {
 		add(d, "process", "%s", c->process);
 		add(d, "quorum", "%u", c->quorum);
+	} else if (c->kind == CHECK_FILE) {
+		add(d, "file", "%s", c->file);
 	} else if (c->kind == CHECK_HTTP) {
 		add_http(d, c->http);
 	} else {

@@ -172,14 +172,21 @@ static void
 top_script(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
 	(void)d, (void)object;
-	checks_bind(b, s, true);
+	checks_bind(b, s, BLOCK_SCRIPT);
 }
 
 static void
 top_check(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
 	(void)d, (void)object;
-	checks_bind(b, s, false);
+	checks_bind(b, s, BLOCK_CHECK);
+}
+
+static void
+top_track_file(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)d, (void)object;
+	checks_bind(b, s, BLOCK_TRACK_FILE);
 }
 
 static void
@@ -239,8 +246,8 @@ const struct directive file_rows[] = {
 	{ "vrrp_script", 1, 1, D_BLOCK | D_REPEAT, top_script, 0, 0, 0, NULL },
 	{ "check", 1, 1, D_BLOCK | D_REPEAT, top_check, 0, 0, 0, NULL },
 	{ "vrrp_track_process", 1, 1, D_BLOCK | D_REPEAT, top_inert, 0, 0, 0, NULL },
-	{ "vrrp_track_file", 1, 1, D_BLOCK | D_REPEAT, top_inert, 0, 0, 0, NULL },
-	{ "track_file", 1, 1, D_BLOCK | D_REPEAT, top_inert, 0, 0, 0, NULL },
+	{ "vrrp_track_file", 1, 1, D_BLOCK | D_REPEAT, top_track_file, 0, 0, 0, NULL },
+	{ "track_file", 1, 1, D_BLOCK | D_REPEAT, top_track_file, 0, 0, 0, NULL },
 	{ "vrrp_instance", 1, 1, D_BLOCK | D_REPEAT, top_instance, 0, 0, 0, NULL },
 	{ "vrrp_sync_group", 1, 1, D_BLOCK | D_REPEAT, top_group, 0, 0, 0, NULL },
 	{ "virtual_server", 0, MANY, D_MAYBE_BLOCK | D_REPEAT, bind_refused, 0, 0, 0, ipvs },

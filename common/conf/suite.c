@@ -250,9 +250,10 @@ check_checks(struct binder *b)
 		const struct listener_conf *l = c->kind == CHECK_PORT ? listener_of(b->conf, c)
 								      : NULL;
 
-		if (c->is_vrrp_script && !c->is_tracked)
+		if (c->block != BLOCK_CHECK && !c->is_tracked)
 			bind_say(b, CONF_NOTICE, c->pos,
-			    "vrrp_script '%s' is tracked by nothing, so it does not run", c->name);
+			    "%s '%s' is tracked by nothing, so it does not run",
+			    check_block_str(c->block), c->name);
 		if (l != NULL)
 			bind_say(b, CONF_NOTICE, c->pos,
 			    "'%s' asks for the port of proxyd's own listener %s, which stays open "

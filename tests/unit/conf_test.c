@@ -225,14 +225,14 @@ checks(void **unused)
 	const struct vrrp_conf *v = &conf->instances[0];
 
 	(void)unused;
-	assert_true(s->is_vrrp_script && s->is_tracked && s->kind == CHECK_SCRIPT);
+	assert_true(s->block == BLOCK_SCRIPT && s->is_tracked && s->kind == CHECK_SCRIPT);
 	assert_int_equal(s->interval_us, 1000000);
 	assert_int_equal(s->timeout_us, 1000000); /* 0 is the interval, as in keepalived */
 	assert_int_equal(s->weight, -20);
 	assert_string_equal(conf->scripts[s->script].user, "joe");
 	assert_string_equal(conf->scripts[s->script].owner, "check s");
 	assert_false(conf->scripts[s->script].is_notify);
-	assert_false(a->is_vrrp_script || a->is_tracked);
+	assert_true(a->block == BLOCK_CHECK && !a->is_tracked);
 	assert_int_equal(a->timeout_us, 5000000); /* at most */
 	assert_string_equal(conf->scripts[a->script].user, "www");
 	assert_string_equal(conf->scripts[a->script].group, "web");
