@@ -14,7 +14,7 @@ SANITIZE ?=
 prefix   ?= /usr
 DESTDIR  ?=
 
-PKGS   := libuv jansson libmnl libcap libsystemd
+PKGS   := libuv jansson libmnl libcap libsystemd libpcre2-8
 CFLAGS ?= -O2 -g
 WARN   := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
 override CPPFLAGS += -D_GNU_SOURCE -DTRIVET_VERSION='"$(VERSION)"' -I.
@@ -24,6 +24,7 @@ override CFLAGS   += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitiz
 override LDFLAGS  += -fsanitize=$(SANITIZE)
 endif
 override LDFLAGS  += -pthread
+CORE_LIBS  := -ljansson -lpcre2-8 # what the cores use of others' code
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 override CPPFLAGS += $(PKG_CFLAGS)
@@ -38,7 +39,7 @@ endif
 
 # ---- what is a core: everything in common/conf, and these ----
 CORE_SRC := $(wildcard common/conf/*.c) \
-	$(wildcard $(addprefix common/,addr.c cksum.c sha256.c text.c rng.c)) \
+	$(wildcard $(addprefix common/,addr.c cksum.c regex.c sha256.c text.c rng.c)) \
 	$(wildcard $(addprefix common/runner/,protocol.c secure.c output.c)) \
 	$(wildcard $(addprefix ipc/,varlink.c idl.c idl_check.c mirror.c)) \
 	$(wildcard $(addprefix vrrpd/,event.c fsm.c fsm_role.c fsm_backup.c fsm_master.c deaf.c packet.c hmac.c filter.c announce.c priority.c group.c adopt.c record.c)) \
@@ -118,7 +119,7 @@ check: check-unit check-sim check-config purity
 $(UNIT): $(B)/%: $(B)/obj/%.o $(B)/libcore.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lcmocka
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) -lcmocka
 check-unit: $(UNIT)
 	$(Q)for t in $(UNIT); do $$t || exit 1; done
 
@@ -126,14 +127,14 @@ SIM_SEEDS ?= 2000
 $(B)/tests/sim/sim: $(SIM_SRC:%.c=$(B)/obj/%.o) $(B)/libcore.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 check-sim: $(B)/tests/sim/sim
 	$(Q)$< --seeds $(SIM_SEEDS) && $< tests/sim/*.sim
 
 $(B)/tests/config/conf_run: $(CONF_SRC:%.c=$(B)/obj/%.o) $(B)/libcore.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 check-config: $(B)/tests/config/conf_run
 	$(Q)$< tests/config
 
@@ -172,7 +173,7 @@ bench-check: all
 
 # ---- what this tree needs from Debian 12 ----
 DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libmnl-dev libcap-dev \
-	libsystemd-dev libcurl4-openssl-dev
+	libsystemd-dev libpcre2-dev libcurl4-openssl-dev
 DEPS_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-rerunfailures \
 	python3-scapy tshark tcpdump iproute2 iputils-ping \
 	nftables procps psmisc curl socat keepalived nginx-light libnginx-mod-stream haproxy frr openssl dnsmasq-base
@@ -183,21 +184,28 @@ deps:
 	systemd-sysusers $(CURDIR)/packaging/sysusers.conf
 
 # ---- fuzzing: libFuzzer, from the corpus beside each target ----
+# The short run guards what is known, so it is the same each time; to search, give it time and
+# FUZZ_SEED=0, which is another seed in each run.
 FUZZ_SECONDS ?= 20
-.PHONY: fuzz fuzz-run
+FUZZ_SEED    ?= 1
+FUZZ_RUN     := $(FUZZ:%=%-run)
+.PHONY: fuzz fuzz-run $(FUZZ_RUN)
 fuzz:
-	$(MAKE) fuzz-run CC=clang B=$(B)-fuzz SANITIZE=fuzzer-no-link,address,undefined CFLAGS="-O1 -g"
+	$(MAKE) -j$(shell nproc) fuzz-run CC=clang B=$(B)-fuzz SANITIZE=fuzzer-no-link,address,undefined \
+		CFLAGS="-O1 -g"
 $(FUZZ): $(B)/%: $(B)/obj/%.o $(B)/libcore.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(CORE_LIBS)
+fuzz-run: $(FUZZ_RUN)
 # What is found new goes into the build directory; only what found a bug is added to the tree.
-fuzz-run: $(FUZZ)
-	$(Q)for f in $(FUZZ); do name=$$(basename $$f _fuzz); echo "fuzz $$name"; \
-		mkdir -p $(B)/corpus/$$name; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
-			-print_final_stats=1 -artifact_prefix=$(B)/ $(B)/corpus/$$name \
-			tests/fuzz/corpus/$$name || exit 1; done
+$(FUZZ_RUN): name = $(patsubst %_fuzz-run,%,$(@F))
+$(FUZZ_RUN): %-run: %
+	$(Q)mkdir -p $(B)/corpus/$(name)
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) -timeout=10 -rss_limit_mb=2048 \
+		-verbosity=0 -print_final_stats=1 -artifact_prefix=$(B)/ $(B)/corpus/$(name) \
+		tests/fuzz/corpus/$(name) > $<.log 2>&1 || { tail -50 $<.log; exit 1; }
+	@echo "fuzz $(name): $$(sed -n 's/^stat::number_of_executed_units: *//p' $<.log) runs, nothing found"
 
 # ---- everything ----
 test: deps

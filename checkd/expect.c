@@ -3,9 +3,9 @@
  */
 #include "checkd/expect.h"
 
+#include "common/regex.h"
 #include "common/util.h"
 
-#include <regex.h>
 #include <string.h>
 
 void
@@ -52,19 +52,18 @@ static enum expect_state
 feed_regex(struct expect *e, const char *bytes, size_t size)
 {
 	size_t n = MIN(size, sizeof(e->window) - e->window_size);
-	regmatch_t range = { 0 };
-	regex_t compiled;
-	bool found;
 
 	memcpy(e->window + e->window_size, bytes, n);
 	e->window_size += n;
-	range.rm_eo = (regoff_t)e->window_size;
-	if (regcomp(&compiled, e->want, REG_EXTENDED | (e->ignore_case ? REG_ICASE : 0)) != 0)
-		return EXPECT_NEVER;
-	found = regexec(&compiled, e->window, 1, &range, REG_STARTEND) == 0;
-	regfree(&compiled);
-	if (found)
+	switch (regex_search_once(
+	    e->want, e->ignore_case ? REGEX_CASELESS : 0, e->window, e->window_size)) {
+	case REGEX_YES:
 		return EXPECT_FOUND;
+	case REGEX_GIVEN_UP:
+		return EXPECT_NEVER;
+	case REGEX_NO:
+		break;
+	}
 	return e->window_size == sizeof(e->window) ? EXPECT_NEVER : EXPECT_MORE;
 }
 

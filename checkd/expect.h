@@ -25,7 +25,7 @@ struct expect {
 
 void expect_init(struct expect *, const char *want, size_t want_size);
 
-/* A POSIX extended regular expression, a string, in the first EXPECT_WINDOW bytes. */
+/* A regular expression (common/regex.h), a string, in the first EXPECT_WINDOW bytes. */
 void expect_init_regex(struct expect *, const char *want, bool ignore_case);
 
 /* What these bytes make of it; after FOUND or NEVER (too much read in vain) it is over. */

@@ -3,10 +3,10 @@
  */
 #include "checkd/http.h"
 
+#include "common/regex.h"
 #include "common/util.h"
 
 #include <errno.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,33 +24,17 @@ is_good_status(const struct http_conf *conf, unsigned status)
 	return conf->n_statuses == 0 && status >= 200 && status <= 399;
 }
 
-/*
- * Compiled for each answer: glibc keeps the states it met in the compiled
- * expression, and a stranger who sends another text each time would make it
- * grow without end.
- */
-static bool
-matches(const char *regex, const struct http_answer *answer)
-{
-	regmatch_t range = { .rm_so = 0, .rm_eo = (regoff_t)answer->body_size };
-	regex_t compiled;
-	bool found;
-
-	if (regcomp(&compiled, regex, REG_EXTENDED | REG_NOSUB | REG_NEWLINE) != 0)
-		return false;
-	found = regexec(&compiled, answer->body, 1, &range, REG_STARTEND) == 0;
-	regfree(&compiled);
-	return found;
-}
-
-static bool
-is_expected(const struct http_conf *conf, const struct http_answer *answer)
+static enum regex_found
+find(const struct http_conf *conf, const struct http_answer *answer)
 {
 	if (conf->expect == NULL)
-		return true;
+		return REGEX_YES;
 	if (conf->is_regex)
-		return matches(conf->expect, answer);
-	return memmem(answer->body, answer->body_size, conf->expect, strlen(conf->expect)) != NULL;
+		return regex_search_once(
+		    conf->expect, REGEX_LINES, answer->body, answer->body_size);
+	return memmem(answer->body, answer->body_size, conf->expect, strlen(conf->expect)) != NULL
+		   ? REGEX_YES
+		   : REGEX_NO;
 }
 
 /* Its beginning, printable. */
@@ -69,13 +53,17 @@ quote(struct text *t, const char *bytes, size_t size)
 enum check_reason
 http_judge(const struct http_conf *conf, const struct http_answer *answer, struct text *detail)
 {
+	enum regex_found found;
+
 	if (!is_good_status(conf, answer->status)) {
 		text_addf(detail, "status %u", answer->status);
 		return REASON_STATUS;
 	}
-	if (is_expected(conf, answer))
+	found = find(conf, answer);
+	if (found == REGEX_YES)
 		return REASON_OK;
-	text_addf(detail, "status %u, expect not found", answer->status);
+	text_addf(detail, "status %u, expect %s", answer->status,
+	    found == REGEX_NO ? "not found" : "takes too long on this body");
 	quote(detail, answer->body, answer->body_size);
 	return REASON_PROTOCOL;
 }

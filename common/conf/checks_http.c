@@ -9,8 +9,8 @@
  *	}
  */
 #include "common/conf/checks.h"
+#include "common/regex.h"
 
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +19,6 @@
 #define HEADERS_MAX  32
 #define HEADER_MAX   4096
 #define STATUSES_MAX 16
-#define REPEATS_MAX  1000 /* of an expression's bounds, multiplied: glibc copies what repeats */
 #define WARN_DEFAULT (14 * CHECK_DAY)
 
 /* ---- the URL ---- */
@@ -167,69 +166,15 @@ set_status(struct binder *b, struct http_conf *h, const struct word *w)
 	return true;
 }
 
-/* glibc's matcher is quick except for these: it would try every way, on a stranger's text. */
-static bool
-has_back_reference(const char *regex)
-{
-	for (const char *p = regex; *p != '\0'; p++) {
-		if (*p != '\\' || p[1] == '\0')
-			continue;
-		p++;
-		if (*p >= '1' && *p <= '9')
-			return true;
-	}
-	return false;
-}
-
-/* Of all bounds, "{n}" or "{n,m}", the larger number; too large a product is REPEATS_MAX + 1. */
-static unsigned
-count_repeats(const char *regex)
-{
-	unsigned product = 1, n = 0;
-	bool inside = false;
-
-	for (const char *p = regex; *p != '\0'; p++) {
-		if (*p == '\\' && p[1] != '\0') {
-			p++;
-			inside = false;
-		} else if (*p == '{') {
-			inside = true;
-			n = 0;
-		} else if (inside && *p >= '0' && *p <= '9') {
-			n = MIN(n * 10 + (unsigned)(*p - '0'), REPEATS_MAX + 1);
-		} else if (inside) {
-			product = MIN(product * MAX(n, 1), REPEATS_MAX + 1);
-			n = 0;
-			inside = *p == ',';
-		}
-	}
-	return product;
-}
-
 static bool
 check_regex(struct binder *b, const struct word *w, const char *regex)
 {
-	char why[128];
-	regex_t compiled;
-	int err;
+	char *why = regex_fault(regex, REGEX_LINES);
 
-	if (count_repeats(regex) > REPEATS_MAX) {
-		bind_say(b, CONF_ERROR, w->pos, "'%.64s' repeats something more than %d times",
-		    regex, REPEATS_MAX);
-		return false;
-	}
-	err = regcomp(&compiled, regex, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
-
-	if (err != 0) {
-		regerror(err, &compiled, why, sizeof(why));
+	if (why != NULL)
 		bind_say(b, CONF_ERROR, w->pos, "'%.64s': %s", regex, why);
-		return false;
-	}
-	regfree(&compiled);
-	if (!has_back_reference(regex))
-		return true;
-	bind_say(b, CONF_ERROR, w->pos, "a back-reference takes unbounded time: write it out");
-	return false;
+	free(why);
+	return why == NULL;
 }
 
 /* /regex/ or text */

@@ -72,7 +72,7 @@ struct http_conf {
 	struct status_range *statuses; /* none: 200 to 399 */
 	size_t n_statuses;
 	char *expect;  /* in the body; NULL: whatever it is */
-	bool is_regex; /* a POSIX extended regular expression, else plain text */
+	bool is_regex; /* a regular expression (common/regex.h), else plain text */
 	bool keep_alive;
 	bool verify;		   /* the certificate: chain, name, dates; on */
 	char *sni;		   /* ask for this name, and verify it; NULL: the URL's */
@@ -107,7 +107,7 @@ struct check_conf {
 	char *host; /* the peer by name: its address is to be found; NULL: it is in 'endpoint' */
 	char *send, *expect; /* NULL: not given */
 	size_t send_size, expect_size;
-	bool expect_regex, expect_ignore_case; /* 'expect' is a POSIX extended one, a string */
+	bool expect_regex, expect_ignore_case; /* 'expect' is a regular expression, a string */
 	/* CHECK_PROCESS */
 	char *process;
 	unsigned quorum;

@@ -35,7 +35,7 @@ struct match_conf {
 	size_t send_size;
 	char *expect; /* NULL: any answer, also none */
 	size_t expect_size;
-	bool is_regex; /* a POSIX extended regular expression, else bytes that must occur */
+	bool is_regex; /* a regular expression (common/regex.h), else bytes that must occur */
 	bool ignore_case;
 	struct conf_pos pos;
 };

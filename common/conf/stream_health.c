@@ -4,8 +4,8 @@
  * upstream; here it may stand in the upstream as well, where it belongs.
  */
 #include "common/conf/stream.h"
+#include "common/regex.h"
 
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,17 +66,11 @@ bind_send(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 static void
 check_regex(struct binder *b, const struct word *w, const struct match_conf *m)
 {
-	regex_t compiled;
-	char why[128];
-	int err = regcomp(
-	    &compiled, w->text, REG_EXTENDED | REG_NOSUB | (m->ignore_case ? REG_ICASE : 0));
+	char *why = regex_fault(w->text, m->ignore_case ? REGEX_CASELESS : 0);
 
-	if (err == 0) {
-		regfree(&compiled);
-		return;
-	}
-	regerror(err, NULL, why, sizeof(why));
-	bind_say(b, CONF_ERROR, w->pos, "regular expression: %s", why);
+	if (why != NULL)
+		bind_say(b, CONF_ERROR, w->pos, "'%.64s': %s", w->text, why);
+	free(why);
 }
 
 /* expect TEXT; expect ~ REGEX; expect ~* REGEX */

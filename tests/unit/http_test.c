@@ -46,6 +46,11 @@ static const struct {
 	    "status 200, expect not found; got \"a b\"" },
 	{ "not beyond the body", NULL, 0, "abc", true, 200, "abc", 2, REASON_PROTOCOL,
 	    "status 200, expect not found; got \"ab\"" },
+	{ "a regex that tries every way", NULL, 0, "(a|aa)+[cd]", true, 200,
+	    BODY("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+	    REASON_PROTOCOL,
+	    "status 200, expect takes too long on this body; got \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"" },
 	{ "the status first", NULL, 0, "ok", false, 500, BODY("ok"), REASON_STATUS, "status 500" },
 };
 
