@@ -78,9 +78,54 @@ check_interval(struct pair_findings *f, const struct side *a, const struct side 
 		   : ": the backup goes by the master's"));
 }
 
+static const struct hmac_key_conf *
+find_key(const struct hmac_conf *h, uint8_t id)
+{
+	for (size_t i = 0; i < h->n_keys; i++)
+		if (h->keys[i].id == id)
+			return &h->keys[i];
+	return NULL;
+}
+
+/* Will what 'from' sends be heard by 'to'?  NULL: yes; else why not. */
+static const char *
+hmac_unheard(const struct hmac_conf *from, const struct hmac_conf *to)
+{
+	const struct hmac_key_conf *key, *theirs;
+
+	if (from == NULL || from->mode == HMAC_RECEIVE_ONLY)
+		return to != NULL && to->mode == HMAC_ENFORCE ? "adverts are not signed" : NULL;
+	if (to == NULL)
+		return "adverts are signed, and there is no auth_hmac";
+	key = find_key(from, from->active);
+	theirs = find_key(to, from->active);
+	if (key != NULL && theirs == NULL)
+		return "adverts are signed with a key whose id is not there";
+	if (key != NULL &&
+	    (key->size != theirs->size || memcmp(key->bytes, theirs->bytes, key->size) != 0))
+		return "the key of the same id is another one";
+	return NULL;
+}
+
+static void
+check_hmac(struct pair_findings *f, const struct side *a, const struct side *b)
+{
+	const char *why = hmac_unheard(a->vi->hmac, b->vi->hmac);
+
+	if (why != NULL)
+		say(f, CONF_ERROR, b,
+		    xasprintf("auth_hmac: %s is not heard here (%s): both become master",
+			a->of->name, why));
+	else if ((why = hmac_unheard(b->vi->hmac, a->vi->hmac)) != NULL)
+		say(f, CONF_ERROR, b,
+		    xasprintf("auth_hmac: %s does not hear us (%s): both become master",
+			a->of->name, why));
+}
+
 static void
 check_auth(struct pair_findings *f, const struct side *a, const struct side *b)
 {
+	check_hmac(f, a, b);
 	if (a->vi->auth != b->vi->auth)
 		say(f, CONF_ERROR, b,
 		    xasprintf("authentication %s, but %s in %s: both become master",

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void
 advert_init(struct advert *a)
@@ -23,6 +24,7 @@ advert_done(struct advert *a)
 	free(a->addrs);
 	free(a->peers);
 	free(a->forms);
+	proof_done(&a->proof);
 	*a = (struct advert){ 0 };
 }
 
@@ -76,6 +78,7 @@ advert_configure(struct advert *a, const struct vrrp_conf *conf)
 	free(a->peers);
 	free(a->forms);
 	a->forms = forms;
+	proof_configure(&a->proof, conf->hmac);
 	a->addrs = advertised(conf);
 	a->peers = copy_addrs(conf->peers, conf->n_peers);
 	a->group = conf->mcast_group;
@@ -92,6 +95,7 @@ advert_configure(struct advert *a, const struct vrrp_conf *conf)
 		.n_peers = conf->n_peers,
 		.addrs = a->addrs,
 		.n_addrs = MIN(conf->n_advertised, (size_t)VRRP_ADDRS_MAX),
+		.hmac = proof_hmac(&a->proof),
 	};
 	memcpy(a->wire.pass, conf->auth_pass, sizeof(a->wire.pass));
 	a->differs = 0;
@@ -115,6 +119,15 @@ advert_open(struct advert *a, struct sock_set *set, const struct netlink_link *l
 	if (sock != NULL)
 		vrrp_sock_listen(sock, &a->ear);
 	return r;
+}
+
+static struct proof_time
+wall_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (struct proof_time){ ts.tv_sec, (int32_t)ts.tv_nsec };
 }
 
 static int
@@ -142,6 +155,11 @@ advert_send(struct advert *a, uint8_t priority, int64_t interval_us)
 	a->sent++;
 	if (priority == VRRP_PRIORITY_LEAVE)
 		a->zero_sent++;
+	if (a->wire.hmac != NULL) {
+		struct proof_time now = wall_clock();
+
+		proof_stamp(&a->proof, &now);
+	}
 	if (!a->wire.unicast)
 		return send_to(a, &a->group, a->wire.cksum, priority, interval_us);
 	for (size_t i = 0; i < a->wire.n_peers; i++) {
@@ -166,12 +184,32 @@ adapt(struct advert *a, const struct vrrp_pkt *pkt)
 			a->forms[i] = pkt->cksum;
 }
 
+/* The trailer is right; is it also news? */
+static enum vrrp_pkt_err
+check_replay(struct advert *a, const struct vrrp_pkt *pkt, unsigned *differs)
+{
+	struct proof_time now;
+	uint64_t sequence;
+
+	if (a->wire.hmac == NULL || pkt->trailer == NULL)
+		return VRRP_PKT_OK;
+	now = wall_clock();
+	sequence = vrrp_hmac_sequence(pkt->trailer);
+	if (!proof_accept(&a->proof, &pkt->advert.source, sequence, &now))
+		return VRRP_PKT_ERR_HMAC_STALE;
+	if (proof_clock_is_off(&a->proof, sequence, &now))
+		*differs |= VRRP_DIFFERS_CLOCK;
+	return VRRP_PKT_OK;
+}
+
 enum vrrp_pkt_err
 advert_hear(struct advert *a, const struct vrrp_pkt *pkt)
 {
 	unsigned differs = 0;
 	enum vrrp_pkt_err err = vrrp_pkt_check(&a->wire, pkt, &differs);
 
+	if (err == VRRP_PKT_OK)
+		err = check_replay(a, pkt, &differs);
 	if (err != VRRP_PKT_OK) {
 		a->dropped[err]++;
 		vrrp_sock_unwanted(a->sock);

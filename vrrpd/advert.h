@@ -7,6 +7,7 @@
 
 #include "common/conf/conf.h"
 #include "vrrpd/packet.h"
+#include "vrrpd/proof.h"
 #include "vrrpd/sock.h"
 
 struct advert {
@@ -17,6 +18,7 @@ struct advert {
 	struct vrrp_sock *sock; /* NULL: the interface is not there */
 	struct vrrp_ear ear;	/* in it */
 	enum vrrp_cksum *forms; /* of version 3's checksum over IPv4, to each peer */
+	struct proof proof;	/* auth_hmac */
 	uint64_t received, sent, zero_received, zero_sent;
 	uint64_t dropped[VRRP_PKT_ERR_MAX];
 	unsigned differs; /* of the last advert taken; bits of enum vrrp_pkt_differs */

@@ -143,6 +143,8 @@ peer_differs(const struct instance *in)
 		json_array_append_new(array, json_string("interval"));
 	if (in->differs & VRRP_DIFFERS_ADDRESSES)
 		json_array_append_new(array, json_string("addresses"));
+	if (in->differs & VRRP_DIFFERS_CLOCK)
+		json_array_append_new(array, json_string("clock"));
 	return array;
 }
 

@@ -45,6 +45,8 @@ vrrp_pkt_err_str(enum vrrp_pkt_err err)
 		[VRRP_PKT_ERR_DEST] = "destination",
 		[VRRP_PKT_ERR_OWN] = "own",
 		[VRRP_PKT_ERR_HMAC] = "hmac",
+		[VRRP_PKT_ERR_HMAC_MISSING] = "hmac-missing",
+		[VRRP_PKT_ERR_HMAC_STALE] = "hmac-stale",
 	};
 
 	return (size_t)err < ARRAY_LEN(names) ? names[err] : "?";
@@ -225,7 +227,7 @@ check_hmac(const struct vrrp_wire *w, const struct vrrp_pkt *pkt)
 	if (w->hmac == NULL)
 		return pkt->trailer == NULL ? VRRP_PKT_OK : VRRP_PKT_ERR_LENGTH;
 	if (pkt->trailer == NULL)
-		return w->hmac->mode == VRRP_HMAC_ENFORCE ? VRRP_PKT_ERR_HMAC : VRRP_PKT_OK;
+		return w->hmac->mode == VRRP_HMAC_ENFORCE ? VRRP_PKT_ERR_HMAC_MISSING : VRRP_PKT_OK;
 	return vrrp_hmac_verify(w->hmac, &m, pkt->trailer) ? VRRP_PKT_OK : VRRP_PKT_ERR_HMAC;
 }
 

@@ -37,13 +37,15 @@ enum vrrp_pkt_err {
 	VRRP_PKT_ERR_CHECKSUM,
 	VRRP_PKT_ERR_COUNT, /* no address (RFC 9568, erratum 8299) */
 	VRRP_PKT_ERR_AUTH_TYPE,
-	VRRP_PKT_ERR_AUTH_DATA, /* the password differs */
-	VRRP_PKT_ERR_INTERVAL,	/* v2: differs from ours; v3: 0 */
-	VRRP_PKT_ERR_VRID,	/* no such router here */
-	VRRP_PKT_ERR_SOURCE,	/* unicast: not a listed peer */
-	VRRP_PKT_ERR_DEST,	/* multicast for a unicast router or the reverse */
-	VRRP_PKT_ERR_OWN,	/* our own packet, reflected */
-	VRRP_PKT_ERR_HMAC,	/* auth_hmac: none, of an unknown key, or not right */
+	VRRP_PKT_ERR_AUTH_DATA,	   /* the password differs */
+	VRRP_PKT_ERR_INTERVAL,	   /* v2: differs from ours; v3: 0 */
+	VRRP_PKT_ERR_VRID,	   /* no such router here */
+	VRRP_PKT_ERR_SOURCE,	   /* unicast: not a listed peer */
+	VRRP_PKT_ERR_DEST,	   /* multicast for a unicast router or the reverse */
+	VRRP_PKT_ERR_OWN,	   /* our own packet, reflected */
+	VRRP_PKT_ERR_HMAC,	   /* auth_hmac: of an unknown key, or not right */
+	VRRP_PKT_ERR_HMAC_MISSING, /* ... enforced, and there is none */
+	VRRP_PKT_ERR_HMAC_STALE, /* ... right, but a replay, or by a clock too far off (proof.h) */
 	VRRP_PKT_ERR_MAX,
 };
 
@@ -54,6 +56,7 @@ const char *vrrp_pkt_err_str(enum vrrp_pkt_err);
 enum vrrp_pkt_differs {
 	VRRP_DIFFERS_INTERVAL = 1 << 0,	 /* v3: a backup adopts the master's */
 	VRRP_DIFFERS_ADDRESSES = 1 << 1, /* another list of virtual addresses */
+	VRRP_DIFFERS_CLOCK = 1 << 2,	 /* auth_hmac: half the window off (advert.c) */
 };
 
 enum vrrp_cksum {

@@ -131,6 +131,7 @@ voice_differs(struct instance *in, const struct vrrp_pkt *pkt)
 	} ways[] = {
 		{ VRRP_DIFFERS_INTERVAL, "advertisement interval" },
 		{ VRRP_DIFFERS_ADDRESSES, "list of virtual addresses" },
+		{ VRRP_DIFFERS_CLOCK, "time of day, half of time_window away" },
 	};
 	unsigned new = in->advert.differs & ~in->differs;
 	char peer[ADDR_STRLEN];

@@ -166,6 +166,16 @@ void globals_bind(struct binder *, struct stmt *); /* global_defs */
 void checks_bind(struct binder *, struct stmt *, enum check_block);
 void checks_bind_inert(struct binder *, struct stmt *);
 void vrrp_bind(struct binder *, struct stmt *);
+/* vrrp_auth.c: how its adverts are authenticated. */
+struct auth_draft {
+	const struct stmt *type, *pass; /* of authentication */
+	const struct stmt *hmac;	/* the block */
+};
+void vrrp_bind_authentication(struct binder *, struct stmt *block, struct auth_draft *);
+void vrrp_bind_hmac(struct binder *, struct stmt *block, struct vrrp_conf *);
+/* When version and interval are known. */
+void vrrp_settle_authentication(struct binder *, const struct auth_draft *, struct vrrp_conf *);
+void hmac_conf_free(struct hmac_conf *); /* accepts NULL */
 /* vrrp_group.c: sync groups. */
 void vrrp_bind_group(struct binder *, struct stmt *);
 void vrrp_resolve_groups(struct binder *); /* when the instances are known */

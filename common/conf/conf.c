@@ -128,6 +128,7 @@ vrrp_conf_done(struct vrrp_conf *v)
 	free(v->tracks);
 	vrrp_tracks_done(v);
 	explicit_bzero(v->auth_pass, sizeof(v->auth_pass));
+	hmac_conf_free(v->hmac);
 }
 
 static void

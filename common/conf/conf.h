@@ -218,6 +218,22 @@ struct sync_group_conf {
 
 enum vrrp_auth { VRRP_AUTH_NONE, VRRP_AUTH_PASS };
 
+/* auth_hmac, keepalived's vocabulary. */
+#define HMAC_KEY_MIN 32
+#define HMAC_KEY_MAX 64
+struct hmac_conf {
+	enum hmac_mode_conf { HMAC_ENFORCE, HMAC_PERMISSIVE, HMAC_RECEIVE_ONLY } mode;
+	struct hmac_key_conf {
+		uint8_t id; /* 1..255, each once */
+		uint8_t size;
+		uint8_t bytes[HMAC_KEY_MAX]; /* a secret */
+	} * keys;
+	size_t n_keys;
+	uint8_t active;	   /* the id of the one to sign with */
+	bool monotonic;	   /* anti_replay: no clocks compared; else ... */
+	int64_t window_us; /* ... they are this close */
+};
+
 struct vrrp_conf {
 	char *name;
 	struct conf_pos pos;
@@ -233,9 +249,10 @@ struct vrrp_conf {
 	bool fast_preempt, yield_when_deaf; /* departures from the RFC; off under strict */
 	int64_t preempt_delay_us;
 	enum vrrp_auth auth;
-	uint8_t auth_pass[8]; /* zero padded; a secret */
-	struct addr source;   /* unicast_src_ip, mcast_src_ip; AF_UNSPEC: the interface's */
-	bool unicast;	      /* a unicast_peer block was written */
+	uint8_t auth_pass[8];	/* zero padded; a secret */
+	struct hmac_conf *hmac; /* NULL: none; then 'auth' is none */
+	struct addr source;	/* unicast_src_ip, mcast_src_ip; AF_UNSPEC: the interface's */
+	bool unicast;		/* a unicast_peer block was written */
 	struct addr *peers;
 	size_t n_peers;
 	struct addr mcast_group;

@@ -249,6 +249,33 @@ add_notify(struct description *d, const struct conf *conf, const size_t *notify)
 }
 
 static void
+add_hmac(struct description *d, const struct hmac_conf *h)
+{
+	static const char *const modes[] = {
+		[HMAC_ENFORCE] = "enforce",
+		[HMAC_PERMISSIVE] = "permissive",
+		[HMAC_RECEIVE_ONLY] = "receive-only",
+	};
+	struct text keys = { 0 };
+
+	if (h != NULL)
+		add(d, "auth_hmac", "%s, signed with key %u, %s", modes[h->mode], h->active,
+		    h->monotonic ? "monotonic" : "time");
+	else
+		add(d, "auth_hmac", "%s", "");
+	add_time(d, "auth_hmac time_window", h != NULL ? h->window_us : 0);
+	for (size_t i = 0; h != NULL && i < h->n_keys; i++) {
+		text_addf(&keys, "%u ", h->keys[i].id);
+		for (size_t k = 0; k < h->keys[i].size; k++)
+			text_addf(&keys, "%02x", h->keys[i].bytes[k]);
+		text_add(&keys, "\n");
+	}
+	add(d, "auth_hmac keys", "%s", text_str(&keys));
+	d->fields[d->n - 1].secret = true;
+	text_done(&keys);
+}
+
+static void
 describe_vrrp(const struct conf *conf, const void *object, struct description *d)
 {
 	const struct vrrp_conf *v = object;
@@ -268,6 +295,7 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 	add(d, "authentication", "%s", v->auth == VRRP_AUTH_PASS ? "PASS" : "none");
 	add(d, "auth_pass", "%.8s", (const char *)v->auth_pass);
 	d->fields[d->n - 1].secret = true;
+	add_hmac(d, v->hmac);
 	add_addr(d, "source address", &v->source);
 	add_flag(d, "unicast", v->unicast);
 	add_peers(d, v);

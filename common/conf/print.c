@@ -159,22 +159,46 @@ begins_with(const char *line, const char *word)
 	return strncmp(line, word, strlen(word)) == 0;
 }
 
+/* A line in auth_hmac: a key shows its id, or in which file it is, and nothing else. */
+static void
+add_redacted_hmac(struct text *t, const char *line, size_t size)
+{
+	size_t id = begins_with(line, "key ") ? strspn(line + 4, "0123456789") : 0;
+	size_t shown = id > 0 ? 4 + id : 0;
+
+	if (begins_with(line, "active_key ") || begins_with(line, "mode ") ||
+	    begins_with(line, "anti_replay ") || begins_with(line, "time_window ") ||
+	    (shown > 0 &&
+		(begins_with(line + shown, " file:") || begins_with(line + shown, " \"file:")))) {
+		text_add_n(t, line, size);
+		return;
+	}
+	text_add_n(t, line, shown);
+	text_add(t, shown > 0 ? " ********\n" : "********\n");
+}
+
 /*
  * The normal form is regular: a password stands alone on its line, and nothing
- * else begins one with that word; so do the lines of http checks.
+ * else begins one with that word; so do the lines of http checks and of
+ * auth_hmac, which no block stands in.
  */
 char *
 text_redact(const char *normal)
 {
 	static const char word[] = "auth_pass ";
 	struct text t = { 0 };
+	bool in_hmac = false;
 
 	while (*normal != '\0') {
 		size_t size = strcspn(normal, "\n"), tabs = strspn(normal, "\t");
 		const char *line = normal + tabs;
 
 		size += normal[size] == '\n';
-		if (begins_with(line, word)) {
+		in_hmac = in_hmac && line[0] != '}';
+		if (in_hmac) {
+			text_add_n(&t, normal, tabs);
+			add_redacted_hmac(&t, line, size - tabs);
+		} else if (begins_with(line, word)) {
 			text_add_n(&t, normal, tabs + strlen(word));
 			text_add(&t, "********\n");
 		} else if (begins_with(line, "header ") || begins_with(line, "http ") ||
@@ -183,6 +207,7 @@ text_redact(const char *normal)
 		} else {
 			text_add_n(&t, normal, size);
 		}
+		in_hmac |= begins_with(line, "auth_hmac {");
 		normal += size;
 	}
 	return text_take(&t);

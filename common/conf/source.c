@@ -170,7 +170,8 @@ is_secret_word(const char *word, size_t size)
 			if (size - i >= strlen(parts[k]) &&
 			    strncasecmp(word + i, parts[k], strlen(parts[k])) == 0)
 				return true;
-	return size >= 5 && strncasecmp(word, "auth_", 5) == 0;
+	return (size >= 5 && strncasecmp(word, "auth_", 5) == 0) ||
+	       (size == 3 && memcmp(word, "key", 3) == 0);
 }
 
 static void

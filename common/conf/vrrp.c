@@ -13,7 +13,8 @@
 /* An instance while its block is read. */
 struct draft {
 	struct vrrp_conf vrrp; /* first: the binders of one field reach into it */
-	const struct stmt *advert, *preempt_delay, *auth_type, *auth_pass, *priority, *vip_block;
+	const struct stmt *advert, *preempt_delay, *priority, *vip_block;
+	struct auth_draft auth;
 	struct conf_pos nopreempt;
 	bool version_written, state_written, has_unicast_source;
 };
@@ -113,121 +114,23 @@ bind_peers(struct binder *b, struct stmt *block, const struct directive *d, void
 		    "unicast without a peer: an advert would reach nobody");
 }
 
-/* ---- authentication ---- */
-
-/* A ';' behind a word of authentication is part of it on keepalived's wire. */
-static bool
-auth_semicolon(struct binder *b, const struct stmt *s)
-{
-	size_t n;
-
-	if (s->semicolon.line == 0)
-		return false;
-	n = s->n_words > 1 ? strlen(s->words[1].text) : 0;
-	if (strcmp(stmt_name(s), "auth_pass") == 0)
-		bind_say(b, CONF_ERROR, s->semicolon,
-		    "';' after a password: keepalived's password has %zu characters, the ';' among "
-		    "them; without the ';' it has %zu. Remove the ';', or put quotes around all "
-		    "%zu characters",
-		    n + 1, n, n + 1);
-	else
-		bind_say(b, CONF_ERROR, s->semicolon,
-		    "';' after auth_type: keepalived does not know '%.16s;' and sends no "
-		    "authentication; without the ';' it sends %.16s. Remove the ';'",
-		    n > 0 ? s->words[1].text : "", n > 0 ? s->words[1].text : "");
-	return true;
-}
-
-static void
-bind_auth_type(struct binder *b, struct stmt *s, const struct directive *d, void *object)
-{
-	struct draft *draft = object;
-	const char *word = s->words[1].text;
-
-	(void)d;
-	if (auth_semicolon(b, s))
-		return;
-	if (strcmp(word, "PASS") == 0)
-		draft->auth_type = s;
-	else if (strcmp(word, "AH") == 0)
-		bind_say(b, CONF_ERROR, s->words[1].pos,
-		    "auth_type AH is not supported: use PASS on every node, or none");
-	else
-		bind_say(b, CONF_ERROR, s->words[1].pos,
-		    "unknown auth_type '%.16s': keepalived would send no authentication; PASS is meant?",
-		    word);
-}
-
-static void
-bind_auth_pass(struct binder *b, struct stmt *s, const struct directive *d, void *object)
-{
-	struct draft *draft = object;
-	const struct word *w = &s->words[1];
-	size_t n = strlen(w->text);
-
-	(void)d;
-	if (auth_semicolon(b, s))
-		return;
-	if (w->cut)
-		bind_say(b, CONF_WARNING, w->pos,
-		    "'!' and '#' begin a comment: the password is the %zu character%s before it, as "
-		    "keepalived reads it; to have all of it, put quotes around it on every node",
-		    n, n == 1 ? "" : "s");
-	if (w->quoted && strchr(w->text, '\\') != NULL)
-		bind_say(b, CONF_WARNING, w->pos,
-		    "'\\' is part of the password, as keepalived reads it (%zu characters)", n);
-	if (n > 8)
-		bind_say(b, CONF_WARNING, w->pos,
-		    "the password has %zu characters, and the first 8 are used", n);
-	draft->auth_pass = s;
-}
-
-/* clang-format off */
-static const struct directive auth_rows[] = {
-	{ "auth_type", 1, 1, D_SEMICOLON, bind_auth_type, 0, 0, 0, NULL },
-	{ "auth_pass", 1, 1, D_SEMICOLON, bind_auth_pass, 0, 0, 0, NULL },
-};
-/* clang-format on */
+/* ---- authentication (vrrp_auth.c) ---- */
 
 static void
 bind_authentication(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
-	struct context in = { .kind = "authentication",
-		.part = CONF_VRRP,
-		.is_secret = true,
-		.rows = auth_rows,
-		.n_rows = ARRAY_LEN(auth_rows) };
-
 	(void)d;
-	bind_block(b, s, &in, object);
+	vrrp_bind_authentication(b, s, &((struct draft *)object)->auth);
 }
 
-/* What keepalived would send, all in all. */
 static void
-settle_authentication(struct binder *b, struct draft *draft)
+bind_hmac(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
-	struct vrrp_conf *v = &draft->vrrp;
-	const struct stmt *any = draft->auth_type != NULL ? draft->auth_type : draft->auth_pass;
-	const char *pass = draft->auth_pass != NULL ? draft->auth_pass->words[1].text : "";
+	struct draft *draft = object;
 
-	if (any == NULL)
-		return;
-	if (v->version == 3)
-		bind_say(b, CONF_WARNING, stmt_pos(any),
-		    "VRRP version 3 has no authentication: ignored, as keepalived does");
-	else if (v->strict)
-		bind_say(b, CONF_WARNING, stmt_pos(any),
-		    "vrrp_strict allows no authentication: ignored, as keepalived does");
-	else if (draft->auth_type == NULL)
-		bind_say(b, CONF_WARNING, stmt_pos(any),
-		    "no auth_type: no authentication is sent, as keepalived does");
-	else if (pass[0] == '\0')
-		bind_say(b, CONF_WARNING, stmt_pos(any),
-		    "no auth_pass: no authentication is sent, as keepalived does");
-	else {
-		v->auth = VRRP_AUTH_PASS;
-		memcpy(v->auth_pass, pass, MIN(strlen(pass), sizeof(v->auth_pass)));
-	}
+	(void)d;
+	draft->auth.hmac = s;
+	vrrp_bind_hmac(b, s, &draft->vrrp);
 }
 
 /* ---- the other words ---- */
@@ -404,6 +307,7 @@ static const struct directive instance_rows[] = {
 	{ "advert_int", 1, 1, D_SEMICOLON, bind_advert, 0, 10 * US_PER_MS, 255 * US_PER_S, NULL },
 	{ "version", 1, 1, 0, bind_instance_version, V(version), 2, 3, NULL },
 	{ "authentication", 0, 0, D_BLOCK, bind_authentication, 0, 0, 0, NULL },
+	{ "auth_hmac", 0, 0, D_BLOCK, bind_hmac, 0, 0, 0, NULL },
 	{ "nopreempt", 0, 0, D_REPEAT, bind_nopreempt, 0, true, 0, NULL },
 	{ "preempt", 0, 0, D_REPEAT, bind_nopreempt, 0, false, 0, NULL },
 	{ "preempt_delay", 1, 1, 0, bind_preempt_delay, V(preempt_delay_us), 0, 1000 * US_PER_S, NULL },
@@ -450,7 +354,7 @@ static const struct directive instance_rows[] = {
 	KNOWN("notify_master_rx_lower_pri"), KNOWN("notify_priority_changes"), KNOWN("notify_fifo"),
 	KNOWN("smtp_alert"), KNOWN("kernel_rx_buf_size"), KNOWN("linkbeat_use_polling"),
 	KNOWN("lvs_sync_daemon_interface"),
-	KNOWN("dual_stack"), GUARD("witness", "a node that is cut off may become master"), GUARD("auth_hmac", "adverts are neither signed nor verified"),
+	KNOWN("dual_stack"), GUARD("witness", "a node that is cut off may become master"),
 	KNOWN("sync_group_tracking_weight"),
 };
 /* clang-format on */
@@ -605,7 +509,7 @@ vrrp_bind(struct binder *b, struct stmt *s)
 	bind_block(b, s, &in, &draft);
 	settle_version(b, &draft);
 	settle_interval(b, &draft);
-	settle_authentication(b, &draft);
+	vrrp_settle_authentication(b, &draft.auth, v);
 	settle_addresses(b, &draft);
 	if (!bind_mentions(s, "interface"))
 		bind_say(b, CONF_ERROR, v->pos, "'%s' has no interface", v->name);

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/test.h"
 #include "vrrpd/packet.h"
+#include "vrrpd/proof.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -172,7 +173,7 @@ modes(void **unused)
 	assert_int_equal(without.size, 12);
 	assert_int_equal(silent.size, 12);
 	assert_int_equal(heard(&with, v->source, NULL), VRRP_PKT_ERR_LENGTH);
-	assert_int_equal(heard(&without, v->source, &enforce), VRRP_PKT_ERR_HMAC);
+	assert_int_equal(heard(&without, v->source, &enforce), VRRP_PKT_ERR_HMAC_MISSING);
 	assert_int_equal(heard(&without, v->source, &permissive), VRRP_PKT_OK);
 	assert_int_equal(heard(&without, v->source, &receive), VRRP_PKT_OK);
 	assert_int_equal(heard(&with, v->source, &receive), VRRP_PKT_OK);
@@ -239,6 +240,105 @@ replays(void **unused)
 	}
 }
 
+/* ---- one router's memory of all that ---- */
+
+static struct hmac_key_conf key_conf = { .id = 1, .size = 32 };
+
+static struct proof
+proof_of(bool monotonic)
+{
+	struct hmac_conf conf = { .keys = &key_conf,
+		.n_keys = 1,
+		.active = 1,
+		.monotonic = monotonic,
+		.window_us = 5 * SECOND };
+	struct proof p = { .sent = 0 };
+
+	proof_configure(&p, &conf);
+	assert_non_null(proof_hmac(&p));
+	return p;
+}
+
+static void
+senders_apart(void **unused)
+{
+	struct proof p = proof_of(false);
+	struct addr a = ip("10.0.0.1"), b = ip("10.0.0.2");
+	struct proof_time now = { 0x68000000, 0 };
+
+	(void)unused;
+	assert_true(proof_accept(&p, &a, T0 + 5, &now));
+	assert_true(proof_accept(&p, &b, T0 + 1, &now));
+	assert_false(proof_accept(&p, &a, T0 + 5, &now));
+	assert_false(proof_accept(&p, &b, T0 + 1, &now));
+	assert_true(proof_accept(&p, &b, T0 + 2, &now));
+	proof_done(&p);
+	assert_null(proof_hmac(&p));
+}
+
+/* A reload does not make an old advert news again. */
+static void
+memory_outlives_a_reload(void **unused)
+{
+	struct proof p = proof_of(false);
+	struct hmac_conf other = {
+		.keys = &key_conf, .n_keys = 1, .active = 1, .window_us = SECOND
+	};
+	struct addr a = ip("10.0.0.1");
+	struct proof_time now = { 0x68000000, 0 };
+	uint64_t sent;
+
+	(void)unused;
+	proof_stamp(&p, &now);
+	sent = p.hmac.sequence;
+	assert_true(proof_accept(&p, &a, T0, &now));
+	proof_configure(&p, &other);
+	assert_false(proof_accept(&p, &a, T0, &now));
+	proof_stamp(&p, &now);
+	assert_true(p.hmac.sequence > sent);
+	proof_done(&p);
+}
+
+/* More senders than there is room for: the one heard longest ago goes. */
+static void
+senders_are_bounded(void **unused)
+{
+	struct proof p = proof_of(true);
+	struct proof_time now = { 0x68000000, 0 };
+	struct addr a = ip("10.0.0.0");
+
+	(void)unused;
+	for (unsigned i = 0; i <= PROOF_SENDERS_MAX; i++) {
+		a.bytes[3] = (uint8_t)i;
+		assert_true(proof_accept(&p, &a, T0, &now));
+	}
+	a.bytes[3] = 1;
+	assert_false(proof_accept(&p, &a, T0, &now));
+	a.bytes[3] = 0;
+	assert_true(proof_accept(&p, &a, T0, &now));
+	proof_done(&p);
+}
+
+static void
+clocks(void **unused)
+{
+	struct proof timed = proof_of(false), monotonic = proof_of(true);
+	struct proof_time early = { 0x68000000 - 3, 0 }, far = { 0x68000000 - 3600, 0 };
+
+	(void)unused;
+	assert_true(proof_clock_is_off(&timed, T0, &early));
+	assert_false(proof_clock_is_off(&timed, T0 - (UINT64_C(3) << 32), &early));
+	assert_false(proof_clock_is_off(&monotonic, T0, &early));
+	/* Set back by an hour: followed where clocks are compared, never where they are not. */
+	timed.sent = monotonic.sent = T0;
+	proof_stamp(&timed, &far);
+	proof_stamp(&monotonic, &far);
+	assert_true(timed.hmac.sequence < T0);
+	assert_int_equal(monotonic.hmac.sequence, T0 + 1);
+	proof_done(&timed);
+	proof_done(&monotonic);
+}
+
 int
 main(void)
 {
@@ -249,6 +349,10 @@ main(void)
 		cmocka_unit_test(modes),
 		cmocka_unit_test(sequences),
 		cmocka_unit_test(replays),
+		cmocka_unit_test(senders_apart),
+		cmocka_unit_test(memory_outlives_a_reload),
+		cmocka_unit_test(senders_are_bounded),
+		cmocka_unit_test(clocks),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

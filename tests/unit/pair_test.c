@@ -67,6 +67,10 @@ static const char first[] = "vrrp_script chk {\n script \"/bin/true\"\n weight -
 			    " virtual_ipaddress {\n  10.4.7.10/24\n }\n"
 			    " track_script {\n  chk\n }\n}\n";
 
+#define HMAC(id, more)                                                                             \
+	" auth_hmac {\n  key " id " 0123456789abcdef0123456789abcdef\n  active_key " id "\n" more  \
+	" }\n"
+
 /* clang-format off */
 static const struct {
 	const char *from, *to; /* in the first node's text: what the second has instead */
@@ -92,6 +96,11 @@ static const struct {
     "auth_pass differs from the one in n1: both become master" },
 { "no password", " authentication {\n  auth_type PASS\n  auth_pass secret\n }\n", "", false, CONF_ERROR,
     "authentication none, but PASS in n1: both become master" },
+{ "auth_hmac on one side", " virtual_ipaddress", HMAC("1", "") " virtual_ipaddress", false, CONF_ERROR,
+    "auth_hmac: n1 is not heard here (adverts are not signed): both become master" },
+{ "auth_hmac that nobody hears", " virtual_ipaddress", HMAC("1", "  mode permissive\n") " virtual_ipaddress",
+    true, CONF_ERROR,
+    "auth_hmac: n1 is not heard here (adverts are signed, and there is no auth_hmac): both become master" },
 { "an address missing here", "10.4.7.10/24", "10.4.7.13/24", false, CONF_ERROR,
     "10.4.7.10 is an address of VI_1 in n1, not here: it would be gone after a failover" },
 { "not our peer", "  10.4.7.11\n", "  10.4.7.99\n", false, CONF_ERROR,
