@@ -37,6 +37,12 @@ flow_reason_str(enum flow_reason reason)
 		[FLOW_COMPLETE] = "complete",
 		[FLOW_SERVER_DOWN] = "server down",
 		[FLOW_ADDRESS_LOST] = "address lost",
+		[FLOW_HALF_CLOSED] = "half-closed timeout",
+		[FLOW_CLIENT_GONE] = "client gone",
+		[FLOW_SERVER_GONE] = "server gone",
+		[FLOW_AGE] = "age",
+		[FLOW_DRAIN] = "drain",
+		[FLOW_HANDOVER] = "handover failed",
 	};
 
 	return names[reason];
@@ -80,6 +86,17 @@ reset(struct flow *f, enum flow_side side)
 	return finish(f, FLOW_SERVER_RST, BOTH) | (f->server_spoke ? 0 : FLOW_BLAME);
 }
 
+/* The peer sent no reset: it is out of reach.  There is nobody to tell but the other side. */
+static unsigned
+gone(struct flow *f, enum flow_side side)
+{
+	unsigned actions = reset(f, side);
+
+	if (f->phase == FLOW_DONE)
+		f->reason = side == FLOW_CLIENT ? FLOW_CLIENT_GONE : FLOW_SERVER_GONE;
+	return actions;
+}
+
 /* Everything that came from 'side' before its FIN has gone to the other. */
 static bool
 delivered(const struct flow *f, enum flow_side side)
@@ -103,6 +120,12 @@ ended(const struct flow *f)
 		return true;
 	return !f->half_close &&
 	       ((client && !f->half[FLOW_SERVER].eof) || (server && !f->half[FLOW_CLIENT].eof));
+}
+
+bool
+flow_is_half_closed(const struct flow *f)
+{
+	return f->phase == FLOW_OPEN && f->half[FLOW_CLIENT].eof != f->half[FLOW_SERVER].eof;
 }
 
 static unsigned
@@ -226,13 +249,13 @@ on_wrote(struct flow *f, const struct flow_event *ev)
 
 /* A peer that takes nothing any more is told by a reset that this was no orderly end. */
 static unsigned
-on_timeout(struct flow *f)
+on_timeout(struct flow *f, enum flow_reason why)
 {
 	bool unsent = f->pending[FLOW_CLIENT] > 0 || f->pending[FLOW_SERVER] > 0;
 
 	if (f->phase == FLOW_CONNECTING)
 		return next_server(f, FLOW_CONNECT_TIMEOUT);
-	return finish(f, FLOW_IDLE, unsent ? BOTH : 0);
+	return finish(f, why == FLOW_REASON_NONE ? FLOW_IDLE : why, unsent ? BOTH : 0);
 }
 
 static unsigned
@@ -269,9 +292,11 @@ apply(struct flow *f, const struct flow_event *ev)
 	case FLOW_EV_EOF:
 		return open ? on_end(f, ev->side) : 0;
 	case FLOW_EV_RESET:
-		return open || ev->side == FLOW_CLIENT ? reset(f, ev->side) : 0;
+		if (!open && ev->side == FLOW_SERVER)
+			return 0;
+		return ev->gone ? gone(f, ev->side) : reset(f, ev->side);
 	case FLOW_EV_TIMEOUT:
-		return on_timeout(f);
+		return on_timeout(f, ev->reason);
 	case FLOW_EV_ABORT:
 		return finish(f, ev->reason, BOTH);
 	}

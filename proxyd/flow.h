@@ -45,6 +45,12 @@ enum flow_reason {
 	FLOW_COMPLETE,	   /* UDP: as many replies as were expected */
 	FLOW_SERVER_DOWN,  /* on_server_down */
 	FLOW_ADDRESS_LOST, /* its local address left this node */
+	FLOW_HALF_CLOSED, /* proxy_half_close_timeout: one side had ended, the other said nothing */
+	FLOW_CLIENT_GONE, /* it answers no more: keepalive, proxy_user_timeout, unreachable */
+	FLOW_SERVER_GONE,
+	FLOW_AGE,      /* max_session_age */
+	FLOW_DRAIN,    /* its server is drained, and the time for that is over */
+	FLOW_HANDOVER, /* it did not get through to the next process */
 	FLOW_REASON_MAX,
 };
 const char *flow_reason_str(enum flow_reason); /* "client fin", ... */
@@ -57,8 +63,8 @@ enum flow_event_kind {
 	FLOW_EV_READ,		/* 'n' bytes came from 'side' (0: none there); 'drained' */
 	FLOW_EV_WROTE,		/* 'n' bytes went to 'side'; 'blocked': it takes no more now */
 	FLOW_EV_EOF,		/* reading 'side' gave its end */
-	FLOW_EV_RESET,		/* reading or writing 'side' gave an error */
-	FLOW_EV_TIMEOUT,	/* the deadline of the phase passed */
+	FLOW_EV_RESET,		/* reading 'side' gave an error; 'gone': not one its peer sent */
+	FLOW_EV_TIMEOUT,	/* the deadline of the phase passed; 'reason': whose, NONE: IDLE */
 	FLOW_EV_ABORT,		/* end it for 'reason' */
 };
 
@@ -70,6 +76,7 @@ struct flow_event {
 	bool drained, blocked;
 	/* READY: as epoll(7) says it; hup: EPOLLRDHUP or EPOLLHUP, err: EPOLLERR. */
 	bool readable, writable, hup, err;
+	bool gone;
 	enum flow_reason reason;
 };
 
@@ -106,6 +113,9 @@ struct flow {		     /* a value; zeroed and flow_init()ed */
 };
 
 void flow_init(struct flow *, bool half_close);
+
+/* One side has ended, the other has not. */
+bool flow_is_half_closed(const struct flow *);
 
 /* Returns a mask of enum flow_action. */
 unsigned flow_step(struct flow *, const struct flow_event *);

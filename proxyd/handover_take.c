@@ -5,6 +5,7 @@
 #include "common/event.h"
 #include "common/log.h"
 #include "proxyd/control.h"
+#include "proxyd/dial.h"
 #include "proxyd/handover_priv.h"
 
 #include <errno.h>
@@ -158,6 +159,7 @@ make_listener(struct proxy *p, const struct parcel_session *s)
 	struct upstream_conf uc = { .name = (char *)s->upstream };
 	struct listener_conf lc = {
 		.name = (char *)s->listener.name,
+		.listen.backlog = 511,
 		.endpoint = s->listener.endpoint,
 		.ipv6_only = s->listener.ipv6_only,
 		.upstream = &uc,
@@ -217,7 +219,7 @@ settle(struct taker *t)
 		struct tally *own = &l->tallies[l->n_tallies - 1];
 
 		tally_add(&own->sessions, t->owed[i].n);
-		tally_add(&own->reasons[FLOW_SHUTDOWN], t->owed[i].n);
+		tally_add(&own->reasons[FLOW_HANDOVER], t->owed[i].n);
 	}
 }
 
@@ -289,7 +291,8 @@ same_terms(const struct route *r, const struct parcel_session *s)
 	return r->connect_timeout_us == s->connect_timeout_us && r->timeout_us == s->timeout_us &&
 	       r->next_timeout_us == s->next_timeout_us && r->tries == s->tries &&
 	       r->read_size == s->read_size && r->half_close == s->half_close &&
-	       r->tcp_nodelay == s->tcp_nodelay;
+	       r->tcp_nodelay == s->tcp_nodelay && r->half_timeout_us == s->half_timeout_us &&
+	       r->age_us == s->age_us && r->age_jitter_us == s->age_jitter_us;
 }
 
 /* The terms it began with, whatever the file says now. */
@@ -307,13 +310,18 @@ find_route(struct taker *t, size_t thread, struct listener *l, struct upstream *
 	}
 	r = xcalloc(1, sizeof(*r));
 	upstream_ref(up);
+	dial_ref(l->dial);
 	*r = (struct route){
 		.listener = l,
 		.up = up,
+		.dial = l->dial,
 		.tally = &l->tallies[thread],
 		.connect_timeout_us = s->connect_timeout_us,
 		.timeout_us = s->timeout_us,
 		.next_timeout_us = s->next_timeout_us,
+		.half_timeout_us = s->half_timeout_us,
+		.age_us = s->age_us,
+		.age_jitter_us = s->age_jitter_us,
 		.tries = s->tries,
 		.read_size = s->read_size,
 		.half_close = s->half_close,

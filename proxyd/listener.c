@@ -3,10 +3,13 @@
  */
 #include "proxyd/listener.h"
 
+#include "common/mono.h"
 #include "common/text.h"
+#include "proxyd/dial.h"
 #include "proxyd/rules.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -67,6 +70,7 @@ listener_free(struct listener *l)
 	free(l->error);
 	free(l->upstream);
 	rules_unref(l->rules);
+	dial_unref(l->dial);
 	free(l);
 }
 
@@ -84,21 +88,71 @@ set_option(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* listen(2) on a listening socket changes its backlog; accepted sockets inherit TCP_NODELAY. */
+/* Options that accepted sockets inherit.  The first that fails: -errno. */
+static int
+set_tcp_options(const struct listener *l, int fd)
+{
+	const struct listen_conf *o = &l->options;
+	const struct keepalive_conf *k = &o->keepalive;
+	const struct {
+		int level, option, value;
+		bool always; /* 0 is a value too */
+	} options[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, k->is_on, true },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, (int)k->idle_s, false },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, (int)k->interval_s, false },
+		{ IPPROTO_TCP, TCP_KEEPCNT, (int)k->count, false },
+		{ IPPROTO_TCP, TCP_NODELAY, l->tcp_nodelay, true },
+		{ IPPROTO_TCP, TCP_FASTOPEN, (int)o->fastopen, false },
+		{ IPPROTO_TCP, TCP_DEFER_ACCEPT, o->deferred, true },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT,
+		    (int)MIN(l->user_timeout_us / USEC_PER_MSEC, INT_MAX), true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		int rc = options[i].always || options[i].value != 0
+			     ? set_option(fd, options[i].level, options[i].option, options[i].value)
+			     : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* More than net.core.[rw]mem_max is cut to it by the kernel. */
+static int
+set_changeable(const struct listener *l, int fd)
+{
+	const struct listen_conf *o = &l->options;
+	int rc = 0;
+
+	if (o->rcvbuf > 0)
+		rc = set_option(fd, SOL_SOCKET, SO_RCVBUF, (int)o->rcvbuf);
+	if (rc == 0 && o->sndbuf > 0)
+		rc = set_option(fd, SOL_SOCKET, SO_SNDBUF, (int)o->sndbuf);
+	return rc < 0 || l->udp ? rc : set_tcp_options(l, fd);
+}
+
+/* listen(2) on a listening socket changes its backlog. */
 void
 listener_update(struct listener *l, const struct listener_conf *lc)
 {
-	l->backlog = lc->backlog;
+	l->options = lc->listen;
+	l->user_timeout_us = lc->user_timeout_us;
 	l->tcp_nodelay = lc->tcp_nodelay;
 	free(l->upstream);
 	l->upstream = xstrdup(lc->upstream->name);
 	rules_unref(l->rules);
 	l->rules = rules_new(lc);
-	if (l->state != LISTENER_LISTENING || l->udp)
+	dial_unref(l->dial);
+	l->dial = dial_new(lc);
+	if (l->state != LISTENER_LISTENING)
 		return;
 	for (size_t i = 0; i < l->n_sockets; i++) {
-		set_option(l->fds[i], IPPROTO_TCP, TCP_NODELAY, l->tcp_nodelay);
-		listen(l->fds[i], (int)l->backlog);
+		set_changeable(l, l->fds[i]);
+		if (!l->udp)
+			listen(l->fds[i], (int)l->options.backlog);
 	}
 }
 
@@ -116,11 +170,9 @@ set_options(const struct listener *l, int fd)
 		rc = v6 ? set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1)
 			: set_option(fd, IPPROTO_IP, IP_FREEBIND, 1);
 	if (rc == 0 && l->udp) /* the address a datagram came to */
-		return v6 ? set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
-			  : set_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
-	if (rc == 0)
-		rc = set_option(fd, IPPROTO_TCP, TCP_NODELAY, l->tcp_nodelay);
-	return rc;
+		rc = v6 ? set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+			: set_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
+	return rc == 0 ? set_changeable(l, fd) : rc;
 }
 
 static int
@@ -154,7 +206,7 @@ bind_all(struct listener *l, const char **ret_what)
 		return rc;
 	*ret_what = "listen";
 	for (size_t i = 0; i < l->n_sockets && !l->udp; i++)
-		if (listen(l->fds[i], (int)l->backlog) < 0)
+		if (listen(l->fds[i], (int)l->options.backlog) < 0)
 			return -errno;
 	return 0;
 }

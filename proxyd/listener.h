@@ -25,9 +25,11 @@ struct listener {
 	char *name;
 	struct endpoint endpoint;
 	bool udp, ipv6_only, tcp_nodelay;
-	unsigned backlog;
+	struct listen_conf options;
+	int64_t user_timeout_us;
 	char *upstream;	     /* its name */
 	struct rules *rules; /* a reference; NULL: none */
+	struct dial *dial;   /* likewise */
 
 	enum listener_state state;
 	char *error; /* of the last attempt; NULL: none */

@@ -88,6 +88,9 @@ static const struct field session_fields[] = {
 	ONE(28, T_U64,      parcel_session, active_us),
 	ONE(29, T_U64,      parcel_session, connect_deadline_us),
 	LIST(64, T_ENDPOINTS, parcel_session, tried, n_tried),
+	ONE(65, T_U64,      parcel_session, half_timeout_us),
+	ONE(66, T_U64,      parcel_session, age_us),
+	ONE(67, T_U64,      parcel_session, age_jitter_us),
 };
 static const struct field server_fields[] = {
 	ONE(1,  T_TEXT,     parcel_server, upstream),
@@ -206,7 +209,9 @@ static bool
 terms_hold(const struct parcel_session *s)
 {
 	return s->connect_timeout_us > 0 && s->timeout_us >= 0 && s->next_timeout_us >= 0 &&
-	       s->read_size > 0 && s->read_size <= PARCEL_PENDING_MAX;
+	       s->half_timeout_us >= 0 && s->age_us >= 0 && s->age_jitter_us >= 0 &&
+	       s->age_jitter_us <= s->age_us && s->read_size > 0 &&
+	       s->read_size <= PARCEL_PENDING_MAX;
 }
 
 static bool

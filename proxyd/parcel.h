@@ -67,6 +67,7 @@ struct parcel_session {
 	struct endpoint server;
 	/* the terms it began with (struct route) */
 	int64_t connect_timeout_us, timeout_us, next_timeout_us;
+	int64_t half_timeout_us, age_us, age_jitter_us;
 	uint32_t tries, read_size;
 	bool half_close, tcp_nodelay;
 	/* where it stands (struct flow, struct session) */

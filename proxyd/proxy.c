@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "proxyd/active.h"
 #include "proxyd/control.h"
+#include "proxyd/dial.h"
 #include "proxyd/handover.h"
 #include "proxyd/lost.h"
 #include "proxyd/rules.h"
@@ -47,14 +48,19 @@ route_new(const struct proxy *p, struct listener *l, const struct listener_conf 
 	(void)p;
 	upstream_ref(up);
 	rules_ref(l->rules);
+	dial_ref(l->dial);
 	*r = (struct route){
 		.listener = l,
 		.up = up,
 		.rules = l->rules,
+		.dial = l->dial,
 		.tally = &l->tallies[thread],
 		.connect_timeout_us = lc->connect_timeout_us,
 		.timeout_us = lc->timeout_us,
 		.next_timeout_us = lc->next_upstream_timeout_us,
+		.half_timeout_us = lc->half_timeout_us,
+		.age_us = lc->age_us > 0 ? lc->age_us : lc->upstream->age_us,
+		.age_jitter_us = lc->age_us > 0 ? lc->age_jitter_us : lc->upstream->age_jitter_us,
 		.tries = lc->next_upstream ? lc->next_upstream_tries : 1,
 		.read_size = (uint32_t)MIN(
 		    MAX(lc->buffer_size, WORKER_READ_SIZE), WORKER_READ_SIZE_MAX),
@@ -329,7 +335,7 @@ on_close_server(void *aux, struct server *s)
 	struct proxy *p = aux;
 	struct roll *r = roll_new(s, NULL, NULL);
 
-	r->reason = FLOW_SERVER_DOWN;
+	r->reason = s->told == POOL_MAINTENANCE ? FLOW_DRAIN : FLOW_SERVER_DOWN;
 	r->only_open = true;
 	roll_send(&p->rolls, r, p->workers, p->n_workers);
 }

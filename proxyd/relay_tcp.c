@@ -12,6 +12,7 @@
 #include "proxyd/relay_bulk.h"
 
 #include "common/text.h"
+#include "proxyd/dial.h"
 #include "proxyd/guest.h"
 
 #include <errno.h>
@@ -156,22 +157,66 @@ watch(struct worker *w, struct session *s, enum flow_side side)
 	return relay_watch(w, s, side, EPOLL_CTL_ADD, RELAY_EDGES);
 }
 
-/* 0: it is under way; 1: it stands; -1: it failed, errno says how. */
+/* One socket, from the n-th local address.  As begin_connect. */
+static int
+connect_from(struct worker *w, struct session *s, unsigned n)
+{
+	const struct server *to = s->server;
+	const struct dial *dial = s->route->dial;
+	int fd = server_socket(w, to->sockaddr.ss_family), rc;
+
+	if (fd < 0)
+		return -1;
+	s->fd[FLOW_SERVER] = fd;
+	if (dial != NULL) {
+		dial_prepare(dial, fd);
+		rc = dial_bind(dial, fd, to->sockaddr.ss_family, n);
+		if (rc < 0) {
+			log_limited(
+			    &w->ports_log, w->now, LOG_ERR, "proxy_bind: %s", strerrordesc_np(-rc));
+			errno = -rc;
+			return -1;
+		}
+	}
+	rc = connect(fd, (const struct sockaddr *)&to->sockaddr, to->sockaddr_size);
+	return rc < 0 && errno != EINPROGRESS ? -1 : rc == 0;
+}
+
+/* The server has done nothing wrong: it was not asked. */
+static void
+say_no_port(struct worker *w, const struct session *s, unsigned n_sources)
+{
+	char address[ENDPOINT_STRLEN];
+
+	log_limited(&w->ports_log, w->now, LOG_ERR,
+	    "no local port is left to reach %s from %u local address%s: net.ipv4.ip_local_port_range, "
+	    "or more addresses with proxy_bind",
+	    endpoint_format(&s->server->endpoint, address), n_sources, n_sources == 1 ? "" : "es");
+}
+
+/*
+ * 0: it is under way; 1: it stands; -1: it failed, errno says how.  Local
+ * addresses take turns; one whose ports are used up is followed by the next.
+ */
 static int
 begin_connect(struct worker *w, struct session *s)
 {
-	int rc;
+	unsigned n = dial_sources(s->route->dial, s->server->sockaddr.ss_family);
+	unsigned first = n > 1 ? s->index + s->generation / 2 : 0;
+	int rc = -1;
 
-	s->fd[FLOW_SERVER] = server_socket(w, s->server->sockaddr.ss_family);
-	if (s->fd[FLOW_SERVER] < 0)
-		return -1;
-	rc = connect(s->fd[FLOW_SERVER], (const struct sockaddr *)&s->server->sockaddr,
-	    s->server->sockaddr_size);
-	if (rc < 0 && errno != EINPROGRESS)
-		return -1;
-	if (watch(w, s, FLOW_SERVER) < 0)
-		return -1;
-	return rc == 0;
+	for (unsigned i = 0; i < n; i++) {
+		rc = connect_from(w, s, (first + i) % n);
+		if (rc >= 0 || errno != EADDRNOTAVAIL)
+			break;
+		close_side(s, FLOW_SERVER, false);
+		errno = EADDRNOTAVAIL;
+	}
+	if (rc < 0 && errno == EADDRNOTAVAIL) {
+		say_no_port(w, s, n);
+		errno = EADDRNOTAVAIL;
+	}
+	return rc < 0 || watch(w, s, FLOW_SERVER) < 0 ? -1 : rc;
 }
 
 static void
@@ -259,6 +304,50 @@ blame(struct worker *w, struct session *s)
 	server_failed(s->server, what, w->now);
 }
 
+/* ---- deadlines ---- */
+
+static bool
+has_half_timeout(const struct session *s)
+{
+	return s->route->half_timeout_us > 0 && flow_is_half_closed(&s->flow);
+}
+
+/* max_session_age; how much sooner, its begin and its number say: nothing to remember. */
+static mono_t
+end_of_life(const struct session *s)
+{
+	const struct route *r = s->route;
+	uint64_t dice = ((uint64_t)s->began.us ^ (uint64_t)s->index << 32) *
+			UINT64_C(0x9e3779b97f4a7c15);
+
+	if (r->age_us == 0)
+		return MONO_NEVER;
+	dice = (dice ^ dice >> 29) * UINT64_C(0xbf58476d1ce4e5b9) >> 48;
+	return mono_add(s->began, r->age_us - (int64_t)(dice * (uint64_t)r->age_jitter_us >> 16));
+}
+
+static mono_t
+deadline(const struct session *s)
+{
+	int64_t us = has_half_timeout(s) ? s->route->half_timeout_us : s->route->timeout_us;
+
+	if (s->flow.phase == FLOW_CONNECTING)
+		return s->connect_deadline;
+	return mono_min(end_of_life(s), us > 0 ? mono_add(s->active, us) : MONO_NEVER);
+}
+
+/* A deadline that became nearer; one that moved away is seen when its timer comes. */
+static void
+hasten(struct worker *w, struct session *s)
+{
+	mono_t due = deadline(s);
+
+	if (!s->timer.is_set || mono_before(due, s->timer.deadline))
+		wheel_set(&w->wheel, &s->timer, due);
+}
+
+/* ---- the flow's hands ---- */
+
 static void
 on_connected(struct worker *w, struct session *s)
 {
@@ -268,11 +357,17 @@ on_connected(struct worker *w, struct session *s)
 	tally_add(&t->connect_us, (uint64_t)mono_until(s->active, w->now));
 	server_connected(s->server, w->now);
 	s->active = w->now;
-	if (s->route->timeout_us > 0 && s->route->timeout_us < s->route->connect_timeout_us)
-		wheel_set(&w->wheel, &s->timer, mono_add(w->now, s->route->timeout_us));
+	hasten(w, s);
 }
 
-/* ---- the flow's hands ---- */
+static void
+shut(struct worker *w, struct session *s, enum flow_side side)
+{
+	shutdown(s->fd[side], SHUT_WR);
+	s->active = w->now; /* an end is a sign of life */
+	if (s->route->half_timeout_us > 0)
+		hasten(w, s);
+}
 
 unsigned
 relay_feed(struct worker *w, struct session *s, struct flow_event ev)
@@ -289,9 +384,9 @@ relay_feed(struct worker *w, struct session *s, struct flow_event ev)
 			return 0;
 		}
 		if (actions & FLOW_SHUT_CLIENT)
-			shutdown(s->fd[FLOW_CLIENT], SHUT_WR);
+			shut(w, s, FLOW_CLIENT);
 		if (actions & FLOW_SHUT_SERVER)
-			shutdown(s->fd[FLOW_SERVER], SHUT_WR);
+			shut(w, s, FLOW_SERVER);
 		if (!(actions & FLOW_NEXT))
 			return actions & LEVELS;
 		if (!connect_next(w, s, &ev))
@@ -396,7 +491,9 @@ relay_read(struct worker *w, struct session *s, enum flow_side from)
 	if (n == 0)
 		return relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_EOF, .side = from });
 	if (n < 0 && errno != EAGAIN)
-		return relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_RESET, .side = from });
+		return relay_feed(w, s,
+		    (struct flow_event){
+			.kind = FLOW_EV_RESET, .side = from, .gone = errno != ECONNRESET });
 	ev.n = n > 0 ? (uint32_t)n : 0;
 	ev.drained = n < 0 || (ev.n < size && !s->urgent[from]);
 	if (ev.n > 0)
@@ -562,12 +659,18 @@ relay_resume(struct worker *w, struct session *s)
 	run(w, s, relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_READY }));
 }
 
-static mono_t
-deadline(const struct session *s)
+static void
+time_out(struct worker *w, struct session *s)
 {
-	if (s->flow.phase == FLOW_CONNECTING)
-		return s->connect_deadline;
-	return s->route->timeout_us > 0 ? mono_add(s->active, s->route->timeout_us) : MONO_NEVER;
+	bool is_old = s->flow.phase == FLOW_OPEN && !mono_before(w->now, end_of_life(s));
+
+	if (is_old)
+		relay_abort(w, s, FLOW_AGE);
+	else
+		run(w, s,
+		    relay_feed(w, s,
+			(struct flow_event){ .kind = FLOW_EV_TIMEOUT,
+			    .reason = has_half_timeout(s) ? FLOW_HALF_CLOSED : FLOW_IDLE }));
 }
 
 void
@@ -578,7 +681,7 @@ relay_timer(struct worker *w, struct session *s)
 	if (mono_before(w->now, due))
 		wheel_set(&w->wheel, &s->timer, due);
 	else
-		run(w, s, relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_TIMEOUT }));
+		time_out(w, s);
 }
 
 /* Its end, without a record of its own: as end() does it. */
@@ -591,7 +694,7 @@ refuse(struct worker *w, const struct session *left)
 		close_side(&s, side, true);
 		unpark(&s, side);
 	}
-	s.flow.reason = FLOW_RESOURCES;
+	s.flow.reason = FLOW_HANDOVER;
 	count_end(&s, &s.server->tallies[w->number]);
 	release_server(&s);
 	count_end(&s, s.route->tally);

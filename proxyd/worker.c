@@ -12,6 +12,7 @@
 
 #include "common/loop.h"
 #include "common/text.h"
+#include "proxyd/dial.h"
 #include "proxyd/listener.h"
 #include "proxyd/relay_bulk.h"
 #include "proxyd/relay_tcp.h"
@@ -52,6 +53,7 @@ route_unref(struct route *r)
 		return;
 	upstream_unref(r->up);
 	rules_unref(r->rules);
+	dial_unref(r->dial);
 	free(r);
 }
 
@@ -577,6 +579,7 @@ worker_start(unsigned number, void (*wake)(void *aux), void *aux, struct worker 
 	w->now = loop_now();
 	w->accept_again = MONO_NEVER;
 	w->connect_log = (struct log_limit){ 0 };
+	w->ports_log = (struct log_limit){ .interval_us = SAY_AGAIN_US, .burst = 1 };
 	w->buffer = xreallocarray(NULL, WORKER_READ_SIZE_MAX, 1);
 	TAILQ_INIT(&w->bindings);
 	TAILQ_INIT(&w->leftover);

@@ -23,6 +23,7 @@
 	(1024 * 1024) /* the thread's buffer; pages not touched cost nothing                       \
 		       */
 
+struct dial;
 struct listener;
 struct roll;
 struct rules;
@@ -35,9 +36,11 @@ struct route {
 	struct listener *listener;
 	struct upstream *up; /* a reference */
 	struct rules *rules; /* a reference; NULL: none */
+	struct dial *dial;   /* a reference; NULL: none */
 	struct tally *tally; /* this thread's, of the listener */
 	int64_t connect_timeout_us, timeout_us, next_timeout_us;
-	unsigned tries; /* 0: as many as there are servers */
+	int64_t half_timeout_us, age_us, age_jitter_us; /* 0: none */
+	unsigned tries;					/* 0: as many as there are servers */
 	uint32_t read_size;
 	bool half_close, tcp_nodelay;
 	uint32_t requests, responses; /* UDP: of one session; 0 and UDP_UNLIMITED: no limit */
@@ -97,7 +100,7 @@ struct worker {
 	int fd_max;	     /* sessions do not take descriptors from this number on */
 	mono_t accept_again; /* MONO_NEVER: not paused */
 	int error;	     /* errno of the connect that just failed, for words */
-	struct log_limit connect_log;
+	struct log_limit connect_log, ports_log;
 	bool quit, quiesced;
 
 	/* shared with the control thread */

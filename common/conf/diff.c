@@ -375,6 +375,34 @@ describe_upstream(const struct conf *conf, const void *object, struct descriptio
 }
 
 static void
+add_listen(struct description *d, const struct listen_conf *l)
+{
+	const struct keepalive_conf *k = &l->keepalive;
+
+	add(d, "backlog", "%u", l->backlog);
+	add(d, "rcvbuf", "%zu", l->rcvbuf);
+	add(d, "sndbuf", "%zu", l->sndbuf);
+	add(d, "fastopen", "%u", l->fastopen);
+	add_flag(d, "deferred", l->deferred);
+	if (k->is_on)
+		add(d, "so_keepalive", "%us:%us:%u", k->idle_s, k->interval_s, k->count);
+	else
+		add(d, "so_keepalive", "off");
+}
+
+static void
+add_sources(struct description *d, const struct listener_conf *l)
+{
+	struct text t = { 0 };
+	char buf[ADDR_STRLEN];
+
+	for (size_t i = 0; i < l->n_sources; i++)
+		text_addf(&t, "%s%s", i > 0 ? " " : "", addr_format(&l->sources[i], buf));
+	add(d, "proxy_bind", "%s", l->n_sources > 0 ? text_str(&t) : "off");
+	text_done(&t);
+}
+
+static void
 describe_listener(const struct conf *conf, const void *object, struct description *d)
 {
 	const struct listener_conf *l = object;
@@ -382,16 +410,24 @@ describe_listener(const struct conf *conf, const void *object, struct descriptio
 	(void)conf;
 	add(d, "protocol", "%s", l->udp ? "udp" : "tcp");
 	add_flag(d, "ipv6only", l->ipv6_only);
-	add(d, "backlog", "%u", l->backlog);
+	add_listen(d, &l->listen);
 	add(d, "proxy_pass", "%s", l->upstream->name);
 	add_time(d, "proxy_connect_timeout", l->connect_timeout_us);
 	add_time(d, "proxy_timeout", l->timeout_us);
+	add_time(d, "proxy_half_close_timeout", l->half_timeout_us);
+	add_time(d, "proxy_user_timeout", l->user_timeout_us);
+	add_time(d, "max_session_age", l->age_us);
+	add_time(d, "max_session_age jitter", l->age_jitter_us);
 	add_flag(d, "proxy_next_upstream", l->next_upstream);
 	add(d, "proxy_next_upstream_tries", "%u", l->next_upstream_tries);
 	add_time(d, "proxy_next_upstream_timeout", l->next_upstream_timeout_us);
 	add_flag(d, "proxy_half_close", l->half_close);
 	add_flag(d, "tcp_nodelay", l->tcp_nodelay);
 	add(d, "proxy_buffer_size", "%zu", l->buffer_size);
+	add_sources(d, l);
+	add_flag(d, "proxy_socket_keepalive", l->keepalive);
+	add(d, "proxy_socket_rcvbuf", "%zu", l->rcvbuf);
+	add(d, "proxy_socket_sndbuf", "%zu", l->sndbuf);
 	add(d, "proxy_requests", "%u", l->requests);
 	if (l->responses != UINT32_MAX)
 		add(d, "proxy_responses", "%u", l->responses);

@@ -76,25 +76,50 @@ struct upstream_conf {
 	enum balance_kind balance;
 	struct stream_template key; /* of the hashes */
 	enum down_policy on_down;
-	int64_t drain_us;	    /* DOWN_DRAIN: so long they may go on */
-	struct health_conf *health; /* NULL: not checked actively */
+	int64_t drain_us;	       /* DOWN_DRAIN: so long they may go on */
+	struct health_conf *health;    /* NULL: not checked actively */
+	int64_t age_us, age_jitter_us; /* max_session_age, where its listener says nothing */
 	struct conf_pos pos;
 };
 
+#define SOURCES_MAX 16 /* each is good for some 28,000 connections to one server */
+
+struct keepalive_conf {
+	bool is_on;
+	unsigned idle_s, interval_s, count; /* 0: the system's */
+};
+
+/* What a listening socket is made with. */
+struct listen_conf {
+	unsigned backlog;      /* 511 */
+	unsigned fastopen;     /* queue of; 0: none */
+	size_t rcvbuf, sndbuf; /* 0: the system's */
+	bool deferred;	       /* a client is let in with its first byte */
+	struct keepalive_conf keepalive;
+};
+
 struct listener_conf {
-	char *name;		  /* "10.4.7.10:7443", "*:7443", "[::]:7443" */
-	struct endpoint endpoint; /* wildcard: the any-address of its family */
+	char *name;		  /* "10.4.7.10:7443", "*:7443", "[::]:7443", "unix:/run/x" */
+	struct endpoint endpoint; /* wildcard: the any-address of its family; none: a unix socket */
 	bool udp;
 	bool ipv6_only;
-	unsigned backlog; /* 511 */
+	struct listen_conf listen;
 	const struct upstream_conf *upstream;
 	int64_t connect_timeout_us, timeout_us; /* timeout 0: never */
+	int64_t half_timeout_us;		/* of half-closed sessions; 0: as timeout_us */
+	int64_t user_timeout_us;       /* TCP_USER_TIMEOUT of both sides; 0: the system's */
+	int64_t age_us, age_jitter_us; /* of a session at most, up to so much less; 0: any */
 	bool next_upstream;
 	unsigned next_upstream_tries;	  /* 0: all */
 	int64_t next_upstream_timeout_us; /* 0: no limit */
 	bool half_close, tcp_nodelay;
 	unsigned requests, responses; /* UDP: of a session; 0, UINT32_MAX: no limit */
 	size_t buffer_size;
+	/* towards servers */
+	bool keepalive;
+	size_t rcvbuf, sndbuf;		  /* 0: the system's */
+	struct addr sources[SOURCES_MAX]; /* proxy_bind: local addresses, used in turn */
+	size_t n_sources;
 	struct conf_pos pos;
 };
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char tls[] = "TLS is passed through, not terminated: the servers behind speak it";
+static const char tls[] = STREAM_TLS;
 
 /* What a key may be made of. */
 static bool
@@ -65,132 +65,6 @@ stream_template(
 
 #define L(field) offsetof(struct server_draft, settings.field)
 
-/* "*:7443", "7443", "10.0.0.1:7443", "[::]:7443".  0, or said. */
-static bool
-parse_listen(struct binder *b, const struct word *w, struct endpoint *ret)
-{
-	const char *text = w->text;
-	struct endpoint ep = { .addr = { .family = AF_INET } };
-	int64_t port;
-
-	if (strncmp(text, "*:", 2) == 0)
-		text += 2;
-	if (parse_integer(text, &port) && port >= 1 && port <= 65535 && *text != '+') {
-		ep.port = (uint16_t)port;
-		*ret = ep;
-		return true;
-	}
-	if (endpoint_parse(text, ret) == 0 && text == w->text)
-		return true;
-	if (strncmp(text, "unix:", 5) == 0)
-		bind_say(b, CONF_ERROR, w->pos, "unix sockets are not in effect yet");
-	else if (strchr(text, '-') != NULL && strspn(strrchr(text, '-') + 1, "0123456789") > 0 &&
-		 strrchr(text, '-')[1 + strspn(strrchr(text, '-') + 1, "0123456789")] == '\0')
-		bind_say(
-		    b, CONF_ERROR, w->pos, "port ranges are not in effect yet: a listen for each");
-	else
-		bind_say(b, CONF_ERROR, w->pos,
-		    "'%.64s' is not PORT, *:PORT, ADDRESS:PORT or [IPV6]:PORT", w->text);
-	return false;
-}
-
-static bool
-listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
-{
-	static const char *const known[] = { "so_keepalive=", "rcvbuf=", "sndbuf=", "fastopen=",
-		"proxy_protocol", "deferred", "accept_filter=", "setfib=", "default_server",
-		"multipath" };
-	static const char *const names[] = { "backlog=", "ipv6only=", "reuseport", "bind", "udp",
-		"so_keepalive=", "rcvbuf=", "sndbuf=", "fastopen=", "proxy_protocol", "ssl" };
-	const char *value;
-	char *hint;
-	struct word part;
-	int64_t v;
-
-	if ((value = stream_value_of(w->text, "backlog")) != NULL) {
-		part = stream_part_of(w, value);
-		if (!value_integer(b, &part, 1, 1048576, &v))
-			return false;
-		l->backlog = (unsigned)v;
-		return true;
-	}
-	if ((value = stream_value_of(w->text, "ipv6only")) != NULL) {
-		part = stream_part_of(w, value);
-		return value_on_off(b, &part, &l->ipv6_only);
-	}
-	if (strcmp(w->text, "bind") == 0 || strcmp(w->text, "reuseport") == 0)
-		return true; /* always so */
-	if (strcmp(w->text, "udp") == 0) {
-		l->udp = true;
-		return true;
-	}
-	if (strcmp(w->text, "ssl") == 0) {
-		bind_say(b, CONF_ERROR, w->pos, "ssl: %s", tls);
-		return false;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (strncmp(w->text, known[i], strlen(known[i])) == 0) {
-			bool header = strcmp(w->text, "proxy_protocol") == 0;
-
-			bind_say(b, header ? CONF_WARNING : CONF_NOTICE, w->pos,
-			    "'%.64s' is accepted, not in effect yet%s", w->text,
-			    header ? ": the header is passed on as data" : "");
-			return true;
-		}
-	hint = bind_did_you_mean(b, w->text, names, ARRAY_LEN(names), sizeof(*names));
-	bind_say(b, CONF_ERROR, w->pos, "unknown option '%.64s' of listen%s", w->text, hint);
-	free(hint);
-	return false;
-}
-
-static char *
-listener_name(const struct endpoint *ep, bool udp)
-{
-	char text[ENDPOINT_STRLEN];
-	const char *suffix = udp ? "/udp" : "";
-
-	if (ep->addr.family == AF_INET && addr_is_any(&ep->addr))
-		return xasprintf("*:%u%s", ep->port, suffix);
-	return xasprintf("%s%s", endpoint_format(ep, text), suffix);
-}
-
-static bool
-listens_already(struct binder *b, const struct listener_conf *l)
-{
-	for (size_t i = 0; i < b->conf->n_listeners; i++) {
-		const struct listener_conf *o = &b->conf->listeners[i];
-
-		if (o->udp == l->udp && endpoint_equal(&o->endpoint, &l->endpoint)) {
-			bind_say(b, CONF_ERROR, l->pos, "%s is listened on already, in line %u",
-			    l->name, o->pos.line);
-			return true;
-		}
-	}
-	return false;
-}
-
-static void
-bind_listen(struct binder *b, struct stmt *s, const struct directive *d, void *object)
-{
-	struct server_draft *draft = object;
-	struct conf *conf = b->conf;
-	struct listener_conf l = { .backlog = 511, .ipv6_only = true, .pos = s->words[1].pos };
-	bool ok = parse_listen(b, &s->words[1], &l.endpoint);
-
-	(void)d;
-	for (size_t i = 2; i < s->n_words; i++)
-		ok = listen_option(b, &s->words[i], &l) && ok;
-	l.name = listener_name(&l.endpoint, l.udp);
-	if (!ok || !bind_room(b, l.pos, conf->n_listeners, CONF_OBJECTS_MAX, "listeners") ||
-	    listens_already(b, &l)) {
-		draft->failed_listen = true;
-		free(l.name);
-		return;
-	}
-	conf->listeners = conf_grow(conf->listeners, conf->n_listeners, sizeof(*conf->listeners));
-	conf->listeners[conf->n_listeners++] = l;
-}
-
 void
 stream_bind_later(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
@@ -219,6 +93,28 @@ bind_timeout(struct binder *b, struct stmt *s, const struct directive *d, void *
 		bind_say(b, CONF_WARNING, s->words[1].pos,
 		    "'%s' means never here; nginx would close every session at once",
 		    s->words[1].text);
+}
+
+/* max_session_age TIME [TIME] | off: a session ends up to the second sooner than the first. */
+void
+stream_take_age(struct binder *b, const struct stmt *s, int64_t *age_us, int64_t *jitter_us)
+{
+	*jitter_us = 0;
+	if (strcmp(s->words[1].text, "off") == 0)
+		*age_us = 0;
+	else if (!value_nginx_time(b, &s->words[1], age_us) || s->n_words < 3)
+		return;
+	else if (value_nginx_time(b, &s->words[2], jitter_us) && *jitter_us > *age_us)
+		bind_say(b, CONF_ERROR, s->words[2].pos, "it is more than the age itself");
+}
+
+static void
+bind_session_age(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct listener_conf *l = &((struct server_draft *)object)->settings;
+
+	(void)d;
+	stream_take_age(b, s, &l->age_us, &l->age_jitter_us);
 }
 
 static void
@@ -276,9 +172,15 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	{ "proxy_buffer_size", 1, 1, 0, bind_size, L(buffer_size), 1024, 16 << 20, NULL }, \
 	{ "proxy_downstream_buffer", 1, 1, 0, bind_size, L(buffer_size), 1024, 16 << 20, NULL }, \
 	{ "proxy_upstream_buffer", 1, 1, 0, bind_size, L(buffer_size), 1024, 16 << 20, NULL }, \
-	KNOWN("proxy_bind"), KNOWN("proxy_upload_rate"), KNOWN("proxy_download_rate"), \
-	GUARD("proxy_protocol", "servers that expect the header get none"), KNOWN("proxy_protocol_timeout"), KNOWN("proxy_socket_keepalive"), \
-	KNOWN("proxy_socket_rcvbuf"), KNOWN("proxy_socket_sndbuf"), \
+	{ "proxy_half_close_timeout", 1, 1, 0, bind_nginx_time, L(half_timeout_us), 0, 0, NULL }, \
+	{ "proxy_user_timeout", 1, 1, 0, bind_nginx_time, L(user_timeout_us), 0, 0, NULL }, \
+	{ "max_session_age", 1, 2, 0, bind_session_age, 0, 0, 0, NULL }, \
+	{ "proxy_bind", 1, MANY, 0, stream_bind_source, 0, 0, 0, NULL }, \
+	{ "proxy_socket_keepalive", 1, 1, 0, bind_nginx_flag, L(keepalive), 0, 0, NULL }, \
+	{ "proxy_socket_rcvbuf", 1, 1, 0, bind_size, L(rcvbuf), 1, 1 << 30, NULL }, \
+	{ "proxy_socket_sndbuf", 1, 1, 0, bind_size, L(sndbuf), 1, 1 << 30, NULL }, \
+	KNOWN("proxy_upload_rate"), KNOWN("proxy_download_rate"), \
+	GUARD("proxy_protocol", "servers that expect the header get none"), KNOWN("proxy_protocol_timeout"), \
 	{ "proxy_requests", 1, 1, 0, bind_count, L(requests), 0, 0, NULL }, \
 	{ "proxy_responses", 1, 1, 0, bind_count, L(responses), 0, 0, NULL }, \
 	 KNOWN("preread_timeout"), KNOWN("preread_buffer_size"), \
@@ -288,7 +190,6 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	KNOWN("ssl_preread"), KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("set_real_ip_from"), \
 	KNOWN("set"), \
 	{ "health_check_timeout", 1, 1, 0, bind_nginx_time, offsetof(struct server_draft, health_timeout_us), 0, 0, NULL }, \
-	KNOWN("max_session_age"), \
 	KNOWN("variables_hash_max_size"), KNOWN("variables_hash_bucket_size"), KNOWN("js_preread"), \
 	TLS("proxy_ssl"), TLS("proxy_ssl_name"), TLS("proxy_ssl_server_name"), \
 	TLS("proxy_ssl_certificate"), TLS("proxy_ssl_certificate_key"), \
@@ -306,7 +207,7 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	TLS("ssl_prefer_server_ciphers"), TLS("ssl_stapling"), TLS("ssl_reject_handshake")
 
 static const struct directive server_rows[] = {
-	{ "listen", 1, MANY, D_REPEAT, bind_listen, 0, 0, 0, NULL },
+	{ "listen", 1, MANY, D_REPEAT, stream_bind_listen, 0, 0, 0, NULL },
 	{ "proxy_pass", 1, 1, 0, stream_bind_later, offsetof(struct server_draft, pass), 0, 0, NULL },
 	{ "health_check", 0, MANY, 0, stream_bind_later, offsetof(struct server_draft, health), 0, 0, NULL },
 	{ "return", 1, 1, 0, bind_return, 0, 0, 0, NULL },
@@ -350,7 +251,7 @@ settle_server(struct binder *b, const struct stmt *s, struct server_draft *draft
 		l.endpoint = conf->listeners[i].endpoint;
 		l.udp = conf->listeners[i].udp;
 		l.ipv6_only = conf->listeners[i].ipv6_only;
-		l.backlog = conf->listeners[i].backlog;
+		l.listen = conf->listeners[i].listen;
 		l.pos = conf->listeners[i].pos;
 		conf->listeners[i] = l;
 		if (draft->pass == NULL)

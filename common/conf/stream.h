@@ -1,7 +1,8 @@
 /*
  * stream.h - the stream block while it is being bound: what its files share.
- * The block and its servers stand in stream.c, upstreams in stream_upstream.c,
- * health_check and match in stream_health.c.
+ * The block and its servers stand in stream.c, listen and sockets in
+ * stream_listen.c, upstreams in stream_upstream.c, health_check and match in
+ * stream_health.c.
  *
  * Internal to common/conf.
  */
@@ -9,6 +10,8 @@
 #define COMMON_CONF_STREAM_H
 
 #include "common/conf/bind.h"
+
+#define STREAM_TLS "TLS is passed through, not terminated: the servers behind speak it"
 
 /* A server block while it is read: settings, and a listener for each listen. */
 struct server_draft {
@@ -30,7 +33,16 @@ struct word stream_part_of(const struct word *, const char *value);
 bool stream_template(
     struct binder *, const struct word *, bool early_only, struct stream_template *ret);
 
+/* ---- listen, and the sockets towards servers (stream_listen.c) ---- */
+
+bind_fn stream_bind_listen, stream_bind_source;
+
+/* "/run/x.sock" of "unix:/run/x.sock".  NULL: it is none; "" and said: not one we can take. */
+const char *stream_unix_path(struct binder *, const struct word *);
+
 /* ---- upstreams ---- */
+
+void stream_take_age(struct binder *, const struct stmt *, int64_t *age_us, int64_t *jitter_us);
 
 bind_fn stream_bind_upstream;
 

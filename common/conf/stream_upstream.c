@@ -269,6 +269,15 @@ bind_on_server_down(struct binder *b, struct stmt *s, const struct directive *d,
 	}
 }
 
+static void
+bind_session_age(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct upstream_conf *u = object;
+
+	(void)d;
+	stream_take_age(b, s, &u->age_us, &u->age_jitter_us);
+}
+
 /* ---- the block ---- */
 
 /* A block while it is read. */
@@ -292,7 +301,8 @@ static const struct directive upstream_rows[] = {
 	{ "health_check", 0, MANY, 0, stream_bind_later, D(health), 0, 0, NULL },
 	{ "health_check_timeout", 1, 1, 0, bind_nginx_time, D(health_timeout_us), 0, 0, NULL },
 	KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("state"),
-	KNOWN("keepalive"), KNOWN("max_session_age"), KNOWN("ip_hash"),
+	{ "max_session_age", 1, 2, 0, bind_session_age, 0, 0, 0, NULL },
+	KNOWN("keepalive"), KNOWN("ip_hash"),
 };
 /* clang-format on */
 

@@ -285,7 +285,7 @@ stream(void **unused)
 	assert_int_equal(conf->n_listeners, 3);
 	assert_string_equal(a->name, "*:80");
 	assert_int_equal(a->endpoint.addr.family, AF_INET);
-	assert_int_equal(a->backlog, 511);
+	assert_int_equal(a->listen.backlog, 511);
 	assert_ptr_equal(a->upstream, u);
 	assert_int_equal(a->timeout_us, 90000000);
 	assert_int_equal(a->connect_timeout_us, 5000000);
@@ -294,7 +294,7 @@ stream(void **unused)
 	assert_int_equal(a->buffer_size, 16384);
 	assert_string_equal(c->name, "[::]:80");
 	assert_false(c->ipv6_only);
-	assert_int_equal(c->backlog, 9);
+	assert_int_equal(c->listen.backlog, 9);
 	assert_ptr_equal(c->upstream, u);
 	assert_string_equal(d->name, "127.0.0.1:81");
 	assert_string_equal(d->upstream->name, "10.0.0.1:9");

@@ -29,6 +29,14 @@
 	{                                                                                          \
 		.kind = FLOW_EV_TIMEOUT                                                            \
 	}
+#define TIMEOUT_FOR(r)                                                                             \
+	{                                                                                          \
+		.kind = FLOW_EV_TIMEOUT, .reason = r                                               \
+	}
+#define GONE(s)                                                                                    \
+	{                                                                                          \
+		.kind = FLOW_EV_RESET, .side = s, .gone = true                                     \
+	}
 #define READABLE(s)                                                                                \
 	{                                                                                          \
 		.kind = FLOW_EV_READY, .side = s, .readable = true                                 \
@@ -157,6 +165,21 @@ static const struct script {
 	    { { CONNECTED, 0 }, { HUP(C), R_C }, { EOF_OF(C), FLOW_SHUT_SERVER },
 		{ ERR(C), FLOW_CLOSE }, { END, 0 } },
 	    FLOW_CLIENT_RST, 3 },
+	{ "half-closed for too long", false,
+	    { { CONNECTED, 0 }, { EOF_OF(C), FLOW_SHUT_SERVER },
+		{ TIMEOUT_FOR(FLOW_HALF_CLOSED), FLOW_CLOSE }, { END, 0 } },
+	    FLOW_HALF_CLOSED, 0 },
+	{ "a client out of reach", false, { { CONNECTED, 0 }, { GONE(C), FLOW_CLOSE }, { END, 0 } },
+	    FLOW_CLIENT_GONE, 3 },
+	{ "a server out of reach, after it spoke", false,
+	    { { CONNECTED, 0 }, { READABLE(S), FLOW_READ_SERVER },
+		{ READ(S, 3), FLOW_WRITE_CLIENT }, { WROTE(C, 3), 0 }, { GONE(S), FLOW_CLOSE },
+		{ END, 0 } },
+	    FLOW_SERVER_GONE, 3 },
+	{ "a server out of reach before it was asked: the next", false,
+	    { { CONNECTED, 0 }, { GONE(S), FLOW_BLAME | FLOW_NEXT }, { NONE_LEFT, FLOW_CLOSE },
+		{ END, 0 } },
+	    FLOW_SERVER_RST, 3 },
 	{ "idle", false, { { CONNECTED, 0 }, { TIMEOUT, FLOW_CLOSE }, { TIMEOUT, 0 }, { END, 0 } },
 	    FLOW_IDLE, 0 },
 	{ "idle with unsent bytes is no clean end", false,
@@ -310,7 +333,10 @@ random_event(struct play *p)
 	if (dice == 0)
 		return (struct flow_event)RESET(side);
 	if (dice == 1)
-		return (struct flow_event)TIMEOUT;
+		return (struct flow_event)TIMEOUT_FOR(
+		    flow_is_half_closed(&p->f) ? FLOW_HALF_CLOSED : FLOW_REASON_NONE);
+	if (dice == 9)
+		return (struct flow_event)GONE(side);
 	if (dice == 2)
 		return (struct flow_event)ABORT(FLOW_SHUTDOWN);
 	if (dice == 3)
@@ -373,7 +399,7 @@ random_orders(void **unused)
 	for (int r = FLOW_CLIENT_FIN; r < FLOW_REASON_MAX; r++)
 		if (reasons[r] == 0 && r != FLOW_NO_SERVER && r != FLOW_RESOURCES &&
 		    r != FLOW_ADMINISTRATOR && r != FLOW_SERVER_DOWN && r != FLOW_ADDRESS_LOST &&
-		    r != FLOW_COMPLETE)
+		    r != FLOW_COMPLETE && r != FLOW_AGE && r != FLOW_DRAIN && r != FLOW_HANDOVER)
 			fail_msg("no seed ended with \"%s\"", flow_reason_str((enum flow_reason)r));
 }
 

@@ -1,0 +1,32 @@
+/*
+ * dial.h - how a listener's sessions reach servers: what their sockets are set
+ * to, and which local addresses they leave from.  Immutable; shared by the
+ * routes of all data threads.
+ */
+#ifndef PROXYD_DIAL_H
+#define PROXYD_DIAL_H
+
+#include "common/conf/conf.h"
+
+#include <sys/socket.h>
+
+struct dial;
+
+/* NULL when the listener wants nothing: connecting then costs no call more. */
+struct dial *dial_new(const struct listener_conf *);
+void dial_ref(struct dial *); /* both accept NULL */
+void dial_unref(struct dial *);
+
+/* Set the options of a fresh socket; what the kernel does not take is left. */
+void dial_prepare(const struct dial *, int fd);
+
+/* How many local addresses there are to try for a server of that family; at least 1. */
+unsigned dial_sources(const struct dial *, int family);
+
+/*
+ * Bind to the n-th of them, the port left to connect(2), which may then use one
+ * for several destinations at a time (ip(7), IP_BIND_ADDRESS_NO_PORT).  0 or -errno.
+ */
+int dial_bind(const struct dial *, int fd, int family, unsigned n);
+
+#endif
