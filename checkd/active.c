@@ -11,16 +11,15 @@
 
 #define HOLD_US (10 * USEC_PER_SEC) /* as of any check, unless said */
 
-/* Where a server is asked; false: it has no address of its own. */
-static bool
-where(const struct health_conf *h, const struct server_conf *s, struct endpoint *ret)
+/* Where a server is asked. */
+static struct endpoint
+where(const struct health_conf *h, const struct endpoint *server)
 {
-	if (s->host != NULL || s->endpoint.addr.family == AF_UNSPEC)
-		return false;
-	*ret = s->endpoint;
+	struct endpoint at = *server;
+
 	if (h->port != 0)
-		ret->port = h->port;
-	return true;
+		at.port = h->port;
+	return at;
 }
 
 /* ADDRESS:PORT, or ADDRESS:PORT/match. */
@@ -68,72 +67,143 @@ make(const struct health_conf *h, const struct endpoint *at)
 	return c;
 }
 
-static bool
-is_known(const struct active *a, const struct conf *conf, const char *name)
+/* ---- all that are asked for ---- */
+
+/* Something that is asked, or a name that the file has given already (health NULL). */
+struct candidate {
+	char *name;
+	size_t order;
+	const struct health_conf *health;
+	struct endpoint at;
+	const char *upstream;
+};
+
+struct candidates {
+	struct candidate *list;
+	size_t n;
+};
+
+static void
+add(struct candidates *c, char *name, const struct upstream_conf *up, const struct endpoint *server)
 {
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->checks[i].name, name) == 0)
-			return true;
-	return conf_check(conf, name) != NULL;
+	c->list = c->n % 64 == 0 ? xreallocarray(c->list, c->n + 64, sizeof(*c->list)) : c->list;
+	c->list[c->n] = (struct candidate){ .name = name, .order = c->n };
+	if (up != NULL) {
+		c->list[c->n].health = up->health;
+		c->list[c->n].at = where(up->health, server);
+		c->list[c->n].upstream = up->name;
+	}
+	c->n++;
 }
 
 static void
-add(struct active *a, const struct conf *conf, const struct health_conf *h,
-    const struct server_conf *s)
+collect(struct candidates *c, const struct conf *conf, const struct wishes *wishes)
 {
-	struct endpoint at;
-	char *name;
+	const struct wish *w;
 
-	if (!where(h, s, &at))
-		return;
-	name = name_of(h, &at);
-	if (is_known(a, conf, name)) {
-		free(name);
-		return;
-	}
-	a->checks = xreallocarray(a->checks, a->n + 1, sizeof(*a->checks));
-	a->checks[a->n] = make(h, &at);
-	a->checks[a->n++].name = name;
-}
-
-void
-active_init(struct active *a, const struct conf *conf)
-{
-	*a = (struct active){ 0 };
+	for (size_t i = 0; i < conf->n_checks; i++)
+		add(c, xstrdup(conf->checks[i].name), NULL, NULL);
 	for (size_t i = 0; i < conf->n_upstreams; i++) {
 		const struct upstream_conf *up = &conf->upstreams[i];
 
-		for (size_t k = 0; up->health != NULL && k < up->n_servers; k++)
-			if (!up->servers[k].down)
-				add(a, conf, up->health, &up->servers[k]);
+		for (size_t k = 0; up->health != NULL && k < up->n_servers; k++) {
+			const struct server_conf *s = &up->servers[k];
+
+			if (!s->down && s->host == NULL && s->endpoint.addr.family != AF_UNSPEC)
+				add(c, active_name(up, &s->endpoint), up, &s->endpoint);
+		}
 	}
+	TAILQ_FOREACH (w, wishes, entry) {
+		const struct upstream_conf *up = conf_upstream(conf, w->upstream);
+
+		for (size_t i = 0; up != NULL && up->health != NULL && i < w->n_servers; i++)
+			add(c, active_name(up, &w->servers[i]), up, &w->servers[i]);
+	}
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order != 0 ? order : x->order < y->order ? -1 : 1;
+}
+
+static int
+by_order(const void *a, const void *b)
+{
+	const struct active_check *x = a, *y = b;
+
+	return x->order < y->order ? -1 : 1;
+}
+
+/* Of one name: the first gives the question and the times. */
+static void
+make_shared(struct active *a, const struct candidate *first, size_t n)
+{
+	struct active_check *check = &a->checks[a->n++];
+
+	*check = (struct active_check){ .conf = make(first->health, &first->at),
+		.order = first->order };
+	check->conf.name = xstrdup(first->name);
+	check->users = xcalloc(n, sizeof(*check->users));
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || first[i].upstream != first[i - 1].upstream)
+			check->users[check->n_users++] = first[i].upstream;
+}
+
+void
+active_init(struct active *a, const struct conf *conf, const struct wishes *wishes)
+{
+	struct candidates c = { 0 };
+	size_t i, next;
+
+	*a = (struct active){ 0 };
+	collect(&c, conf, wishes);
+	if (c.n > 0)
+		qsort(c.list, c.n, sizeof(*c.list), by_name);
+	a->checks = xcalloc(c.n, sizeof(*a->checks));
+	for (i = 0; i < c.n; i = next) {
+		for (next = i + 1; next < c.n && strcmp(c.list[i].name, c.list[next].name) == 0;)
+			next++;
+		if (c.list[i].health != NULL)
+			make_shared(a, &c.list[i], next - i);
+	}
+	if (a->n > 0)
+		qsort(a->checks, a->n, sizeof(*a->checks), by_order);
+	for (i = 0; i < c.n; i++)
+		free(c.list[i].name);
+	free(c.list);
 }
 
 void
 active_done(struct active *a)
 {
-	for (size_t i = 0; i < a->n; i++)
-		free(a->checks[i].name);
+	for (size_t i = 0; i < a->n; i++) {
+		free(a->checks[i].conf.name);
+		free(a->checks[i].users);
+	}
 	free(a->checks);
 	*a = (struct active){ 0 };
 }
 
-bool
-active_uses(const struct upstream_conf *up, const struct check_conf *check)
+const char *const *
+active_users(const struct check_conf *check, size_t *ret_n)
+{
+	const struct active_check *a = CONTAINER_OF(check, const struct active_check, conf);
+
+	*ret_n = a->n_users;
+	return a->users;
+}
+
+char *
+active_name(const struct upstream_conf *up, const struct endpoint *server)
 {
 	struct endpoint at;
-	bool same;
-	char *name;
 
-	for (size_t i = 0; up->health != NULL && i < up->n_servers; i++) {
-		if (!where(up->health, &up->servers[i], &at) ||
-		    !endpoint_equal(&at, &check->endpoint))
-			continue;
-		name = name_of(up->health, &at);
-		same = strcmp(name, check->name) == 0;
-		free(name);
-		if (same)
-			return true;
-	}
-	return false;
+	if (up->health == NULL)
+		return NULL;
+	at = where(up->health, server);
+	return name_of(up->health, &at);
 }

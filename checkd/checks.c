@@ -17,7 +17,8 @@ struct entry {
 struct checks {
 	struct probe_env *env;
 	const struct conf *conf;
-	struct active active;	 /* the checks that are in no check block */
+	struct active active; /* the checks that are in no check block */
+	struct wishes wishes;
 	struct target **targets; /* in the order of the file */
 	struct entry *by_name;	 /* sorted */
 	size_t n;
@@ -184,6 +185,8 @@ take_or_make(
 		return old->target;
 	}
 	t = target_new(c->env, conf, i, n, &events);
+	if (c->events.on_made != NULL)
+		c->events.on_made(c->events.aux, t);
 	if (old != NULL && target_status(old->target)->admin.mode != ADMIN_AUTO)
 		target_keep_admin(t, &target_status(old->target)->admin);
 	return t;
@@ -204,21 +207,23 @@ drop_rest(struct checks *c, struct entry *old, size_t n_old)
 	free(old);
 }
 
+/* Also from a configuration to itself, when the wishes are others. */
 static void
 change_over(struct checks *c, const struct conf *next)
 {
+	bool reload = next != c->conf;
 	struct active active, before = c->active;
 	struct entry *old = c->by_name;
 	struct target **fresh;
 	size_t n = 0, n_old = c->n, n_all;
 
-	active_init(&active, next);
+	active_init(&active, next, &c->wishes);
 	n_all = next->n_checks + active.n;
 	fresh = xcalloc(n_all, sizeof(*fresh));
 	for (size_t i = 0; i < n_all; i++) {
 		const struct check_conf *conf = i < next->n_checks
 						    ? &next->checks[i]
-						    : &active.checks[i - next->n_checks];
+						    : &active.checks[i - next->n_checks].conf;
 
 		if (runs(conf))
 			fresh[n++] = take_or_make(c, next, conf, i, n_all);
@@ -233,7 +238,8 @@ change_over(struct checks *c, const struct conf *next)
 	drop_rest(c, old, n_old);
 	active_done(&before);
 	for (size_t i = 0; i < n; i++) /* who uses it may have changed too */
-		c->events.on_change(c->events.aux, target_conf(fresh[i])->name, false);
+		if (reload || target_conf(fresh[i])->is_server)
+			c->events.on_change(c->events.aux, target_conf(fresh[i])->name, false);
 }
 
 struct checks *
@@ -243,6 +249,7 @@ checks_new(struct probe_env *env, const struct conf *conf, const struct checks_e
 
 	c->env = env;
 	c->events = *events;
+	TAILQ_INIT(&c->wishes);
 	change_over(c, conf);
 	return c;
 }
@@ -251,6 +258,20 @@ void
 checks_reload(struct checks *c, const struct conf *next)
 {
 	change_over(c, next);
+}
+
+void
+checks_wish(struct checks *c, struct wish *w)
+{
+	TAILQ_INSERT_TAIL(&c->wishes, w, entry);
+	change_over(c, c->conf);
+}
+
+void
+checks_unwish(struct checks *c, struct wish *w)
+{
+	TAILQ_REMOVE(&c->wishes, w, entry);
+	change_over(c, c->conf);
 }
 
 void

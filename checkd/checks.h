@@ -5,6 +5,7 @@
 #ifndef CHECKD_CHECKS_H
 #define CHECKD_CHECKS_H
 
+#include "checkd/active.h"
 #include "checkd/target.h"
 
 struct checks;
@@ -12,6 +13,8 @@ struct checks;
 struct checks_events {
 	/* It is different, new, or gone; 'matters' as in target.h. */
 	void (*on_change)(void *aux, const char *name, bool matters);
+	/* A check that was not there before, in the same state as any new one; may be NULL. */
+	void (*on_made)(void *aux, struct target *);
 	void *aux;
 };
 
@@ -22,6 +25,10 @@ void checks_free(struct checks *);
 
 /* Go over to 'next'; until then the old one must live.  Env's digest is set here too. */
 void checks_reload(struct checks *, const struct conf *next);
+
+/* Checks beside those of the file; they go with their wish, unless another asks for them too. */
+void checks_wish(struct checks *, struct wish *);
+void checks_unwish(struct checks *, struct wish *);
 
 const struct probe_env *checks_env(const struct checks *);
 const struct conf *checks_conf(const struct checks *);

@@ -6,6 +6,7 @@
 #include "checkd/now.h"
 #include "checkd/operator.h"
 #include "checkd/render.h"
+#include "checkd/watch.h"
 #include "common/text.h"
 #include "ipc/publish.h"
 #include "ipc/service.h"
@@ -16,7 +17,8 @@ struct control {
 	struct service *service;
 	struct ipc_publisher *publisher;
 	struct ipc_collection collection;
-	struct ipc_method methods[4];
+	struct ipc_method methods[5];
+	struct watches *watches;     /* NULL until shown */
 	const struct checks *checks; /* NULL until shown */
 };
 
@@ -78,6 +80,20 @@ check_now(struct ipc_call *call, json_t *parameters, void *aux)
 		ipc_error(call, "org.trivet.check.NoSuchCheck", json_pack("{ss}", "name", name));
 	else
 		now_serve(call, t, c->publisher);
+}
+
+static void
+watch(struct ipc_call *call, json_t *parameters, void *aux)
+{
+	struct control *c = aux;
+
+	if (!ipc_call_peer(call)->is_ours)
+		ipc_error(call, "org.varlink.service.PermissionDenied", NULL);
+	else if (c->watches == NULL) /* still starting */
+		ipc_error(call, "org.trivet.check.NoSuchUpstream",
+		    json_pack("{sO}", "name", json_object_get(parameters, "upstream")));
+	else
+		watch_serve(c->watches, call, parameters);
 }
 
 static void
@@ -190,6 +206,7 @@ control_start(struct daemon *d, struct control **ret)
 	c->methods[2] = (struct ipc_method){ "org.trivet.check.CheckNow", check_now, c };
 	c->methods[3] = (struct ipc_method){ "org.trivet.check.control.SetAdministrative",
 		set_administrative, c };
+	c->methods[4] = (struct ipc_method){ "org.trivet.check.Watch", watch, c };
 	c->publisher = ipc_publisher_new(d->loop, d->epoch, &c->collection, 1);
 	ipc_server_add(service_server(c->service), c->methods, ARRAY_LEN(c->methods));
 	*ret = c;
@@ -197,9 +214,10 @@ control_start(struct daemon *d, struct control **ret)
 }
 
 void
-control_show(struct control *c, const struct checks *checks)
+control_show(struct control *c, struct checks *checks)
 {
 	c->checks = checks;
+	c->watches = watches_new(checks, c->publisher);
 	for (size_t i = 0; i < checks_count(checks); i++)
 		control_changed(c, target_conf(checks_at(checks, i))->name);
 }
@@ -212,10 +230,17 @@ control_changed(struct control *c, const char *name)
 }
 
 void
+control_reloaded(struct control *c)
+{
+	watches_reload(c->watches);
+}
+
+void
 control_free(struct control *c)
 {
 	if (c == NULL)
 		return;
+	watches_free(c->watches);
 	ipc_publisher_free(c->publisher); /* says good-bye over the service's connections */
 	service_free(c->service);
 	free(c);

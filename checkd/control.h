@@ -14,7 +14,8 @@ int control_start(struct daemon *, struct control **ret);
 void control_free(struct control *); /* accepts NULL */
 
 /* These are the checks; they must outlive the control. */
-void control_show(struct control *, const struct checks *);
+void control_show(struct control *, struct checks *);
+void control_reloaded(struct control *); /* after checks_reload */
 
 /* As an on_change of checks. */
 void control_changed(struct control *, const char *name);

@@ -22,6 +22,9 @@
 #define WRITE_US_PER_CHECK (10 * USEC_PER_MSEC)
 #define SOON_US_PER_CHECK  50
 
+/* For so long a start waits for proxyd to ask again for what it had us watch. */
+#define REST_US		   (60 * USEC_PER_SEC)
+
 struct checkd {
 	struct daemon *daemon;
 	struct probe_env env;
@@ -30,6 +33,8 @@ struct checkd {
 	char *state_path;
 	struct loop_timer write;
 	bool write_failed;
+	struct record *rest; /* of the process before, about checks that are not back yet */
+	mono_t started;
 };
 
 static void
@@ -61,7 +66,10 @@ on_write_due(struct loop_timer *t, mono_t now)
 {
 	struct checkd *c = CONTAINER_OF(t, struct checkd, write);
 
-	(void)now;
+	if (mono_until(c->started, now) >= REST_US) {
+		record_free(c->rest);
+		c->rest = NULL;
+	}
 	write_state(c);
 	show_status(c);
 }
@@ -84,6 +92,14 @@ on_change(void *aux, const char *name, bool matters)
 		loop_timer_at(&c->write, at);
 }
 
+static void
+on_made(void *aux, struct target *t)
+{
+	struct checkd *c = aux;
+
+	record_take(c->rest, t, loop_now());
+}
+
 /* A descriptor for each run that is on, and for each process that is held. */
 static void
 raise_nofile(void)
@@ -101,7 +117,9 @@ static int
 start(struct daemon *d)
 {
 	struct checkd *c = xcalloc(1, sizeof(*c));
-	const struct checks_events events = { .on_change = on_change, .aux = c };
+	const struct checks_events events = {
+		.on_change = on_change, .on_made = on_made, .aux = c
+	};
 	size_t n;
 	int err;
 
@@ -117,7 +135,8 @@ start(struct daemon *d)
 	c->state_path = daemon_run_path(d, "state");
 	loop_timer_init(d->loop, &c->write, on_write_due);
 	c->checks = checks_new(&c->env, d->conf, &events);
-	n = record_read(c->state_path, c->checks, loop_now());
+	c->started = loop_now();
+	n = record_read(c->state_path, c->checks, c->started, &c->rest);
 	control_show(c->control, c->checks);
 	log_info("%zu checks, %zu with a verdict from before", checks_count(c->checks), n);
 	show_status(c);
@@ -132,8 +151,10 @@ reload(struct daemon *d, const struct conf *next, bool dry_run, struct text *why
 	struct checkd *c = d->aux;
 
 	(void)why;
-	if (!dry_run)
-		checks_reload(c->checks, next);
+	if (dry_run)
+		return 0;
+	checks_reload(c->checks, next);
+	control_reloaded(c->control);
 	return 0;
 }
 
@@ -148,6 +169,7 @@ stop(struct daemon *d, enum daemon_stop how)
 	write_state(c);
 	control_free(c->control);
 	checks_free(c->checks);
+	record_free(c->rest);
 	runner_client_free(c->env.runner);
 	diag_free(c->env.diag);
 	fetch_module_free(c->env.fetch);

@@ -207,53 +207,89 @@ is_young(const struct target_status *s, const struct check_conf *conf, mono_t no
 	       mono_before(now, mono_add(s->valid_until, conf->hold_us));
 }
 
+/* True: it was taken up. */
+static bool
+take_up(const json_t *o, struct target *t, mono_t now)
+{
+	struct target_status status;
+	struct admin admin = unpack_admin(o, now);
+
+	/* Kept as it is by name, however old the verdict, and whatever is asked now. */
+	if (admin.mode != ADMIN_AUTO)
+		target_keep_admin(t, &admin);
+	if (!is_about(o, target_conf(t)) || !unpack(o, &status) ||
+	    !is_young(&status, target_conf(t), now))
+		return false;
+	status.admin = admin;
+	target_restore(t, &status);
+	return true;
+}
+
+struct record {
+	json_t *by_name;
+};
+
 static size_t
-take_up(const json_t *array, const struct checks *checks, mono_t now)
+take_all(const json_t *array, const struct checks *checks, mono_t now, struct record *rest)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < json_array_size(array); i++) {
-		const json_t *o = json_array_get(array, i);
+		json_t *o = json_array_get(array, i);
 		const char *name = json_string_value(json_object_get(o, "name"));
 		struct target *t = name != NULL ? checks_find(checks, name) : NULL;
-		struct target_status status;
-		struct admin admin;
 
-		if (t == NULL)
-			continue;
-		/* Kept as it is by name, however old the verdict, and whatever is asked now. */
-		admin = unpack_admin(o, now);
-		if (admin.mode != ADMIN_AUTO)
-			target_keep_admin(t, &admin);
-		if (!is_about(o, target_conf(t)) || !unpack(o, &status) ||
-		    !is_young(&status, target_conf(t), now))
-			continue;
-		status.admin = admin;
-		target_restore(t, &status);
-		n++;
+		if (t != NULL)
+			n += take_up(o, t, now);
+		else if (name != NULL)
+			json_object_set(rest->by_name, name, o);
 	}
 	return n;
 }
 
+void
+record_take(const struct record *rest, struct target *t, mono_t now)
+{
+	const json_t *o = rest != NULL ? json_object_get(rest->by_name, target_conf(t)->name)
+				       : NULL;
+
+	if (o != NULL)
+		take_up(o, t, now);
+}
+
+void
+record_free(struct record *r)
+{
+	if (r == NULL)
+		return;
+	json_decref(r->by_name);
+	free(r);
+}
+
 size_t
-record_read(const char *path, const struct checks *checks, mono_t now)
+record_read(const char *path, const struct checks *checks, mono_t now, struct record **ret_rest)
 {
 	char *text;
 	size_t size, n = 0;
 	int err = daemon_read_file(path, STATE_MAX, &text, &size);
+	struct record *rest;
 	json_t *root;
 
+	*ret_rest = NULL;
 	if (err < 0) {
 		if (err != -ENOENT)
 			log_warn("%s: %s: beginning without it", path, strerror(-err));
 		return 0;
 	}
+	rest = xcalloc(1, sizeof(*rest));
+	rest->by_name = json_object();
 	root = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
 	if (json_integer_value(json_object_get(root, "version")) == VERSION)
-		n = take_up(json_object_get(root, "checks"), checks, now);
+		n = take_all(json_object_get(root, "checks"), checks, now, rest);
 	else
 		log_warn("%s: not understood: beginning without it", path);
 	json_decref(root);
 	free(text);
+	*ret_rest = rest;
 	return n;
 }

@@ -56,17 +56,21 @@ static json_t *
 used_by(const struct conf *conf, const struct check_conf *check)
 {
 	json_t *names = json_array();
+	size_t n;
 
-	for (size_t i = 0; i < conf->n_instances; i++) {
+	if (check->is_server) {
+		const char *const *users = active_users(check, &n);
+
+		for (size_t i = 0; i < n; i++)
+			json_array_append_new(names, varlink_string(users[i]));
+	}
+	for (size_t i = 0; check->is_tracked && i < conf->n_instances; i++) {
 		const struct vrrp_conf *vrrp = &conf->instances[i];
 
 		for (size_t k = 0; k < vrrp->n_tracks; k++)
 			if (vrrp->tracks[k].check == check)
 				json_array_append_new(names, varlink_string(vrrp->name));
 	}
-	for (size_t i = 0; check->is_server && i < conf->n_upstreams; i++)
-		if (active_uses(&conf->upstreams[i], check))
-			json_array_append_new(names, varlink_string(conf->upstreams[i].name));
 	return names;
 }
 

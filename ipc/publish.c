@@ -16,17 +16,19 @@
 #define HEARTBEAT_MAX_MS 60000
 #define PART_BYTES	 (VARLINK_PART_MAX - 1024) /* of objects: the rest is the message around */
 
-struct subscriber {
-	TAILQ_ENTRY(subscriber) entry;
+struct ipc_stream {
+	TAILQ_ENTRY(ipc_stream) entry;
 	struct ipc_publisher *publisher;
 	struct ipc_call *call;
-	json_t *filter; /* array of names; NULL: all */
+	json_t *filter; /* a set of names; NULL: all */
 	json_t **dirty; /* by collection: an object used as an ordered set of keys */
 	bool in_snapshot;
 	uint64_t sequence;    /* everything up to here has been sent */
 	int64_t heartbeat_us; /* 0: none asked for */
 	mono_t sent_at;
 	struct loop_timer timer;
+	void (*on_end)(void *aux); /* NULL: nobody is told */
+	void *aux;
 };
 
 struct ipc_publisher {
@@ -35,28 +37,44 @@ struct ipc_publisher {
 	const struct ipc_collection *collections;
 	size_t n_collections;
 	uint64_t sequence;
-	TAILQ_HEAD(, subscriber) subscribers;
+	TAILQ_HEAD(, ipc_stream) subscribers;
 };
 
 /* ---- which keys ---- */
 
-static bool
-name_covers(const char *name, const char *key)
-{
-	size_t n = strlen(name);
-
-	return strncmp(name, key, n) == 0 && (key[n] == '\0' || key[n] == '/');
-}
-
+/* NAME is the key NAME and every key NAME/...: each part before a '/' is looked for. */
 static bool
 filter_passes(const json_t *filter, const char *key)
 {
-	if (filter == NULL)
+	const char *slash = key;
+
+	if (filter == NULL || json_object_get(filter, key) != NULL)
 		return true;
-	for (size_t i = 0; i < json_array_size(filter); i++)
-		if (name_covers(json_string_value(json_array_get(filter, i)), key))
+	while ((slash = strchr(slash, '/')) != NULL) {
+		char *name = xstrndup(key, (size_t)(slash - key));
+		bool passes = json_object_get(filter, name) != NULL;
+
+		free(name);
+		if (passes)
 			return true;
+		slash++;
+	}
 	return false;
+}
+
+/* From an array of names, or NULL. */
+static json_t *
+new_filter(const json_t *names)
+{
+	json_t *filter;
+
+	if (!json_is_array(names))
+		return NULL;
+	filter = json_object();
+	for (size_t i = 0; i < json_array_size(names); i++)
+		json_object_set_new(
+		    filter, json_string_value(json_array_get(names, i)), json_true());
+	return filter;
 }
 
 struct key_search {
@@ -84,7 +102,7 @@ all_keys(const struct ipc_collection *c, const json_t *filter)
 }
 
 static bool
-is_clean(const struct subscriber *s)
+is_clean(const struct ipc_stream *s)
 {
 	for (size_t i = 0; i < s->publisher->n_collections; i++)
 		if (json_object_size(s->dirty[i]) > 0)
@@ -169,7 +187,7 @@ part_trim(const struct part *part, const struct ipc_publisher *p)
 }
 
 static json_t *
-next_part(struct subscriber *s, size_t max)
+next_part(struct ipc_stream *s, size_t max)
 {
 	const struct ipc_publisher *p = s->publisher;
 	struct part part = { .max = max, .removed = json_array() };
@@ -197,7 +215,7 @@ next_part(struct subscriber *s, size_t max)
 
 /* All it holds but its own memory. */
 static void
-subscriber_done(struct subscriber *s)
+stream_done(struct ipc_stream *s)
 {
 	for (size_t i = 0; i < s->publisher->n_collections; i++)
 		json_decref(s->dirty[i]);
@@ -208,16 +226,18 @@ subscriber_done(struct subscriber *s)
 static void
 on_timer_closed(struct loop_timer *timer)
 {
-	free(CONTAINER_OF(timer, struct subscriber, timer));
+	free(CONTAINER_OF(timer, struct ipc_stream, timer));
 }
 
 /* What refers to the publisher goes at once, the timer's memory when libuv allows. */
 static void
-unsubscribe(struct subscriber *s)
+unsubscribe(struct ipc_stream *s)
 {
 	TAILQ_REMOVE(&s->publisher->subscribers, s, entry);
-	subscriber_done(s);
+	stream_done(s);
 	loop_timer_close(&s->timer, on_timer_closed);
+	if (s->on_end != NULL)
+		s->on_end(s->aux);
 }
 
 static void
@@ -228,7 +248,7 @@ on_gone(void *aux)
 
 /* Something to say: in the next turn.  Else when the heartbeat is due. */
 static void
-rearm(struct subscriber *s)
+rearm(struct ipc_stream *s)
 {
 	if (ipc_call_blocked(s->call))
 		loop_timer_stop(&s->timer);
@@ -240,7 +260,7 @@ rearm(struct subscriber *s)
 }
 
 static void
-say(struct subscriber *s, json_t *message)
+say(struct ipc_stream *s, json_t *message)
 {
 	ipc_continue(s->call, message);
 	s->sent_at = loop_now();
@@ -248,7 +268,7 @@ say(struct subscriber *s, json_t *message)
 }
 
 static void
-say_heartbeat(struct subscriber *s)
+say_heartbeat(struct ipc_stream *s)
 {
 	json_t *message = new_message(s->publisher, "heartbeat");
 
@@ -261,7 +281,7 @@ say_heartbeat(struct subscriber *s)
 static void
 on_due(struct loop_timer *timer, mono_t now)
 {
-	struct subscriber *s = CONTAINER_OF(timer, struct subscriber, timer);
+	struct ipc_stream *s = CONTAINER_OF(timer, struct ipc_stream, timer);
 
 	if (ipc_call_blocked(s->call))
 		return; /* on_writable goes on */
@@ -291,14 +311,14 @@ ipc_heartbeat_us(const json_t *heartbeat_ms)
 }
 
 /* Registered, with every key to be sent; what is not there yet comes by ipc_changed(). */
-static struct subscriber *
-subscriber_new(struct ipc_publisher *p, struct ipc_call *call, json_t *filter)
+static struct ipc_stream *
+stream_new(struct ipc_publisher *p, struct ipc_call *call, json_t *filter)
 {
-	struct subscriber *s = xcalloc(1, sizeof(*s));
+	struct ipc_stream *s = xcalloc(1, sizeof(*s));
 
 	s->publisher = p;
 	s->call = call;
-	s->filter = json_is_array(filter) ? json_incref(filter) : NULL;
+	s->filter = new_filter(filter);
 	s->in_snapshot = true;
 	s->dirty = xcalloc(p->n_collections, sizeof(json_t *));
 	for (size_t i = 0; i < p->n_collections; i++)
@@ -310,25 +330,49 @@ void
 ipc_publish_monitor(
     struct ipc_publisher *p, struct ipc_call *call, json_t *filter, json_t *heartbeat_ms)
 {
-	struct subscriber *s = subscriber_new(p, call, filter);
+	struct ipc_stream *s;
 
-	if (!ipc_call_more(call)) {
-		ipc_reply(call, next_part(s, SIZE_MAX)); /* one reply: whole, or too large */
-		subscriber_done(s);
-		free(s);
+	if (ipc_call_more(call)) {
+		ipc_publish_stream(p, call, filter, heartbeat_ms, NULL, NULL);
 		return;
 	}
+	s = stream_new(p, call, filter);
+	ipc_reply(call, next_part(s, SIZE_MAX)); /* one reply: whole, or too large */
+	stream_done(s);
+	free(s);
+}
+
+struct ipc_stream *
+ipc_publish_stream(struct ipc_publisher *p, struct ipc_call *call, json_t *filter,
+    json_t *heartbeat_ms, void (*on_end)(void *aux), void *aux)
+{
+	struct ipc_stream *s = stream_new(p, call, filter);
+
+	s->on_end = on_end;
+	s->aux = aux;
 	s->heartbeat_us = ipc_heartbeat_us(heartbeat_ms);
 	loop_timer_init(p->loop, &s->timer, on_due);
 	TAILQ_INSERT_TAIL(&p->subscribers, s, entry);
 	ipc_call_watch(call, on_gone, on_writable, s);
 	say(s, next_part(s, PART_BYTES));
+	return s;
+}
+
+/* Without "continues": there is no more. */
+void
+ipc_stream_end(struct ipc_stream *s)
+{
+	json_t *message = new_message(s->publisher, "heartbeat");
+
+	set_sequence(message, s->sequence);
+	ipc_reply(s->call, message);
+	unsubscribe(s);
 }
 
 json_t *
 ipc_publish_list(struct ipc_publisher *p, const struct ipc_collection *c, const char *name)
 {
-	json_t *filter = name != NULL ? json_pack("[s]", name) : NULL;
+	json_t *filter = name != NULL ? json_pack("{sb}", name, 1) : NULL;
 	json_t *keys = all_keys(c, filter), *array = json_array(), *unused;
 	const char *key;
 
@@ -367,17 +411,12 @@ ipc_publisher_new(uv_loop_t *loop, const char *epoch, const struct ipc_collectio
 void
 ipc_publisher_free(struct ipc_publisher *p)
 {
-	struct subscriber *s;
+	struct ipc_stream *s;
 
 	if (p == NULL)
 		return;
-	while ((s = TAILQ_FIRST(&p->subscribers)) != NULL) {
-		json_t *message = new_message(p, "heartbeat");
-
-		set_sequence(message, s->sequence);
-		ipc_reply(s->call, message); /* without "continues": there is no more */
-		unsubscribe(s);
-	}
+	while ((s = TAILQ_FIRST(&p->subscribers)) != NULL)
+		ipc_stream_end(s);
 	free(p);
 }
 
@@ -385,7 +424,7 @@ uint64_t
 ipc_changed(struct ipc_publisher *p, const struct ipc_collection *c, const char *key)
 {
 	size_t i = (size_t)(c - p->collections);
-	struct subscriber *s;
+	struct ipc_stream *s;
 
 	assert(i < p->n_collections);
 	p->sequence++;

@@ -45,6 +45,15 @@ void ipc_publish_monitor(
     struct ipc_publisher *, struct ipc_call *, json_t *filter, json_t *heartbeat_ms);
 
 /*
+ * The same for a call with more, whose owner ends it or is told, once, that it
+ * has ended: the caller has left, or the publisher is freed.
+ */
+struct ipc_stream;
+struct ipc_stream *ipc_publish_stream(struct ipc_publisher *, struct ipc_call *, json_t *filter,
+    json_t *heartbeat_ms, void (*on_end)(void *aux), void *aux);
+void ipc_stream_end(struct ipc_stream *); /* on_end is called */
+
+/*
  * {epoch, sequence, ARRAY: [...]} for a List method; 'name' NULL: all, else as
  * in the filter above; NULL when there is no such object.
  */

@@ -18,9 +18,10 @@
 
 /* ipc.md 1.9: a stranger may connect, and must not keep the node's own daemons out. */
 #define CONNECTIONS_MAX 128
-#define PER_UID_MAX	16	     /* of one user other than root */
-#define RESERVED	8	     /* for root, ourselves and the sibling daemons */
-#define ACCEPT_BURST	16	     /* per wake-up */
+#define PER_UID_MAX	16 /* of one user other than root */
+#define PER_PEER_MAX	64 /* of a sibling's: proxyd takes one for each upstream of names */
+#define RESERVED	8  /* for root, ourselves and the sibling daemons */
+#define ACCEPT_BURST	16 /* per wake-up */
 #define ACCEPT_PAUSE_US USEC_PER_SEC /* without descriptors left, instead of spinning */
 
 struct ipc_server {
@@ -96,7 +97,7 @@ why_refused(const struct ipc_server *s, uid_t uid, bool ours)
 		return "too many connections";
 	if (!ours && s->owner.n_conns >= max - reserved)
 		return "too many connections (the rest is kept for the node's own)";
-	if (uid != 0 && connections_of(s, uid) >= PER_UID_MAX)
+	if (uid != 0 && connections_of(s, uid) >= (ours ? PER_PEER_MAX : PER_UID_MAX))
 		return "too many connections of this user";
 	return NULL;
 }

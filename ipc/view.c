@@ -242,7 +242,8 @@ on_readable(uv_poll_t *poll, int status, int events)
 static int
 send_call(const struct ipc_view *v, int fd)
 {
-	json_t *parameters = json_object();
+	json_t *parameters = v->config.parameters != NULL ? json_copy(v->config.parameters)
+							  : json_object();
 	size_t size;
 	ssize_t n;
 	char *bytes;
@@ -396,6 +397,7 @@ ipc_view_new(uv_loop_t *loop, const struct ipc_view_config *config)
 	const char *dot = strrchr(config->method, '.');
 
 	v->config = *config;
+	json_incref(v->config.parameters);
 	v->loop = loop;
 	v->daemon = xstrdup(config->daemon);
 	v->run_dir = xstrdup(config->run_dir);
@@ -420,6 +422,7 @@ release(struct ipc_view *v)
 	for (size_t i = 0; i < ARRAY_LEN(v->watches); i++)
 		free(v->watches[i].path);
 	ipc_mirror_free(v->mirror);
+	json_decref(v->config.parameters);
 	free(v->daemon);
 	free(v->run_dir);
 	free(v->path);

@@ -23,6 +23,7 @@ struct ipc_view_config {
 	const char *daemon; /* "checkd": its socket, the uid its server must have */
 	const char *run_dir;
 	const char *method; /* "org.trivet.check.Monitor" */
+	json_t *parameters; /* of the method, beside heartbeatMs; a reference is taken; or NULL */
 	unsigned heartbeat_ms;
 	const struct ipc_view_array *arrays; /* kept */
 	size_t n_arrays;

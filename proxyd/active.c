@@ -7,12 +7,15 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "ipc/view.h"
+#include "proxyd/lease.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HEARTBEAT_MS 1000
+#define FOUND_MAX    1024		 /* addresses of one upstream that checkd takes */
 #define HOLD_US	     (10 * USEC_PER_SEC) /* config.md section 2: hold */
 
 struct word { /* checkd's of one check */
@@ -29,7 +32,16 @@ struct active {
 	struct ipc_view *view; /* NULL: no upstream asks for checks */
 	bool away;
 	TAILQ_HEAD(, word) words;
+	void *by_name; /* the same, tsearch(3): there may be thousands */
+	TAILQ_HEAD(, found) found;
 	struct loop_timer lapse; /* the next word to lapse, while checkd is away */
+};
+
+/* The addresses behind the names of an upstream, which checkd has to be told. */
+struct found {
+	TAILQ_ENTRY(found) entry;
+	struct active *active;
+	struct lease *lease;
 };
 
 #define NAME_MAX_BYTES 320 /* an address, a port, and a name of the configuration */
@@ -53,21 +65,39 @@ check_name(const struct server *s, char buf[static NAME_MAX_BYTES])
 	return true;
 }
 
+static int
+compare_words(const void *a, const void *b)
+{
+	const struct word *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
 static struct word *
 find(const struct active *a, const char *name)
 {
-	struct word *w;
+	const struct word key = { .name = (char *)name };
+	void *node = tfind(&key, &a->by_name, compare_words);
 
-	TAILQ_FOREACH (w, &a->words, entry)
-		if (strcmp(w->name, name) == 0)
-			return w;
-	return NULL;
+	return node != NULL ? *(struct word **)node : NULL;
+}
+
+static struct word *
+word_new(struct active *a, const char *name)
+{
+	struct word *w = xcalloc(1, sizeof(*w));
+
+	w->name = xstrdup(name);
+	TAILQ_INSERT_TAIL(&a->words, w, entry);
+	tsearch(w, &a->by_name, compare_words);
+	return w;
 }
 
 static void
 word_free(struct active *a, struct word *w)
 {
 	TAILQ_REMOVE(&a->words, w, entry);
+	tdelete(w, &a->by_name, compare_words);
 	free(w->name);
 	free(w->why);
 	free(w);
@@ -131,14 +161,11 @@ is_ours(const char *name)
 }
 
 static void
-on_check(void *aux, const char *name, const json_t *check)
+hear(struct active *a, const char *name, const json_t *check)
 {
-	struct active *a = aux;
 	struct word *w;
 	bool news;
 
-	if (!is_ours(name))
-		return;
 	w = find(a, name);
 	if (check == NULL) {
 		if (w != NULL)
@@ -151,14 +178,43 @@ on_check(void *aux, const char *name, const json_t *check)
 	    strcmp(text_of(check, "state"), "down") != 0)
 		return;
 	news = w == NULL;
-	if (w == NULL) {
-		w = xcalloc(1, sizeof(*w));
-		w->name = xstrdup(name);
-		TAILQ_INSERT_TAIL(&a->words, w, entry);
-	}
+	if (w == NULL)
+		w = word_new(a, name);
 	news |= take(w, check);
 	if (news)
 		spread(a, name, w);
+}
+
+/*
+ * Monitor shows the checks of leases too, but a fresh checkd does not have them
+ * until it is asked again: of those, the lease is heard alone.
+ */
+static void
+on_check(void *aux, const char *name, const json_t *check)
+{
+	struct active *a = aux;
+	const struct found *f;
+
+	if (!is_ours(name))
+		return;
+	TAILQ_FOREACH (f, &a->found, entry)
+		if (lease_has(f->lease, name))
+			return;
+	hear(a, name, check);
+}
+
+/* Another lease may still speak of what this one does not any more. */
+static void
+on_lease_check(void *aux, const char *name, const json_t *check)
+{
+	struct active *a = ((struct found *)aux)->active;
+	const struct found *f;
+
+	if (check == NULL)
+		TAILQ_FOREACH (f, &a->found, entry)
+			if (f != aux && lease_has(f->lease, name))
+				return;
+	hear(a, name, check);
 }
 
 /* ---- silence ---- */
@@ -191,11 +247,21 @@ on_lapse(struct loop_timer *timer, mono_t now)
 	arm(a);
 }
 
-static void
-on_state(void *aux, enum ipc_view_state state, const char *why)
+static bool
+is_away(const struct active *a)
 {
-	struct active *a = aux;
-	bool away = state != IPC_VIEW_LIVE;
+	const struct found *f;
+
+	TAILQ_FOREACH (f, &a->found, entry)
+		if (!lease_is_live(f->lease))
+			return true;
+	return a->view == NULL || ipc_view_state(a->view) != IPC_VIEW_LIVE;
+}
+
+static void
+note_state(struct active *a, const char *why)
+{
+	bool away = is_away(a);
 
 	if (away == a->away)
 		return;
@@ -204,6 +270,88 @@ on_state(void *aux, enum ipc_view_state state, const char *why)
 		event_emit(LOG_WARNING, "", NULL,
 		    "checkd is silent (%s): what it said of servers is held", why);
 	arm(a);
+}
+
+static void
+on_state(void *aux, enum ipc_view_state state, const char *why)
+{
+	(void)state;
+	note_state(aux, why);
+}
+
+static void
+on_lease_live(void *aux, bool live, const char *why)
+{
+	(void)live;
+	note_state(((struct found *)aux)->active, why);
+}
+
+/* ---- the addresses behind names ---- */
+
+static struct found *
+find_found(struct active *a, const char *upstream)
+{
+	struct found *f;
+
+	TAILQ_FOREACH (f, &a->found, entry)
+		if (strcmp(lease_upstream(f->lease), upstream) == 0)
+			return f;
+	return NULL;
+}
+
+static struct found *
+found_new(struct active *a, const char *upstream)
+{
+	struct found *f = xcalloc(1, sizeof(*f));
+	const struct lease_events events = {
+		.on_check = on_lease_check, .on_live = on_lease_live, .aux = f
+	};
+
+	f->active = a;
+	f->lease = lease_new(a->loop, a->run_dir, upstream, &events);
+	TAILQ_INSERT_TAIL(&a->found, f, entry);
+	return f;
+}
+
+static void
+found_free(struct found *f)
+{
+	TAILQ_REMOVE(&f->active->found, f, entry);
+	lease_free(f->lease);
+	free(f);
+}
+
+/* ADDRESS:PORT of each. */
+static json_t *
+list_found(const struct upstream *up)
+{
+	struct endpoint found[FOUND_MAX];
+	size_t n = upstream_found(up, found, FOUND_MAX);
+	json_t *list = json_array();
+	char where[ENDPOINT_STRLEN];
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_string(endpoint_format(&found[i], where)));
+	return list;
+}
+
+void
+active_upstream(struct active *a, const struct upstream *up, bool gone)
+{
+	struct found *f = find_found(a, up->name);
+	json_t *servers;
+
+	if (gone || up->health == NULL) {
+		if (f != NULL)
+			found_free(f);
+		return;
+	}
+	servers = list_found(up);
+	if (f == NULL && json_array_size(servers) > 0)
+		f = found_new(a, up->name);
+	if (f != NULL)
+		lease_set(f->lease, servers);
+	json_decref(servers);
 }
 
 /* ---- life ---- */
@@ -225,6 +373,7 @@ active_new(uv_loop_t *loop, const char *run_dir, struct upstreams *upstreams)
 	a->upstreams = upstreams;
 	a->away = true;
 	TAILQ_INIT(&a->words);
+	TAILQ_INIT(&a->found);
 	loop_timer_init(loop, &a->lapse, on_lapse);
 	return a;
 }
@@ -282,8 +431,9 @@ active_free(struct active *a)
 {
 	if (a == NULL)
 		return;
-	if (a->view != NULL)
-		ipc_view_free(a->view);
+	ipc_view_free(a->view);
+	while (!TAILQ_EMPTY(&a->found))
+		found_free(TAILQ_FIRST(&a->found));
 	while (!TAILQ_EMPTY(&a->words))
 		word_free(a, TAILQ_FIRST(&a->words));
 	loop_timer_close(&a->lapse, on_timer_closed);

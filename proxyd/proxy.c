@@ -347,6 +347,8 @@ on_upstream(void *aux, struct upstream *up, bool gone)
 	char *key = xasprintf("upstream %s", up->name);
 	char *reason = NULL;
 
+	if (p->active != NULL)
+		active_upstream(p->active, up, gone);
 	if (!gone && pool_total(&up->pool) > 0 && upstream_available(up) == 0)
 		reason = xasprintf("upstream %s: no server is up", up->name);
 	daemon_set_degraded(p->daemon, key, reason);
@@ -521,6 +523,7 @@ finish(struct proxy *p)
 	}
 	lost_free(p->lost);
 	active_free(p->active);
+	p->active = NULL;
 	upstreams_done(&p->upstreams);
 	control_free(p->control);
 	handover_free(p->handover);

@@ -130,6 +130,9 @@ void upstream_tally(const struct upstream *, struct tally *sum);
 /* How many of its servers are up, as told. */
 size_t upstream_available(const struct upstream *);
 
+/* The addresses behind names that may serve, up to 'max' of them. */
+size_t upstream_found(const struct upstream *, struct endpoint *ret, size_t max);
+
 /* Free what nobody uses any more; cheap, once a second. */
 void upstreams_sweep(struct upstreams *);
 

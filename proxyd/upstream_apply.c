@@ -261,6 +261,20 @@ on_answer(void *aux, const struct addr *addrs, size_t n, const char *why)
 	upstream_rebuild(spec->up);
 }
 
+size_t
+upstream_found(const struct upstream *up, struct endpoint *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < up->n_specs; i++) {
+		const struct spec *spec = &up->specs[i];
+
+		for (size_t k = 0; k < spec->n_addrs && !spec->params.down && n < max; k++)
+			ret[n++] = (struct endpoint){ spec->addrs[k], spec->endpoint.port };
+	}
+	return n;
+}
+
 /* ---- lines ---- */
 
 static void
@@ -311,8 +325,7 @@ spec_init(struct spec *spec, struct upstream *up, const struct upstream_conf *uc
 		    .slow_start_us = sc->slow_start_us,
 		    .backup = sc->backup,
 		    .down = sc->down,
-		    /* A name's addresses are not checked: nobody would give the good word. */
-		    .mandatory = uc->health != NULL && uc->health->mandatory && sc->host == NULL },
+		    .mandatory = uc->health != NULL && uc->health->mandatory },
 	};
 	if (spec->host != NULL)
 		spec->endpoint.addr = (struct addr){ 0 };
