@@ -56,6 +56,23 @@ regex_free(struct regex *re)
 	free(re);
 }
 
+/* pcre2_pattern_info(3): entries of one size, each two bytes of the number and a string. */
+const char *
+regex_name(const struct regex *re, size_t i, size_t *ret_group)
+{
+	uint32_t n = 0, size = 0;
+	PCRE2_SPTR table = NULL;
+
+	pcre2_pattern_info(re->code, PCRE2_INFO_NAMECOUNT, &n);
+	pcre2_pattern_info(re->code, PCRE2_INFO_NAMEENTRYSIZE, &size);
+	pcre2_pattern_info(re->code, PCRE2_INFO_NAMETABLE, &table);
+	if (i >= n)
+		return NULL;
+	table += i * size;
+	*ret_group = (size_t)table[0] << 8 | table[1];
+	return (const char *)table + 2;
+}
+
 char *
 regex_fault(const char *pattern, unsigned flags)
 {

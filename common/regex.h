@@ -22,6 +22,9 @@ enum {
 struct regex *regex_new(const char *pattern, unsigned flags, char **ret_why);
 void regex_free(struct regex *);
 
+/* The i-th of the names that its groups have ((?<name>...)), and whose; NULL: no more. */
+const char *regex_name(const struct regex *, size_t i, size_t *ret_group);
+
 /* NULL, or why regex_new() would not take it; to be freed. */
 char *regex_fault(const char *pattern, unsigned flags);
 

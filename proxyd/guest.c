@@ -36,11 +36,7 @@ own_name(int fd, struct sockaddr *sa, socklen_t *size)
 static void
 learn(const struct session *s, struct facts *f)
 {
-	*f = (struct facts){ .connection = s->index,
-		.hostname = "",
-		.close_reason = "",
-		.upstream_addrs = "",
-		.connect_us = -1 };
+	*f = (struct facts){ .connection = s->index, .hostname = "" };
 	ask_socket(s->fd[FLOW_CLIENT], peer_name, &f->peer);
 	ask_socket(s->fd[FLOW_CLIENT], own_name, &f->local);
 	f->client = f->peer;
@@ -56,7 +52,7 @@ guest_pick(struct worker *w, struct session *s)
 
 	if (rules != NULL && rules->key.n > 0) {
 		learn(s, &facts);
-		n = facts_render(&rules->key, &facts, key, sizeof(key), false);
+		n = facts_render(&rules->key, &facts, key, sizeof(key), ESCAPE_NONE);
 	}
 	return upstream_pick(s->route->up,
 	    &(struct pick_ask){ .tried = &s->tried, .key = key, .key_size = n, .now = w->now });

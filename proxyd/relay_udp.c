@@ -215,11 +215,7 @@ pick(const struct worker *w, const struct udp_flow *f, struct pick_tried *tried)
 {
 	const struct rules *rules = f->route->rules;
 	struct pick_ask ask = { .tried = tried, .now = w->now };
-	struct facts facts = { .udp = true,
-		.hostname = "",
-		.close_reason = "",
-		.upstream_addrs = "",
-		.connect_us = -1 };
+	struct facts facts = { .udp = true, .hostname = "" };
 	char key[KEY_MAX];
 
 	if (rules != NULL && rules->key.n > 0) {
@@ -227,7 +223,7 @@ pick(const struct worker *w, const struct udp_flow *f, struct pick_tried *tried)
 		facts.client = facts.peer;
 		facts.local = local_endpoint(f);
 		ask.key = key;
-		ask.key_size = facts_render(&rules->key, &facts, key, sizeof(key), false);
+		ask.key_size = facts_render(&rules->key, &facts, key, sizeof(key), ESCAPE_NONE);
 	}
 	return upstream_pick(f->route->up, &ask);
 }

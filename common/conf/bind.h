@@ -102,6 +102,9 @@ struct binder {
 	struct health_reference *healths;
 	size_t n_healths;
 	int64_t health_timeout_us; /* of the stream block */
+	unsigned n_resolving;	   /* proxy_pass: variables in variables */
+	struct log_format_conf *formats;
+	size_t n_formats;
 	struct inert *inert;
 	size_t n_inert;
 };
@@ -199,6 +202,7 @@ void stream_bind(struct binder *, struct stmt *);
 void nginx_bind(struct binder *, struct stmt *);      /* a whole nginx.conf */
 void nginx_main_bind(struct binder *, struct stmt *); /* one statement of its main level */
 void stream_resolve(struct binder *);		      /* every proxy_pass finds its upstream */
+void stream_forget_formats(struct binder *);	      /* at the end */
 extern const struct directive file_rows[];
 extern const size_t file_n_rows;
 

@@ -167,8 +167,11 @@ conf_free(struct conf *conf)
 		sync_group_conf_done(&conf->groups[i]);
 	for (size_t i = 0; i < conf->n_upstreams; i++)
 		upstream_conf_done(&conf->upstreams[i]);
-	for (size_t i = 0; i < conf->n_listeners; i++)
+	for (size_t i = 0; i < conf->n_listeners; i++) {
 		free(conf->listeners[i].name);
+		server_words_unref(conf->listeners[i].words);
+	}
+	lexicon_unref(conf->lexicon);
 	for (size_t i = 0; i < conf->n_matches; i++)
 		match_conf_done(&conf->matches[i]);
 	free(conf->matches);
@@ -240,6 +243,7 @@ load(struct conf_source *src, size_t file)
 	free(b.tracks);
 	free(b.passes);
 	free(b.healths);
+	stream_forget_formats(&b);
 	tree_done(&tree);
 	source_finish(src);
 	return conf;

@@ -299,7 +299,8 @@ struct conf {
 	size_t n_listeners;
 	struct match_conf *matches;
 	size_t n_matches;
-	unsigned data_threads; /* worker_processes; 0: one for each CPU */
+	struct lexicon *lexicon; /* of stream {}; NULL: no such block */
+	unsigned data_threads;	 /* worker_processes; 0: one for each CPU */
 
 	/*
 	 * The whole file after includes, variables and conditions, in one normal

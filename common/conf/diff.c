@@ -403,15 +403,57 @@ add_sources(struct description *d, const struct listener_conf *l)
 }
 
 static void
+add_target(struct text *t, const struct log_target *target)
+{
+	if (t->length > 0)
+		text_add(t, ", ");
+	text_add(t, target->path != NULL     ? target->path
+		    : target->syslog != NULL ? target->syslog
+					     : "stderr");
+}
+
+static void
+add_server_words(struct description *d, const struct server_words *w)
+{
+	struct text access = { 0 }, errors = { 0 }, sets = { 0 };
+
+	for (size_t i = 0; i < w->n_access; i++) {
+		add_target(&access, &w->access[i].target);
+		text_addf(&access, " %s%s%s%s", w->access[i].line.text,
+		    w->access[i].condition.n > 0 ? " if=" : "",
+		    w->access[i].condition.n > 0 ? w->access[i].condition.text : "",
+		    w->access[i].at_start ? " when=start" : "");
+	}
+	for (size_t i = 0; i < w->n_errors; i++) {
+		add_target(&errors, &w->errors[i].target);
+		text_addf(&errors, " %d", w->errors[i].level);
+	}
+	for (size_t i = 0; i < w->n_sets; i++)
+		text_addf(&sets, "%s$%s %s", i > 0 ? ", " : "",
+		    w->lexicon->words[w->sets[i].word].name, w->sets[i].value.text);
+	add(d, "access_log", "%s", text_str(&access));
+	add(d, "error_log", "%s", text_str(&errors));
+	add(d, "set", "%s", text_str(&sets));
+	text_done(&access);
+	text_done(&errors);
+	text_done(&sets);
+}
+
+static void
 describe_listener(const struct conf *conf, const void *object, struct description *d)
 {
 	const struct listener_conf *l = object;
+	const struct server_words *w = l->words;
 
 	(void)conf;
 	add(d, "protocol", "%s", l->udp ? "udp" : "tcp");
 	add_flag(d, "ipv6only", l->ipv6_only);
 	add_listen(d, &l->listen);
-	add(d, "proxy_pass", "%s", l->upstream->name);
+	add(d, "proxy_pass", "%s",
+	    l->upstream != NULL ? l->upstream->name
+	    : w->pass.n > 0	? w->pass.text
+				: "");
+	add(d, "return", "%s", w->returns ? w->answer.text : "");
 	add_time(d, "proxy_connect_timeout", l->connect_timeout_us);
 	add_time(d, "proxy_timeout", l->timeout_us);
 	add_time(d, "proxy_half_close_timeout", l->half_timeout_us);
@@ -428,6 +470,10 @@ describe_listener(const struct conf *conf, const void *object, struct descriptio
 	add_flag(d, "proxy_socket_keepalive", l->keepalive);
 	add(d, "proxy_socket_rcvbuf", "%zu", l->rcvbuf);
 	add(d, "proxy_socket_sndbuf", "%zu", l->sndbuf);
+	add_server_words(d, w);
+	add_flag(d, "ssl_preread", l->ssl_preread);
+	add_time(d, "preread_timeout", l->preread_timeout_us);
+	add(d, "preread_buffer_size", "%zu", l->preread_size);
 	add(d, "proxy_requests", "%u", l->requests);
 	if (l->responses != UINT32_MAX)
 		add(d, "proxy_responses", "%u", l->responses);

@@ -9,6 +9,7 @@
 #include "common/addr.h"
 #include "common/conf/diag.h"
 #include "common/conf/template.h"
+#include "common/conf/words.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -104,7 +105,7 @@ struct listener_conf {
 	bool udp;
 	bool ipv6_only;
 	struct listen_conf listen;
-	const struct upstream_conf *upstream;
+	const struct upstream_conf *upstream; /* NULL: it answers by itself, or words->pass says */
 	int64_t connect_timeout_us, timeout_us; /* timeout 0: never */
 	int64_t half_timeout_us;		/* of half-closed sessions; 0: as timeout_us */
 	int64_t user_timeout_us;       /* TCP_USER_TIMEOUT of both sides; 0: the system's */
@@ -120,6 +121,10 @@ struct listener_conf {
 	size_t rcvbuf, sndbuf;		  /* 0: the system's */
 	struct addr sources[SOURCES_MAX]; /* proxy_bind: local addresses, used in turn */
 	size_t n_sources;
+	bool ssl_preread; /* look at the ClientHello before a server is chosen */
+	int64_t preread_timeout_us;
+	size_t preread_size;
+	struct server_words *words; /* a reference, of all listeners of the server */
 	struct conf_pos pos;
 };
 

@@ -10,57 +10,6 @@
 
 static const char tls[] = STREAM_TLS;
 
-/* What a key may be made of. */
-static bool
-is_of_client(enum stream_variable v)
-{
-	switch (v) {
-	case VAR_BINARY_REMOTE_ADDR:
-	case VAR_PROTOCOL:
-	case VAR_REALIP_REMOTE_ADDR:
-	case VAR_REALIP_REMOTE_PORT:
-	case VAR_REMOTE_ADDR:
-	case VAR_REMOTE_PORT:
-	case VAR_SERVER_ADDR:
-	case VAR_SERVER_PORT:
-		return true;
-	default:
-		return v == VAR_LITERAL;
-	}
-}
-
-bool
-stream_template(
-    struct binder *b, const struct word *w, bool early_only, struct stream_template *ret)
-{
-	struct stream_template t;
-
-	if (template_parse(w->text, &t) < 0) {
-		bind_say(b, CONF_ERROR, w->pos, "'${' without a name and '}'");
-		return false;
-	}
-	for (size_t i = 0; i < t.n; i++) {
-		enum stream_variable v = t.parts[i].variable;
-
-		if (v == VAR_UNKNOWN)
-			bind_say(b, CONF_WARNING, w->pos,
-			    "'$%.64s' is not in effect yet: it is empty", t.parts[i].text);
-		else if (early_only && stream_variable_is_early(v) && !is_of_client(v))
-			bind_say(b, CONF_WARNING, w->pos,
-			    "'$%s' is not in effect here yet: it does not tell clients apart",
-			    stream_variable_str(v));
-		else if (early_only && !stream_variable_is_early(v)) {
-			bind_say(b, CONF_ERROR, w->pos,
-			    "'$%s' is not known yet when a server is chosen",
-			    stream_variable_str(v));
-			template_done(&t);
-			return false;
-		}
-	}
-	*ret = t;
-	return true;
-}
-
 /* ---- server ---- */
 
 #define L(field) offsetof(struct server_draft, settings.field)
@@ -73,10 +22,24 @@ stream_bind_later(struct binder *b, struct stmt *s, const struct directive *d, v
 }
 
 static void
-bind_return(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+bind_pass(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
 	((struct server_draft *)object)->returns = true;
 	bind_say(b, CONF_NOTICE, stmt_pos(s), "'%s' is accepted, not in effect yet", d->name);
+}
+
+/* ngx_stream_core_module's bounds are the sockets': a hello is at most 16 KiB and its head. */
+static void
+bind_preread_timeout(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct server_draft *draft = object;
+	int64_t before = draft->settings.preread_timeout_us;
+
+	bind_nginx_time(b, s, d, object);
+	if (draft->settings.preread_timeout_us == 0) {
+		bind_say(b, CONF_ERROR, s->words[1].pos, "nothing is read in no time at all");
+		draft->settings.preread_timeout_us = before;
+	}
 }
 
 /* proxy_timeout: 0 closes a session at once in nginx, which nobody means. */
@@ -183,14 +146,19 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	GUARD("proxy_protocol", "servers that expect the header get none"), KNOWN("proxy_protocol_timeout"), \
 	{ "proxy_requests", 1, 1, 0, bind_count, L(requests), 0, 0, NULL }, \
 	{ "proxy_responses", 1, 1, 0, bind_count, L(responses), 0, 0, NULL }, \
-	 KNOWN("preread_timeout"), KNOWN("preread_buffer_size"), \
+	{ "preread_timeout", 1, 1, 0, bind_preread_timeout, L(preread_timeout_us), 0, 0, NULL }, \
+	{ "preread_buffer_size", 1, 1, 0, bind_size, L(preread_size), 64, 1 << 20, NULL }, \
+	KNOWN("ssl_preread"), \
+	{ "access_log", 1, MANY, D_REPEAT, stream_bind_access, 0, 0, 0, NULL }, \
+	{ "error_log", 1, 2, D_REPEAT, stream_bind_error_log, 0, 0, 0, NULL }, \
 	GUARD("allow", "everybody may connect"), GUARD("deny", "everybody may connect"), \
 	GUARD("limit_conn", "connections are not limited"), KNOWN("limit_conn_log_level"), \
-	KNOWN("limit_conn_dry_run"), KNOWN("access_log"), KNOWN("error_log"), KNOWN("open_log_file_cache"), \
-	KNOWN("ssl_preread"), KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("set_real_ip_from"), \
-	KNOWN("set"), \
+	KNOWN("limit_conn_dry_run"), KNOWN("open_log_file_cache"), \
+	KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("set_real_ip_from"), \
 	{ "health_check_timeout", 1, 1, 0, bind_nginx_time, offsetof(struct server_draft, health_timeout_us), 0, 0, NULL }, \
-	KNOWN("variables_hash_max_size"), KNOWN("variables_hash_bucket_size"), KNOWN("js_preread"), \
+	{ "variables_hash_max_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL }, \
+	{ "variables_hash_bucket_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL }, \
+	KNOWN("js_preread"), \
 	TLS("proxy_ssl"), TLS("proxy_ssl_name"), TLS("proxy_ssl_server_name"), \
 	TLS("proxy_ssl_certificate"), TLS("proxy_ssl_certificate_key"), \
 	TLS("proxy_ssl_certificate_cache"), TLS("proxy_ssl_verify"), \
@@ -210,8 +178,9 @@ static const struct directive server_rows[] = {
 	{ "listen", 1, MANY, D_REPEAT, stream_bind_listen, 0, 0, 0, NULL },
 	{ "proxy_pass", 1, 1, 0, stream_bind_later, offsetof(struct server_draft, pass), 0, 0, NULL },
 	{ "health_check", 0, MANY, 0, stream_bind_later, offsetof(struct server_draft, health), 0, 0, NULL },
-	{ "return", 1, 1, 0, bind_return, 0, 0, 0, NULL },
-	{ "pass", 1, 1, 0, bind_return, 0, 0, 0, NULL },
+	{ "return", 1, 1, 0, stream_bind_later, offsetof(struct server_draft, answer), 0, 0, NULL },
+	{ "pass", 1, 1, 0, bind_pass, 0, 0, 0, NULL },
+	{ "set", 2, 2, D_REPEAT, stream_bind_set, 0, 0, 0, NULL },
 	KNOWN("server_name"), KNOWN("status_zone"),
 	SETTING_ROWS,
 };
@@ -223,27 +192,58 @@ static void bind_server(struct binder *, struct stmt *, const struct directive *
 static const struct directive stream_rows[] = {
 	{ "upstream", 1, 1, D_BLOCK | D_REPEAT, stream_bind_upstream, 0, 0, 0, NULL },
 	{ "server", 0, 0, D_BLOCK | D_REPEAT, bind_server, 0, 0, 0, NULL },
-	KNOWN("map"), KNOWN("geo"), KNOWN("geoip_country"), KNOWN("split_clients"),
+	{ "map", 2, 2, D_BLOCK | D_REPEAT, stream_bind_map, 0, 0, 0, NULL },
+	{ "geo", 1, 2, D_BLOCK | D_REPEAT, stream_bind_geo, 0, 0, 0, NULL },
+	{ "split_clients", 2, 2, D_BLOCK | D_REPEAT, stream_bind_split, 0, 0, 0, NULL },
+	{ "log_format", 2, MANY, D_REPEAT, stream_bind_format, 0, 0, 0, NULL },
+	KNOWN("geoip_country"), KNOWN("geoip_city"), KNOWN("geoip_org"), KNOWN("geoip_proxy"),
 	{ "match", 1, 1, D_BLOCK | D_REPEAT, stream_bind_match, 0, 0, 0, NULL },
-	KNOWN("log_format"), KNOWN("limit_conn_zone"), KNOWN("map_hash_max_size"),
-	KNOWN("map_hash_bucket_size"), KNOWN("server_names_hash_max_size"),
+	KNOWN("limit_conn_zone"),
+	{ "map_hash_max_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL },
+	{ "map_hash_bucket_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL }, KNOWN("server_names_hash_max_size"),
 	KNOWN("server_names_hash_bucket_size"), KNOWN("zone_sync"), KNOWN("js_import"),
 	KNOWN("js_include"), KNOWN("js_path"), KNOWN("js_set"), KNOWN("keyval"), KNOWN("keyval_zone"),
 	SETTING_ROWS,
 };
 /* clang-format on */
 
+/* What it says in variables; takes what the draft holds of it. */
+static struct server_words *
+settle_words(struct binder *b, struct server_draft *draft, const struct server_draft *outer)
+{
+	struct server_words *words = server_words_new(b->conf->lexicon);
+
+	words->sets = draft->sets;
+	words->n_sets = draft->n_sets;
+	stream_settle_logs(b, &draft->logs, &outer->logs, words);
+	stream_forget_lines(&draft->logs);
+	if (draft->answer != NULL)
+		bind_say(b, CONF_NOTICE, stmt_pos(draft->answer),
+		    "'return' is accepted, not in effect yet");
+	if (draft->answer != NULL)
+		words->returns = stream_template(
+		    b, &draft->answer->words[1], false, &words->answer);
+	if (draft->pass != NULL && strchr(draft->pass->words[1].text, '$') != NULL)
+		stream_template(b, &draft->pass->words[1], false, &words->pass);
+	return words;
+}
+
 /* The settings, once all of the block is read, for each of its listeners. */
 static void
-settle_server(struct binder *b, const struct stmt *s, struct server_draft *draft)
+settle_server(struct binder *b, const struct stmt *s, struct server_draft *draft,
+    const struct server_draft *outer)
 {
 	struct conf *conf = b->conf;
+	struct server_words *words = settle_words(b, draft, outer);
 
 	if (conf->n_listeners == draft->first_listener && !draft->failed_listen)
 		bind_say(
 		    b, CONF_ERROR, stmt_pos(s), "this server listens nowhere: 'listen' is missing");
-	if (draft->pass == NULL && !draft->returns)
+	if (draft->pass == NULL && draft->answer == NULL && !draft->returns)
 		bind_say(b, CONF_ERROR, stmt_pos(s), "this server has no 'proxy_pass'");
+	if (draft->pass != NULL && draft->answer != NULL)
+		bind_say(b, CONF_ERROR, stmt_pos(draft->answer),
+		    "a server has either 'return' or 'proxy_pass'");
 	for (size_t i = draft->first_listener; i < conf->n_listeners; i++) {
 		struct listener_conf l = draft->settings;
 
@@ -253,6 +253,7 @@ settle_server(struct binder *b, const struct stmt *s, struct server_draft *draft
 		l.ipv6_only = conf->listeners[i].ipv6_only;
 		l.listen = conf->listeners[i].listen;
 		l.pos = conf->listeners[i].pos;
+		l.words = server_words_ref(words);
 		conf->listeners[i] = l;
 		if (draft->pass == NULL)
 			continue;
@@ -261,6 +262,7 @@ settle_server(struct binder *b, const struct stmt *s, struct server_draft *draft
 		b->passes = conf_grow(b->passes, b->n_passes, sizeof(*b->passes));
 		b->passes[b->n_passes++] = (struct reference){ .stmt = draft->pass, .object = i };
 	}
+	server_words_unref(words);
 }
 
 static void
@@ -278,7 +280,7 @@ bind_server(struct binder *b, struct stmt *s, const struct directive *d, void *o
 	(void)d;
 	bind_block(b, s, &in, &draft);
 	b->in = &in;
-	settle_server(b, s, &draft);
+	settle_server(b, s, &draft, outer);
 	b->in = before;
 }
 
@@ -299,9 +301,17 @@ stream_bind(struct binder *b, struct stmt *s)
 					     .half_close = true,
 					     .tcp_nodelay = true,
 					     .responses = UINT32_MAX,
+					     .preread_timeout_us = 30 * US_PER_S,
+					     .preread_size = 16384,
 					     .buffer_size = 16384 } };
+	const struct context *before = b->in;
 
+	stream_declare(b, s);
 	bind_block_order(b, s, &in, &defaults, "server");
+	b->in = &in;
+	stream_check_words(b);
+	b->in = before;
+	stream_forget_lines(&defaults.logs);
 	b->health_timeout_us = defaults.health_timeout_us;
 }
 
@@ -439,14 +449,70 @@ say_no_upstream(struct binder *b, const struct word *w)
 	free(hint);
 }
 
+/* A value that a variable may have, as far as the file tells: an upstream, or one is made. */
+static void
+resolve_value(struct binder *b, const struct word *w, const char *value)
+{
+	struct word part = *w;
+
+	part.text = (char *)value;
+	if (value[0] == '\0' || conf_upstream(b->conf, value) != NULL)
+		return;
+	if (strchr(value, ':') != NULL)
+		add_implicit(b, &part);
+	else
+		bind_say(b, CONF_WARNING, w->pos,
+		    "there is no upstream '%.64s', which '%.64s' may be: such sessions are refused",
+		    value, w->text);
+}
+
+static void resolve_template(struct binder *, const struct word *, const struct stream_template *,
+    const struct server_words *);
+
+static void
+resolve_word(struct binder *b, const struct word *w, size_t index, const struct server_words *words)
+{
+	const struct stream_word *word = &b->conf->lexicon->words[index];
+
+	for (size_t i = 0; i < words->n_sets; i++)
+		if (words->sets[i].word == index)
+			resolve_template(b, w, &words->sets[i].value, words);
+	for (size_t i = 0; word->map != NULL && i < word->map->n_values; i++)
+		resolve_template(b, w, &word->map->values[i], words);
+	for (size_t i = 0; word->split != NULL && i < word->split->n_parts; i++)
+		resolve_value(b, w, word->split->parts[i].value);
+	for (size_t i = 0; word->geo != NULL && i < word->geo->n_values; i++)
+		resolve_value(b, w, word->geo->values[i]);
+}
+
+/* What it can be is known when it is text, or one variable that can only be text. */
+static void
+resolve_template(struct binder *b, const struct word *w, const struct stream_template *t,
+    const struct server_words *words)
+{
+	if (template_is_plain(t))
+		resolve_value(b, w, t->text);
+	else if (t->n == 1 && t->parts[0].variable == VAR_WORD && b->n_resolving < 16) {
+		b->n_resolving++; /* "set $a $a" leads nowhere */
+		resolve_word(b, w, t->parts[0].index, words);
+		b->n_resolving--;
+	} else
+		bind_say(b, CONF_WARNING, w->pos,
+		    "what '%.64s' stands for is not known before a client comes: unless it is one "
+		    "of the upstreams and servers of this file, the session is refused",
+		    t->text);
+}
+
 /* One proxy_pass may serve several listeners: it is looked at once. */
 static void
-resolve_pass(struct binder *b, const struct word *w)
+resolve_pass(struct binder *b, const struct word *w, const struct listener_conf *l)
 {
-	if (strchr(w->text, '$') != NULL)
+	if (strchr(w->text, '$') != NULL) {
 		bind_say(b, CONF_WARNING, w->pos,
 		    "proxy_pass to a variable is accepted, not in effect yet: nothing listens here");
-	else if (conf_upstream(b->conf, w->text) != NULL)
+		if (l->words->pass.n > 0) /* else it has an error, which was said */
+			resolve_template(b, w, &l->words->pass, l->words);
+	} else if (conf_upstream(b->conf, w->text) != NULL)
 		;
 	else if (strchr(w->text, ':') != NULL)
 		add_implicit(b, w);
@@ -462,7 +528,8 @@ stream_resolve(struct binder *b)
 	b->in = &main_context;
 	for (size_t i = 0; i < b->n_passes; i++)
 		if (i == 0 || b->passes[i].stmt != b->passes[i - 1].stmt)
-			resolve_pass(b, &b->passes[i].stmt->words[1]);
+			resolve_pass(
+			    b, &b->passes[i].stmt->words[1], &conf->listeners[b->passes[i].object]);
 	for (size_t i = 0; i < b->n_passes; i++) /* the array of upstreams stands still now */
 		conf->listeners[b->passes[i].object].upstream = conf_upstream(
 		    conf, b->passes[i].stmt->words[1].text);

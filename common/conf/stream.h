@@ -13,14 +13,24 @@
 
 #define STREAM_TLS "TLS is passed through, not terminated: the servers behind speak it"
 
+/* access_log and error_log of a block; without its own it has those of the block around it. */
+struct log_lines {
+	struct stmt **access, **errors;
+	size_t n_access, n_errors;
+};
+
 /* A server block while it is read: settings, and a listener for each listen. */
 struct server_draft {
 	struct listener_conf settings; /* first: the binders of one field reach into it */
 	int64_t health_timeout_us;
 	size_t first_listener;
 	struct stmt *pass, *health;
-	bool returns; /* "return", "pass": it needs no proxy_pass */
+	struct stmt *answer; /* return */
+	bool returns;	     /* "return", "pass": it needs no proxy_pass */
 	bool failed_listen;
+	struct assignment *sets;
+	size_t n_sets;
+	struct log_lines logs;
 };
 
 /* The value of "name=value", or NULL. */
@@ -39,6 +49,20 @@ bind_fn stream_bind_listen, stream_bind_source;
 
 /* "/run/x.sock" of "unix:/run/x.sock".  NULL: it is none; "" and said: not one we can take. */
 const char *stream_unix_path(struct binder *, const struct word *);
+
+/* ---- variables (stream_words.c) ---- */
+
+void stream_declare(struct binder *, const struct stmt *stream); /* first of all */
+bind_fn stream_bind_map, stream_bind_geo, stream_bind_split, stream_bind_set;
+void stream_check_words(struct binder *); /* when all is read */
+
+/* ---- logs (stream_log.c) ---- */
+
+bind_fn stream_bind_format, stream_bind_access, stream_bind_error_log;
+void stream_forget_lines(struct log_lines *);
+/* What a server's lines say, of its own or else of the block around it. */
+void stream_settle_logs(struct binder *, const struct log_lines *own, const struct log_lines *outer,
+    struct server_words *);
 
 /* ---- upstreams ---- */
 

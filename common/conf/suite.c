@@ -272,7 +272,8 @@ check_upstreams(struct binder *b)
 		bool used = false, primary = false;
 
 		for (size_t k = 0; k < conf->n_listeners; k++)
-			used = used || conf->listeners[k].upstream == u;
+			used = used || conf->listeners[k].upstream == u ||
+			       conf->listeners[k].words->pass.n > 0; /* who knows */
 		for (size_t k = 0; k < u->n_servers; k++)
 			primary = primary || !(u->servers[k].backup || u->servers[k].down);
 		if (!used)
@@ -312,16 +313,24 @@ drop_instances(struct conf *conf)
 	free(keep);
 }
 
+static bool
+is_usable(const struct listener_conf *l)
+{
+	return l->upstream != NULL;
+}
+
 static void
 drop_listeners(struct conf *conf)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < conf->n_listeners; i++) {
-		if (conf->listeners[i].upstream != NULL)
+		if (is_usable(&conf->listeners[i])) {
 			conf->listeners[n++] = conf->listeners[i];
-		else
-			free(conf->listeners[i].name);
+			continue;
+		}
+		free(conf->listeners[i].name);
+		server_words_unref(conf->listeners[i].words);
 	}
 	conf->n_listeners = n;
 }
