@@ -70,6 +70,8 @@ used_by(const struct conf *conf, const struct check_conf *check)
 		for (size_t k = 0; k < vrrp->n_tracks; k++)
 			if (vrrp->tracks[k].check == check)
 				json_array_append_new(names, varlink_string(vrrp->name));
+		if (vrrp->witness.check == check)
+			json_array_append_new(names, varlink_string(vrrp->name));
 	}
 	return names;
 }

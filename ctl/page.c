@@ -180,7 +180,9 @@ instances(const struct page *p)
 		age_cell(&t, p, "for ", node_int(instance, "lastTransitionUsec"), "");
 		table_cellf(&t, TABLE_PLAIN, "priority %s", priority);
 		table_cellf(&t, TABLE_PLAIN, "%s on %s", vips, node_str(instance, "device"));
-		table_cell(&t, TABLE_DIM, node_str(instance, "reason"));
+		table_cell(&t, TABLE_DIM,
+		    node_str(
+			instance, node_str(instance, "barred")[0] != '\0' ? "barred" : "reason"));
 		free(words);
 		free(vips);
 		free(priority);

@@ -176,6 +176,23 @@ control_state_word(enum vrrp_role role)
 	return words[role];
 }
 
+/* To be freed. */
+static char *
+no_witness(const struct instance *in, mono_t now)
+{
+	const struct vrrp_state *s = &in->state;
+	const struct trackers *t = &in->trackers;
+	char cause[PRIO_CAUSE_STRLEN] = "";
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->terms[i].kind == PRIO_WITNESS)
+			prio_cause(&t->terms[i], &t->lines[i], cause);
+	if (s->alone && !mono_is_never(s->alone_until))
+		return xasprintf("no witness, for %lld s more (%s)",
+		    (long long)(MAX(mono_until(now, s->alone_until), 0) / USEC_PER_SEC), cause);
+	return xasprintf("no witness (%s)", cause);
+}
+
 /* Why it would not take over although it might. */
 static json_t *
 barred(const struct instance *in, mono_t now)
@@ -194,6 +211,8 @@ barred(const struct instance *in, mono_t now)
 		words = xasprintf("waiting for the rest of sync group %s", in->conf->group);
 	else if (s->pending)
 		words = xstrdup("a tracker has no verdict yet");
+	else if (s->no_witness)
+		words = no_witness(in, now);
 	else if (vrrp_leaves_master(&in->params, s))
 		words = xasprintf("the master has lowered itself to %u, and we ourselves are "
 				  "lowered by as much",

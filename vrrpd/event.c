@@ -97,6 +97,7 @@ vrrp_why_str(enum vrrp_why why)
 		[VRRP_WHY_DEGRADED] = "degraded",
 		[VRRP_WHY_HEARD] = "heard",
 		[VRRP_WHY_NOBODY] = "nobody",
+		[VRRP_WHY_ALONE] = "alone",
 		[VRRP_WHY_FAULT] = "fault",
 		[VRRP_WHY_STOP] = "stop",
 		[VRRP_WHY_PRIORITY] = "priority",
@@ -104,6 +105,7 @@ vrrp_why_str(enum vrrp_why why)
 		[VRRP_WHY_LEAVE_HEARD] = "leave-heard",
 		[VRRP_WHY_VIP_LOST] = "vip-lost",
 		[VRRP_WHY_PROBE] = "probe",
+		[VRRP_WHY_NO_WITNESS] = "no-witness",
 		[VRRP_WHY_UNBARRED] = "unbarred",
 	};
 
@@ -192,6 +194,13 @@ vrrp_reason_format(const struct vrrp_reason *r, char buf[static VRRP_REASON_STRL
 		break;
 	case VRRP_WHY_NOBODY:
 		snprintf(buf, size, "nobody took over for %s", time);
+		break;
+	case VRRP_WHY_ALONE:
+		snprintf(buf, size, "no witness, but alone for %s", time);
+		break;
+	case VRRP_WHY_NO_WITNESS:
+		snprintf(buf, size, "no advert%s%s for %s, but no witness: staying BACKUP",
+		    peer[0] != '\0' ? " from " : "", peer, time);
 		break;
 	case VRRP_WHY_PROBE:
 		snprintf(buf, size, "asking whether %s hears us again", peer);

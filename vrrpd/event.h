@@ -69,6 +69,7 @@ struct vrrp_event {
 	bool pending;
 	/* ... and how much more it would be if all our trackers were well. */
 	uint8_t lowered;
+	bool no_witness;   /* ... the witness does not pass: we do not become master (yet) */
 	bool force;	   /* RELEASE: whatever happens, until hold_us is over or RESUME */
 	int64_t hold_us;   /* RELEASE: for so long at most; 0: until RESUME */
 	const char *cause; /* FAULT, PRIORITY, RELEASE, GROUP_*: in words, for the log; or NULL */
@@ -114,6 +115,7 @@ enum vrrp_why {
 	VRRP_WHY_DEGRADED,  /* peer lowered its priority from 'was'; ours */
 	VRRP_WHY_HEARD,	    /* peer, which did not hear us, does again: it fell silent */
 	VRRP_WHY_NOBODY,    /* released, and nobody took over for us */
+	VRRP_WHY_ALONE,	    /* no witness, and nobody heard for as long as that may matter */
 	/* to FAULT, INIT */
 	VRRP_WHY_FAULT, /* cause */
 	VRRP_WHY_STOP,
@@ -123,6 +125,7 @@ enum vrrp_why {
 	VRRP_WHY_LEAVE_HEARD,  /* priority 0 heard from peer */
 	VRRP_WHY_VIP_LOST,     /* put back */
 	VRRP_WHY_PROBE,	       /* deaf: asked peer whether it hears us */
+	VRRP_WHY_NO_WITNESS,   /* nobody is heard, but the witness does not pass */
 	VRRP_WHY_UNBARRED,     /* the operator's release, or being deaf, is over */
 	VRRP_WHY_MAX,
 };

@@ -76,13 +76,15 @@ fsm_rearm(const struct vrrp_params *p, struct vrrp_state *s, mono_t now)
 	const struct vrrp_release *r = &s->release;
 	mono_t at = s->wants ? MONO_NEVER : fsm_takeover_at(p, s);
 
-	if (s->deaf.on)
+	if (s->deaf.on && !s->alone)
 		at = mono_min(at, s->deaf.fire_at);
 	if (r->on && r->force)
 		at = r->until;
 	else if (r->on && !r->heard)
 		at = s->wants ? MONO_NEVER : r->give_up_at;
-	else if (r->on)
+	if (s->alone && !(r->on && r->force))
+		at = mono_max(at, s->alone_until);
+	if (r->on && !r->force && r->heard)
 		at = mono_min(at, r->until);
 	s->deadline = mono_max(at, now);
 }
@@ -93,7 +95,7 @@ fsm_wait_anew(struct vrrp_state *s, enum vrrp_wait wait, mono_t now)
 	s->wait = wait;
 	s->wait_from = now;
 	s->preempt_at = MONO_NEVER;
-	s->fresh = s->wants = false;
+	s->fresh = s->wants = s->alone = false;
 	deaf_calm(&s->deaf);
 }
 

@@ -37,6 +37,10 @@ struct vrrp_params {		  /* fixed between two reloads */
 	bool listen_late;     /* waking too late as master: listen before going on */
 	bool yield_when_deaf; /* give way to a lower master that does not hear us (deaf.h) */
 
+	/* Without a witness and hearing nobody: become master all the same after so long; 0: never
+	 */
+	int64_t or_alone_us;
+
 	bool grouped; /* of a sync group: takes over with VRRP_EV_GROUP_MASTER only (group.h) */
 };
 
@@ -80,10 +84,13 @@ struct vrrp_state { /* a value: copy it freely.  Zeroed means INIT */
 		VRRP_WAIT_LISTEN /* one interval and a skew time */
 	} wait;
 	mono_t wait_from;
-	bool late;	   /* the present wait already is the second look after waking late */
-	mono_t preempt_at; /* not before; MONO_NEVER: the master heard is not to be preempted */
-	bool fresh;	   /* verdicts are in for the present takeover */
-	bool wants;	   /* grouped: it is time to take over, the others are waited for */
+	bool late;	    /* the present wait already is the second look after waking late */
+	mono_t preempt_at;  /* not before; MONO_NEVER: the master heard is not to be preempted */
+	bool fresh;	    /* verdicts are in for the present takeover */
+	bool no_witness;    /* see struct vrrp_event */
+	bool alone;	    /* it is time to take over, but for the witness ... */
+	mono_t alone_until; /* ... until then; MONO_NEVER: for as long as it does not pass */
+	bool wants;	    /* grouped: it is time to take over, the others are waited for */
 	struct vrrp_release release; /* BACKUP; forced: FAULT too */
 
 	mono_t lower_at; /* MASTER: the last losing advert; MONO_NEVER: uncontested */

@@ -54,7 +54,7 @@ vrrp_leaves_master(const struct vrrp_params *p, const struct vrrp_state *s)
 static bool
 may_take(const struct vrrp_params *p, const struct vrrp_state *s)
 {
-	if (s->deaf.on || (s->release.on && s->release.force))
+	if (s->deaf.on || s->no_witness || (s->release.on && s->release.force))
 		return false;
 	return loses(p, s) && (!s->release.on || is_degraded(p, s));
 }
@@ -72,7 +72,8 @@ follow(const struct vrrp_params *p, struct vrrp_state s, const struct vrrp_adver
 		s.deaf.on = false; /* backup of this one in any case */
 	deaf = s.deaf;
 	if (deaf.on)
-		deaf_hear(&deaf, &a->source, s.interval_us, loses(p, &s) && !s.pending, now);
+		deaf_hear(&deaf, &a->source, s.interval_us,
+		    loses(p, &s) && !s.pending && !s.no_witness, now);
 	s.holding = s.late = false;
 	fsm_wait_anew(&s, VRRP_WAIT_DOWN, now);
 	s.deaf = deaf;
@@ -164,7 +165,9 @@ takeover_reason(const struct vrrp_params *p, const struct vrrp_state *s, mono_t 
 		.was = h->best,
 		.us = mono_until(heard ? h->at : s->wait_from, now) };
 
-	if (s->release.on && !s->release.heard)
+	if (s->alone)
+		r.why = VRRP_WHY_ALONE;
+	else if (s->release.on && !s->release.heard)
 		r.why = VRRP_WHY_NOBODY, r.us = mono_until(s->wait_from, now);
 	else if (s->deaf.probing)
 		r.why = VRRP_WHY_HEARD;
@@ -212,6 +215,28 @@ unbar(const struct vrrp_params *p, struct vrrp_state s, bool by_operator, mono_t
 	return out;
 }
 
+/* No witness: whoever hears nobody may be the one that is cut off. */
+static struct vrrp_outcome
+stand_by(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
+{
+	struct vrrp_reason reason = takeover_reason(p, &s, now);
+	unsigned actions = s.holding ? VRRP_DEL_VIPS : 0;
+	bool news = !s.alone;
+	struct vrrp_outcome out;
+
+	if (news)
+		s.alone_until = p->or_alone_us > 0 ? mono_add(now, p->or_alone_us) : MONO_NEVER;
+	s.alone = true;
+	s.holding = false;
+	fsm_rearm(p, &s, now);
+	out = fsm_act(s, actions);
+	if (news) {
+		reason.why = VRRP_WHY_NO_WITNESS;
+		out.reason = reason;
+	}
+	return out;
+}
+
 static struct vrrp_outcome
 backup_on_timer(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 {
@@ -249,6 +274,8 @@ backup_on_timer(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 		fsm_rearm(p, &s, now);
 		return fsm_stay(s);
 	}
+	if (s.no_witness && (!s.alone || mono_before(now, s.alone_until)))
+		return stand_by(p, s, now);
 	reason = takeover_reason(p, &s, now);
 	return fsm_take_over(p, s, now, &reason);
 }
@@ -264,7 +291,7 @@ backup_on_priority(
 	fsm_take_priority(&s, ev);
 	if (!mono_is_never(s.preempt_at) && !may_take(p, &s))
 		fsm_wait_anew(&s, VRRP_WAIT_DOWN, s.heard.at);
-	s.wants &= !s.pending;
+	s.wants &= !s.pending && !s.no_witness;
 	fsm_rearm(p, &s, now);
 	out = fsm_stay(s);
 	if (was != s.priority)

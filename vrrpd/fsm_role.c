@@ -12,7 +12,7 @@ fsm_enter_master(const struct vrrp_params *p, struct vrrp_state s, mono_t now, e
 	struct vrrp_outcome out;
 
 	s.role = VRRP_MASTER;
-	s.holding = s.late = s.fresh = s.wants = false;
+	s.holding = s.late = s.fresh = s.wants = s.alone = false;
 	s.heard = (struct vrrp_heard){ 0 };
 	s.release = (struct vrrp_release){ 0 };
 	deaf_return(&s.deaf, now);
@@ -48,7 +48,7 @@ fsm_enter_fault(struct vrrp_state s, const struct vrrp_event *ev, unsigned actio
 	struct vrrp_outcome out;
 
 	s.role = VRRP_FAULT;
-	s.holding = s.wants = false;
+	s.holding = s.wants = s.alone = false;
 	s.heard = (struct vrrp_heard){ 0 };
 	deaf_calm(&s.deaf);
 	if (!s.release.force) /* others take over because of the fault, too */
@@ -90,7 +90,8 @@ fsm_take_over(
 struct vrrp_outcome
 fsm_take_part(const struct vrrp_params *p, struct vrrp_state s, mono_t now, enum vrrp_why why)
 {
-	bool owner = s.priority == VRRP_PRIORITY_OWNER && !s.pending && !s.release.on;
+	bool owner = s.priority == VRRP_PRIORITY_OWNER && !s.pending && !s.no_witness &&
+		     !s.release.on;
 	struct vrrp_outcome out;
 
 	s.interval_us = p->interval_us;
@@ -112,6 +113,8 @@ fsm_take_priority(struct vrrp_state *s, const struct vrrp_event *ev)
 	s->priority = MAX(ev->priority, 1);
 	s->lowered = ev->lowered;
 	s->pending = ev->pending;
+	s->no_witness = ev->no_witness;
+	s->alone &= ev->no_witness;
 }
 
 /* Being deaf is over, and with the operator's word his release. */

@@ -273,11 +273,12 @@ feed_sum(struct instance *in, bool changed, const char *cause)
 	const char *fault = fault_of(in, loop_now(), buf);
 
 	if (sum->effective != in->state.priority || sum->pending != in->state.pending ||
-	    sum->lowered != in->state.lowered)
+	    sum->lowered != in->state.lowered || sum->no_witness != in->state.no_witness)
 		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_PRIORITY,
 			     .priority = sum->effective,
 			     .lowered = sum->lowered,
 			     .pending = sum->pending,
+			     .no_witness = sum->no_witness,
 			     .cause = cause });
 	note_fault(in, fault);
 	if (in->params.grouped && (fault == NULL || !was_fault)) {
@@ -389,7 +390,7 @@ configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 	in->conf = conf;
 	memcpy(in->digest, in->vrrpd->conf->digest, sizeof(in->digest));
 	in->notifier.runner = in->vrrpd->runner;
-	trackers_configure(&in->trackers, conf, now);
+	trackers_configure(&in->trackers, in->vrrpd->conf, conf, now);
 	advert_configure(&in->advert, conf);
 	vip_group_configure(&in->vips, conf);
 	announcer_configure(&in->announcer, conf);
@@ -406,6 +407,7 @@ configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 		.take_degraded = !conf->strict,
 		.listen_late = !conf->strict,
 		.yield_when_deaf = conf->yield_when_deaf && !conf->strict,
+		.or_alone_us = conf->witness.or_alone_us,
 		.grouped = conf->group != NULL,
 	};
 	in->differs = 0;
@@ -627,6 +629,7 @@ instance_start(struct instance *in, const struct record *rec, const char *boot_i
 	ev.priority = sum->effective;
 	ev.lowered = sum->lowered;
 	ev.pending = sum->pending;
+	ev.no_witness = sum->no_witness;
 	feed(in, &ev);
 	if (was != NULL)
 		repeat_release(in, was, loop_now());

@@ -35,6 +35,7 @@ struct instance {
 	struct adopt_outcome adopt; /* what may be taken over from the last process */
 	struct loop_timer timer;    /* state.deadline */
 	struct loop_timer again;    /* the sum changes by time alone */
+	bool waits_startup;	    /* not started yet: vrrp_startup_delay */
 	bool link_up;		    /* ... when it was looked at last */
 	mono_t barred_until;	    /* an address of ours is deleted again and again */
 	mono_t asked;		    /* verdicts newer than this were asked for; MONO_NEVER: none */

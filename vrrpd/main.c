@@ -51,7 +51,7 @@ connect_siblings(struct vrrpd *v)
 	for (size_t i = 0; i < v->conf->n_instances; i++) {
 		const struct vrrp_conf *conf = &v->conf->instances[i];
 
-		if (v->verdicts == NULL && conf->n_tracks > 0)
+		if (v->verdicts == NULL && (conf->n_tracks > 0 || conf->witness.check != NULL))
 			v->verdicts = verdicts_new(d->loop, d->options.run_dir, on_verdicts, v);
 		if (v->proxy == NULL && needs_proxy(conf))
 			v->proxy = proxyview_new(d->loop, d->options.run_dir, on_proxy, v);
@@ -119,6 +119,7 @@ stop(struct daemon *d, enum daemon_stop how)
 	struct vrrpd *v = d->aux;
 	struct instance *in;
 
+	loop_timer_stop(&v->startup);
 	v->groups_held = true; /* each member ends by itself */
 	TAILQ_FOREACH (in, &v->instances, entry)
 		instance_stop(in, how);
@@ -171,6 +172,7 @@ start(struct daemon *d)
 	TAILQ_INIT(&v->instances);
 	TAILQ_INIT(&v->groups);
 	loop_timer_init(d->loop, &v->end, on_end);
+	loop_timer_init(d->loop, &v->startup, roster_on_startup);
 	if ((r = netlink_new(d->loop, &on_netlink, &v->nl)) != 0) {
 		log_err("cannot read links and addresses (netlink): %s", strerror(-r));
 		return r;

@@ -24,6 +24,7 @@ prio_kind_str(enum prio_kind kind)
 		[PRIO_UPSTREAM] = "upstream",
 		[PRIO_PROXY] = "proxy",
 		[PRIO_OPERATOR] = "operator",
+		[PRIO_WITNESS] = "witness",
 	};
 
 	return (size_t)kind < ARRAY_LEN(names) ? names[kind] : "?";
@@ -124,6 +125,8 @@ line_of(const struct prio_term *t, mono_t now, mono_t *again_at)
 	missing = line.standing == PRIO_NEVER || line.standing == PRIO_LOST;
 	if (line.counted == PRIO_UNKNOWN)
 		return line; /* pending: bars a takeover, changes nothing else */
+	if (t->kind == PRIO_WITNESS)
+		return line;
 	if (t->weight == 0)
 		line.fault = missing || (line.counted == PRIO_UP) == t->reverse;
 	else if (missing)
@@ -137,7 +140,7 @@ line_of(const struct prio_term *t, mono_t now, mono_t *again_at)
 static int
 best_contribution(const struct prio_term *t, const struct prio_line *line)
 {
-	if (t->kind == PRIO_OPERATOR)
+	if (t->kind == PRIO_OPERATOR || t->kind == PRIO_WITNESS)
 		return line->contribution;
 	return MAX(contribution(t, true), contribution(t, false));
 }
@@ -165,6 +168,7 @@ prio_sum(uint8_t base, const struct prio_term *terms, size_t n, mono_t now, stru
 			sum.fault_term = i;
 		sum.fault |= line.fault;
 		sum.pending |= line.standing == PRIO_PENDING;
+		sum.no_witness |= terms[i].kind == PRIO_WITNESS && line.counted != PRIO_UP;
 		sum.degraded |= line.standing == PRIO_HELD || line.standing == PRIO_LOST ||
 				line.standing == PRIO_NEVER;
 		if (lines != NULL)
@@ -197,6 +201,7 @@ static const struct words {
 	[PRIO_UPSTREAM] = { "upstream", "is available", "is not available", "proxyd" },
 	[PRIO_PROXY] = { "proxyd", "is serving", "is not serving", "proxyd" },
 	[PRIO_OPERATOR] = { "operator", "adjusted", "adjusted", "vrrpd" },
+	[PRIO_WITNESS] = { "witness", "passed", "failed", "checkd" },
 };
 
 const char *

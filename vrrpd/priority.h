@@ -24,6 +24,7 @@ enum prio_kind {
 	PRIO_UPSTREAM,
 	PRIO_PROXY,
 	PRIO_OPERATOR,
+	PRIO_WITNESS, /* adds nothing: whether we may become master */
 	PRIO_KIND_MAX,
 };
 const char *prio_kind_str(enum prio_kind); /* "base", "script": as on the bus */
@@ -76,6 +77,7 @@ struct prio_sum {
 	bool fault;	   /* at least one term holds the instance in FAULT */
 	size_t fault_term; /* the first such; SIZE_MAX: none */
 	bool pending;	   /* at least one first verdict is waited for */
+	bool no_witness;   /* a witness does not pass */
 	bool degraded;	   /* at least one term is HELD, LOST or NEVER */
 	mono_t again_at;   /* when the sum changes by time alone; MONO_NEVER */
 };

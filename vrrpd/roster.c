@@ -8,6 +8,7 @@
 #include "vrrpd/control.h"
 #include "vrrpd/state.h"
 #include "vrrpd/syncgroup.h"
+#include "vrrpd/voice.h"
 
 #include <string.h>
 
@@ -31,6 +32,50 @@ add(struct vrrpd *v, const struct vrrp_conf *conf)
 	return in;
 }
 
+/* ---- start ---- */
+
+/*
+ * vrrp_startup_delay: for the network to be there after a boot.  Those that go
+ * on where the last process stopped do not wait: a restart is not felt.
+ */
+static void
+begin_startup(struct vrrpd *v)
+{
+	int64_t us = v->conf->startup_delay_us;
+	struct instance *in;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (in, &v->instances, entry) {
+		in->waits_startup = us > 0 && in->adopt.verdict == ADOPT_NONE;
+		if (!in->waits_startup)
+			continue;
+		voice_remember(in, "waiting for vrrp_startup_delay", loop_now());
+		n++;
+	}
+	if (n == 0)
+		return;
+	event_emit(LOG_NOTICE, "", NULL, "%u instance%s %s after %.3f s (vrrp_startup_delay)", n,
+	    n == 1 ? "" : "s", n == 1 ? "starts" : "start", (double)us / USEC_PER_SEC);
+	loop_timer_at(&v->startup, mono_add(loop_now(), us));
+}
+
+void
+roster_on_startup(struct loop_timer *t, mono_t now)
+{
+	struct vrrpd *v = CONTAINER_OF(t, struct vrrpd, startup);
+	struct instance *in;
+
+	(void)now;
+	v->groups_held = true;
+	TAILQ_FOREACH (in, &v->instances, entry) {
+		if (!in->waits_startup)
+			continue;
+		in->waits_startup = false;
+		instance_start(in, state_last(v->state), state_boot_id(v->state));
+	}
+	syncgroup_apply(v);
+}
+
 void
 roster_start(struct vrrpd *v, struct record *rec, const char *boot_id)
 {
@@ -44,8 +89,10 @@ roster_start(struct vrrpd *v, struct record *rec, const char *boot_id)
 	TAILQ_FOREACH (in, &v->instances, entry)
 		instance_consider(in, rec, boot_id);
 	syncgroup_adopt(v);
+	begin_startup(v);
 	TAILQ_FOREACH (in, &v->instances, entry)
-		adopted |= instance_start(in, rec, boot_id);
+		if (!in->waits_startup)
+			adopted |= instance_start(in, rec, boot_id);
 	syncgroup_apply(v);
 	if (adopted)
 		record_note_adoption(rec, loop_now());

@@ -10,6 +10,9 @@
 /* Make all of v->conf, then start them with what the last process left. */
 void roster_start(struct vrrpd *, struct record *rec, const char *boot_id);
 
+/* The timer v->startup: those that waited for vrrp_startup_delay start. */
+void roster_on_startup(struct loop_timer *, mono_t now);
+
 /* From the running instances to those of v->conf. */
 void roster_apply(struct vrrpd *);
 

@@ -33,6 +33,7 @@ trackers_done(struct trackers *t)
 {
 	free_terms(t->terms, t->n);
 	free(t->lines);
+	free(t->delays);
 	*t = (struct trackers){ 0 };
 }
 
@@ -68,6 +69,10 @@ add_term(struct trackers *t, const struct trackers *old, const struct prio_term 
 	const struct prio_term *before = find_term(old, term->kind, term->name);
 	struct prio_term *new = &t->terms[t->n++];
 
+	if (term->kind == PRIO_INTERFACE)
+		t->delays[new - t->terms] = before != NULL
+						? old->delays[before - old->terms]
+						: (struct link_delay){ .turned = MONO_NEVER };
 	*new = *term;
 	new->name = xstrdup(term->name);
 	if (before == NULL)
@@ -120,6 +125,22 @@ add_checks(struct trackers *t, const struct trackers *old, const struct vrrp_con
 }
 
 static void
+add_witness(
+    struct trackers *t, const struct trackers *old, const struct vrrp_conf *conf, mono_t now)
+{
+	const struct check_conf *check = conf->witness.check;
+
+	if (check != NULL)
+		add_term(t, old,
+		    &(struct prio_term){ .kind = PRIO_WITNESS,
+			.name = check->name,
+			.asked_at = now,
+			.away = true,
+			.hold_us = check->hold_us,
+			.on_lost_fail = check->on_lost_fail });
+}
+
+static void
 add_proxy(struct trackers *t, const struct trackers *old, const struct vrrp_conf *conf, mono_t now)
 {
 	const struct track_proxy_conf *p = &conf->track_proxy;
@@ -145,21 +166,25 @@ add_proxy(struct trackers *t, const struct trackers *old, const struct vrrp_conf
 }
 
 void
-trackers_configure(struct trackers *t, const struct vrrp_conf *conf, mono_t now)
+trackers_configure(
+    struct trackers *t, const struct conf *all, const struct vrrp_conf *conf, mono_t now)
 {
 	struct trackers old = *t;
 	const struct prio_term *by_operator = find_term(&old, PRIO_OPERATOR, "");
-	size_t n = 3 + conf->n_track_interfaces + conf->n_tracks + conf->n_track_upstreams;
+	size_t n = 4 + conf->n_track_interfaces + conf->n_tracks + conf->n_track_upstreams;
 
 	*t = (struct trackers){ .base = conf->priority,
 		.family = conf->family,
+		.all = all,
 		.conf = conf,
 		.proxy_since = old.proxy_since,
 		.needs_address = conf->source.family == AF_UNSPEC,
 		.track_primary = !conf->dont_track_primary };
 	t->terms = xcalloc(n, sizeof(*t->terms));
+	t->delays = xcalloc(1 + conf->n_track_interfaces, sizeof(*t->delays));
 	add_interfaces(t, &old, conf, now);
 	add_checks(t, &old, conf, now);
+	add_witness(t, &old, conf, now);
 	add_proxy(t, &old, conf, now);
 	add_term(t, &old,
 	    &(struct prio_term){ .kind = PRIO_OPERATOR,
@@ -286,24 +311,80 @@ trackers_primary(const struct netlink_link *link, uint8_t family, struct addr *r
 	return false;
 }
 
+/* Is the link up, as it counts: what it says has to stand for its delay. */
+static bool
+counts_as_up(struct trackers *t, const struct prio_term *term, bool up, mono_t now)
+{
+	const struct link_delay_conf *conf = conf_link_delay(t->all, term->name);
+	struct link_delay *d = &t->delays[term - t->terms];
+	mono_t end;
+
+	if (conf == NULL || term->verdict == PRIO_UNKNOWN || up == d->counted) {
+		d->turned = MONO_NEVER;
+		d->counted = up;
+		return up;
+	}
+	if (mono_is_never(d->turned))
+		d->turned = now;
+	end = mono_add(d->turned, up ? conf->up_us : conf->down_us);
+	if (mono_before(now, end)) {
+		t->again_at = mono_min(t->again_at, end);
+		return d->counted;
+	}
+	d->turned = MONO_NEVER;
+	d->counted = up;
+	return up;
+}
+
+static bool
+has_address(const struct netlink_link *link, const struct addr *addr)
+{
+	const struct netlink_addr *a;
+
+	TAILQ_FOREACH (a, &link->addrs, entry)
+		if (addr_equal(&a->local, addr))
+			return true;
+	return false;
+}
+
+/* What keeps an instance from sending on its own interface, in words; NULL: nothing. */
+static char *
+address_trouble(const struct trackers *t, const struct netlink_link *link)
+{
+	const struct addr *source = &t->conf->source;
+	char buf[ADDR_STRLEN];
+	struct addr unused;
+
+	if (t->needs_address && !trackers_primary(link, t->family, &unused))
+		return xstrdup(t->family == AF_INET ? "it has no IPv4 address"
+						    : "it has no link-local address");
+	if (t->conf->track_src_ip && !t->needs_address && !has_address(link, source))
+		return xasprintf("it does not have the address %s", addr_format(source, buf));
+	return NULL;
+}
+
 static void
 look_at_interface(struct trackers *t, struct prio_term *term, const struct netlink *nl, mono_t now)
 {
 	const struct netlink_link *link = netlink_link_by_name(nl, term->name);
 	bool own = term == t->terms;
-	struct addr unused;
+	char *trouble;
 
-	if (link == NULL)
+	if (link == NULL) {
 		observe(t, term, false, "there is no such interface", now);
-	else if ((!own || t->track_primary) && !netlink_link_is_up(link))
-		observe(t, term, false, link->flags & IFF_UP ? "no carrier" : "set down", now);
-	else if (own && t->needs_address && !trackers_primary(link, t->family, &unused))
+		return;
+	}
+	if ((!own || t->track_primary) && !counts_as_up(t, term, netlink_link_is_up(link), now)) {
 		observe(t, term, false,
-		    t->family == AF_INET ? "it has no IPv4 address"
-					 : "it has no link-local address",
+		    netlink_link_is_up(link) ? "not up for long enough yet"
+		    : link->flags & IFF_UP   ? "no carrier"
+					     : "set down",
 		    now);
-	else
-		observe(t, term, true, NULL, now);
+		return;
+	}
+	trouble = own ? address_trouble(t, link) : NULL;
+	observe(t, term, trouble == NULL, trouble, now);
+	free(trouble);
 }
 
 static void
@@ -405,6 +486,7 @@ look(struct trackers *t, struct prio_term *term, const struct trackers_world *wo
 		look_at_interface(t, term, world->nl, now);
 		break;
 	case PRIO_SCRIPT:
+	case PRIO_WITNESS:
 		look_at_check(t, term, world->verdicts);
 		break;
 	case PRIO_UPSTREAM:

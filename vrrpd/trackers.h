@@ -14,16 +14,24 @@
 #include "vrrpd/record.h"
 #include "vrrpd/verdicts.h"
 
+/* A link that went down or came up, which counts a while later (interface_up_down_delays). */
+struct link_delay {
+	bool counted;  /* up, as it counts */
+	mono_t turned; /* since when the link says otherwise; MONO_NEVER: it does not */
+};
+
 struct trackers {
 	uint8_t base;
-	struct prio_term *terms; /* texts are ours */
-	struct prio_line *lines; /* of the last sum */
+	struct prio_term *terms;   /* texts are ours */
+	struct prio_line *lines;   /* of the last sum */
+	struct link_delay *delays; /* of the interfaces, the first terms */
 	size_t n;
 	struct prio_sum sum;
 	mono_t again_at; /* look again: the sum may change by time alone; MONO_NEVER */
-	const struct vrrp_conf *conf;
-	mono_t proxy_since; /* since when proxyd does not serve; MONO_NEVER: it does */
-	bool needs_address; /* the interface must have one of this family to send from */
+	const struct conf *all;
+	const struct vrrp_conf *conf; /* of it */
+	mono_t proxy_since;	      /* since when proxyd does not serve; MONO_NEVER: it does */
+	bool needs_address;	      /* the interface must have one of this family to send from */
 	uint8_t family;
 	bool touched;	    /* by the last update: something that people are shown changed */
 	bool track_primary; /* the instance's own interface being up */
@@ -42,9 +50,10 @@ void trackers_done(struct trackers *);
 /*
  * What is tracked from now on.  A term that was there before keeps its verdict;
  * a new check is waited for from 'now' on.  The first term is the instance's own
- * interface.  'conf' is kept.
+ * interface.  'conf' and 'all' are kept.
  */
-void trackers_configure(struct trackers *, const struct vrrp_conf *, mono_t now);
+void trackers_configure(
+    struct trackers *, const struct conf *all, const struct vrrp_conf *, mono_t now);
 
 /* Verdicts that the last process knew until 'proof', for the first moments of this one. */
 void trackers_restore(struct trackers *, const struct record_instance *, mono_t proof);

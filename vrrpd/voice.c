@@ -98,6 +98,7 @@ voice_reason(struct instance *in, const struct vrrp_reason *reason, mono_t now)
 		break;
 	case VRRP_WHY_RELEASED:
 	case VRRP_WHY_UNBARRED:
+	case VRRP_WHY_NO_WITNESS:
 		event_emit(LOG_NOTICE, in->name,
 		    (const char *const[]){ "why", vrrp_why_str(reason->why), NULL }, "%s", words);
 		break;

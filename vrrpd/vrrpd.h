@@ -43,8 +43,9 @@ struct vrrpd {
 	struct control *control;
 	TAILQ_HEAD(, instance) instances;
 	TAILQ_HEAD(, sync_group) groups;
-	bool groups_held; /* while instances are made and changed (syncgroup.h) */
-	bool unsettled;	  /* links or addresses have changed and the instances were not told */
+	struct loop_timer startup; /* the instances that wait for vrrp_startup_delay */
+	bool groups_held;	   /* while instances are made and changed (syncgroup.h) */
+	bool unsettled; /* links or addresses have changed and the instances were not told */
 	uint64_t unclaimed[VRRP_PKT_ERR_MAX]; /* packets dropped that are for no instance */
 	size_t n_running;		      /* at the end: scripts still waited for */
 	struct loop_timer end;		      /* ... at most this long */

@@ -188,7 +188,10 @@ struct vrrp_conf *vrrp_first_member(struct binder *, size_t group);
 void sync_group_conf_done(struct sync_group_conf *);
 /* vrrp_track.c: what its priority depends on besides checks. */
 void vrrp_track_proxy_init(struct track_proxy_conf *);
-void vrrp_bind_track_interface(struct binder *, struct stmt *block, struct vrrp_conf *);
+void vrrp_bind_track_interface(
+    struct binder *, struct stmt *block, struct track_interface_conf **list, size_t *n);
+void vrrp_bind_link_delays(struct binder *, struct stmt *block);
+void vrrp_bind_witness(struct binder *, const struct stmt *, struct vrrp_conf *);
 void vrrp_bind_track_upstream(struct binder *, const struct stmt *, struct vrrp_conf *);
 void vrrp_bind_track_proxy(struct binder *, const struct stmt *, struct vrrp_conf *);
 void vrrp_resolve_proxy(struct binder *); /* when the listeners are known */

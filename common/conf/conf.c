@@ -71,6 +71,15 @@ conf_upstream(const struct conf *conf, const char *name)
 	return NULL;
 }
 
+const struct link_delay_conf *
+conf_link_delay(const struct conf *conf, const char *interface)
+{
+	for (size_t i = 0; i < conf->n_link_delays; i++)
+		if (strcmp(conf->link_delays[i].name, interface) == 0)
+			return &conf->link_delays[i];
+	return NULL;
+}
+
 const struct match_conf *
 conf_match(const struct conf *conf, const char *name)
 {
@@ -174,6 +183,9 @@ conf_free(struct conf *conf)
 	lexicon_unref(conf->lexicon);
 	for (size_t i = 0; i < conf->n_matches; i++)
 		match_conf_done(&conf->matches[i]);
+	for (size_t i = 0; i < conf->n_link_delays; i++)
+		free(conf->link_delays[i].name);
+	free(conf->link_delays);
 	free(conf->matches);
 	free(conf->checks);
 	free(conf->scripts);

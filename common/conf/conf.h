@@ -194,6 +194,21 @@ struct track_proxy_conf {
 	size_t n_listeners;
 };
 
+/* A check that must pass before BACKUP becomes MASTER. */
+struct witness_conf {
+	char *name; /* as written; NULL: none */
+	const struct check_conf *check;
+	int64_t or_alone_us; /* hearing nobody for so long, do without; 0: never */
+	struct conf_pos pos;
+};
+
+/* How long a link may be down before it counts, and up (interface_up_down_delays). */
+struct link_delay_conf {
+	char *name;
+	int64_t down_us, up_us;
+	struct conf_pos pos;
+};
+
 /* The scripts an instance may name; keepalived's words. */
 enum notify_kind {
 	NOTIFY_MASTER,
@@ -212,6 +227,8 @@ struct sync_group_conf {
 		struct conf_pos pos;
 	} * members;
 	size_t n_members;
+	struct track_interface_conf *track_interfaces; /* while reading; then its members' */
+	size_t n_track_interfaces;
 	size_t notify[NOTIFY_MAX]; /* index into conf.scripts; SIZE_MAX: none */
 	struct conf_pos pos;
 };
@@ -265,8 +282,10 @@ struct vrrp_conf {
 	struct track_upstream_conf *track_upstreams;
 	size_t n_track_upstreams;
 	struct track_proxy_conf track_proxy;
+	struct witness_conf witness;
 	bool dont_track_primary;
-	int64_t lease_us; /* 0: permanent (vip_lease off); -1: by the rule of the interval */
+	bool track_src_ip; /* FAULT while 'source' is not there */
+	int64_t lease_us;  /* 0: permanent (vip_lease off); -1: by the rule of the interval */
 	unsigned down_timer_adverts; /* 3 */
 	bool v3_checksum_as_v2;
 	/* gratuitous ARP */
@@ -293,6 +312,9 @@ struct conf {
 	size_t n_instances;
 	struct sync_group_conf *groups;
 	size_t n_groups;
+	struct link_delay_conf *link_delays;
+	size_t n_link_delays;
+	int64_t startup_delay_us; /* vrrpd's instances start so much later; not after a restart */
 	struct upstream_conf *upstreams;
 	size_t n_upstreams;
 	struct listener_conf *listeners;
@@ -331,6 +353,7 @@ char *conf_normal_redacted(const struct conf *);
 const struct check_conf *conf_check(const struct conf *, const char *name);
 const struct vrrp_conf *conf_instance(const struct conf *, const char *name);
 const struct upstream_conf *conf_upstream(const struct conf *, const char *name);
+const struct link_delay_conf *conf_link_delay(const struct conf *, const char *interface);
 const struct match_conf *conf_match(const struct conf *, const char *name);
 
 /*

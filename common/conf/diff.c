@@ -304,7 +304,10 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 	add_vips(d, "virtual_ipaddress_excluded", v, v->n_advertised, v->n_vips);
 	add_tracks(d, v);
 	add_trackers(d, v);
+	add(d, "witness", "%s", v->witness.name != NULL ? v->witness.name : "");
+	add_time(d, "witness or_alone", v->witness.or_alone_us);
 	add_flag(d, "dont_track_primary", v->dont_track_primary);
+	add_flag(d, "track_src_ip", v->track_src_ip);
 	if (v->lease_us > 0)
 		add_time(d, "vip_lease", v->lease_us);
 	else
@@ -483,12 +486,21 @@ describe_listener(const struct conf *conf, const void *object, struct descriptio
 static void
 describe_globals(const struct conf *conf, const void *object, struct description *d)
 {
+	struct text delays = { 0 };
+
 	(void)object;
 	add(d, "router_id", "%s", conf->router_id != NULL ? conf->router_id : "");
 	add(d, "script_user", "%s%s%s", conf->script_user != NULL ? conf->script_user : "",
 	    conf->script_group != NULL ? ":" : "",
 	    conf->script_group != NULL ? conf->script_group : "");
 	add_flag(d, "enable_script_security", conf->script_security);
+	add_time(d, "vrrp_startup_delay", conf->startup_delay_us);
+	for (size_t i = 0; i < conf->n_link_delays; i++)
+		text_addf(&delays, "%s%s %lldms %lldms", i > 0 ? ", " : "",
+		    conf->link_delays[i].name, (long long)(conf->link_delays[i].down_us / 1000),
+		    (long long)(conf->link_delays[i].up_us / 1000));
+	add(d, "interface_up_down_delays", "%s", text_str(&delays));
+	text_done(&delays);
 	add(d, "worker_processes", "%u", conf->data_threads);
 }
 

@@ -72,6 +72,13 @@ bind_router_id(struct binder *b, struct stmt *s, const struct directive *d, void
 	b->conf->router_id = xstrdup(s->words[1].text);
 }
 
+static void
+bind_startup_delay(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)d, (void)object;
+	value_seconds(b, &s->words[1], 0, 3600 * US_PER_S, &b->conf->startup_delay_us);
+}
+
 /* The rules hold always (design.md 3); the word is kept because status shows it. */
 static void
 bind_script_security(struct binder *b, struct stmt *s, const struct directive *d, void *object)
@@ -96,13 +103,14 @@ static const struct directive global_rows[] = {
 	{ "vrrp_down_timer_adverts", 1, 1, 0, bind_unsigned, G(down_timer_adverts), 1, 100, NULL },
 	{ "vrrp_min_garp", 0, 1, 0, bind_min_garp, 0, 0, 0, NULL },
 	{ "vrrp_check_unicast_src", 0, 1, 0, bind_accepted, 0, 0, 0, NULL }, /* always on */
+	{ "vrrp_startup_delay", 1, 1, 0, bind_startup_delay, 0, 0, 0, NULL },
 	{ "router_id", 1, 1, 0, bind_router_id, 0, 0, 0, NULL },
 	{ "enable_script_security", 0, 0, 0, bind_script_security, 0, 0, 0, NULL },
 	KNOWN("vrrp_garp_lower_prio_delay"), KNOWN("vrrp_garp_lower_prio_repeat"),
 	KNOWN("vrrp_garp_interval"), KNOWN("vrrp_gna_interval"), KNOWN("vrrp_garp_extra_if"),
 	KNOWN("vrrp_lower_prio_no_advert"), KNOWN("vrrp_higher_prio_send_advert"),
 	KNOWN("vrrp_skip_check_adv_addr"), KNOWN("vrrp_notify_priority_changes"),
-	KNOWN("vrrp_startup_delay"), KNOWN("vrrp_delay_after_boot"), KNOWN("vrrp_owner_ignore_adverts"),
+	KNOWN("vrrp_delay_after_boot"), KNOWN("vrrp_owner_ignore_adverts"),
 	KNOWN("vrrp_ipsets"), KNOWN("vrrp_iptables"), KNOWN("vrrp_cpu_affinity"),
 	KNOWN("vrrp_priority"), KNOWN("vrrp_rt_priority"), KNOWN("vrrp_rlimit_rttime"),
 	KNOWN("vrrp_rlimit_rtime"), KNOWN("vrrp_no_swap"), KNOWN("vrrp_process_name"),
@@ -211,6 +219,13 @@ top_group(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 }
 
 static void
+top_link_delays(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)d, (void)object;
+	vrrp_bind_link_delays(b, s);
+}
+
+static void
 top_stream(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
 	(void)d, (void)object;
@@ -253,6 +268,7 @@ const struct directive file_rows[] = {
 	{ "virtual_server", 0, MANY, D_MAYBE_BLOCK | D_REPEAT, bind_refused, 0, 0, 0, ipvs },
 	{ "virtual_server_group", 0, MANY, D_MAYBE_BLOCK | D_REPEAT, bind_refused, 0, 0, 0, ipvs },
 	{ "real_server", 0, MANY, D_MAYBE_BLOCK | D_REPEAT, bind_refused, 0, 0, 0, ipvs },
+	{ "interface_up_down_delays", 0, 0, D_BLOCK | D_REPEAT, top_link_delays, 0, 0, 0, NULL },
 	{ "stream", 0, 0, D_BLOCK | D_REPEAT, top_stream, 0, 0, 0, NULL },
 	{ "nginx", 0, 0, D_BLOCK | D_REPEAT, top_nginx, 0, 0, 0, NULL },
 	NGINX("http"), NGINX("events"), NGINX("mail"), NGINX("types"), NGINX("user"),
@@ -261,7 +277,7 @@ const struct directive file_rows[] = {
 	KNOWN("static_ipaddress"), KNOWN("static_routes"),
 	KNOWN("static_rules"), KNOWN("track_group"), KNOWN("garp_group"),
 	KNOWN("linkbeat_interfaces"), KNOWN("linkbeat_use_polling"),
-	KNOWN("interface_up_down_delays"), KNOWN("bfd_instance"), KNOWN("net_namespace"),
+	KNOWN("bfd_instance"), KNOWN("net_namespace"),
 	KNOWN("net_namespace_ipvs"), KNOWN("namespace_with_ipsets"), KNOWN("instance"),
 	KNOWN("use_pid_dir"), KNOWN("child_wait_time"), KNOWN("include_check"),
 	KNOWN("SSL"),

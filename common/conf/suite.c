@@ -115,6 +115,24 @@ resolve_tracks(struct binder *b)
 	}
 }
 
+static void
+resolve_witness(struct binder *b, struct vrrp_conf *v)
+{
+	struct witness_conf *w = &v->witness;
+	struct check_conf *c = w->name != NULL ? find_check(b, w->name) : NULL;
+	char *hint;
+
+	if (c != NULL) {
+		c->is_tracked = true;
+		w->check = c;
+	} else if (w->name != NULL) {
+		hint = bind_did_you_mean(
+		    b, w->name, b->conf->checks, b->conf->n_checks, sizeof(*b->conf->checks));
+		bind_say(b, CONF_ERROR, w->pos, "there is no check '%.64s'%s", w->name, hint);
+		free(hint);
+	}
+}
+
 /* ---- one instance, with what it tracks ---- */
 
 static void
@@ -342,6 +360,8 @@ suite_check(struct binder *b)
 
 	b->in = &vrrp_context;
 	resolve_tracks(b);
+	for (size_t i = 0; i < b->conf->n_instances; i++)
+		resolve_witness(b, &b->conf->instances[i]);
 	for (size_t i = 0; i < b->conf->n_instances; i++)
 		check_weights(b, &b->conf->instances[i]);
 	vrrp_resolve_groups(b);

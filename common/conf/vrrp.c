@@ -252,8 +252,10 @@ bind_track_script(struct binder *b, struct stmt *block, const struct directive *
 static void
 bind_track_interface(struct binder *b, struct stmt *block, const struct directive *d, void *object)
 {
+	struct vrrp_conf *v = &((struct draft *)object)->vrrp;
+
 	(void)d;
-	vrrp_bind_track_interface(b, block, &((struct draft *)object)->vrrp);
+	vrrp_bind_track_interface(b, block, &v->track_interfaces, &v->n_track_interfaces);
 }
 
 static void
@@ -268,6 +270,13 @@ bind_track_proxy(struct binder *b, struct stmt *s, const struct directive *d, vo
 {
 	(void)d;
 	vrrp_bind_track_proxy(b, s, &((struct draft *)object)->vrrp);
+}
+
+static void
+bind_witness(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)d;
+	vrrp_bind_witness(b, s, &((struct draft *)object)->vrrp);
 }
 
 static void
@@ -322,6 +331,8 @@ static const struct directive instance_rows[] = {
 	{ "track_interface", 0, 0, D_BLOCK | D_REPEAT, bind_track_interface, 0, 0, 0, NULL },
 	{ "track_upstream", 1, 5, D_REPEAT, bind_track_upstream, 0, 0, 0, NULL },
 	{ "track_proxy", 0, 4, 0, bind_track_proxy, 0, 0, 0, NULL },
+	{ "witness", 1, 3, 0, bind_witness, 0, 0, 0, NULL },
+	{ "track_src_ip", 0, 1, 0, bind_flag, V(track_src_ip), 0, 0, NULL },
 	{ "fast_preempt", 1, 1, 0, bind_flag, V(fast_preempt), 0, 0, NULL },
 	{ "yield_when_deaf", 1, 1, 0, bind_flag, V(yield_when_deaf), 0, 0, NULL },
 	{ "dont_track_primary", 0, 0, 0, bind_flag, V(dont_track_primary), 0, 0, NULL },
@@ -345,7 +356,7 @@ static const struct directive instance_rows[] = {
 	KNOWN("no_accept"), KNOWN("vrf"), KNOWN("use_vmac"), KNOWN("use_vmac_addr"),
 	KNOWN("vmac_xmit_base"), KNOWN("use_ipvlan"), KNOWN("virtual_routes"), KNOWN("virtual_rules"),
 	KNOWN("no_virtual_ipaddress"), KNOWN("promote_secondaries"), GUARD("track_process", "what it watches does not count"),
-	GUARD("track_file", "what it watches does not count"), GUARD("track_bfd", "what it watches does not count"), GUARD("track_src_ip", "what it watches does not count"),
+	GUARD("track_file", "what it watches does not count"), GUARD("track_bfd", "what it watches does not count"),
 	 KNOWN("unicast_ttl"), KNOWN("old_unicast_checksum"),
 	KNOWN("garp_lower_prio_delay"), KNOWN("garp_lower_prio_repeat"), KNOWN("garp_extra_if"),
 	KNOWN("garp_interval"), KNOWN("gna_interval"), KNOWN("lower_prio_no_advert"),
@@ -354,7 +365,7 @@ static const struct directive instance_rows[] = {
 	KNOWN("notify_master_rx_lower_pri"), KNOWN("notify_priority_changes"), KNOWN("notify_fifo"),
 	KNOWN("smtp_alert"), KNOWN("kernel_rx_buf_size"), KNOWN("linkbeat_use_polling"),
 	KNOWN("lvs_sync_daemon_interface"),
-	KNOWN("dual_stack"), GUARD("witness", "a node that is cut off may become master"),
+	KNOWN("dual_stack"),
 	KNOWN("sync_group_tracking_weight"),
 };
 /* clang-format on */

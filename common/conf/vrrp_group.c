@@ -51,10 +51,21 @@ bind_group_track(struct binder *b, struct stmt *block, const struct directive *d
 	}
 }
 
+/* Its members' when they are known. */
+static void
+bind_group_interface(struct binder *b, struct stmt *block, const struct directive *d, void *object)
+{
+	struct sync_group_conf *g = object;
+
+	(void)d;
+	vrrp_bind_track_interface(b, block, &g->track_interfaces, &g->n_track_interfaces);
+}
+
 /* clang-format off */
 static const struct directive group_rows[] = {
 	{ "track_script", 0, 0, D_BLOCK | D_REPEAT, bind_group_track, 0, 0, 0, NULL },
 	{ "track_check", 0, 0, D_BLOCK | D_REPEAT, bind_group_track, 0, 0, 0, NULL },
+	{ "track_interface", 0, 0, D_BLOCK | D_REPEAT, bind_group_interface, 0, 0, 0, NULL },
 	{ "group", 0, 0, D_BLOCK | D_REPEAT, bind_members, 0, 0, 0, NULL },
 	{ "notify_master", 1, 3, 0, bind_group_notify, 0, NOTIFY_MASTER, 0, NULL },
 	{ "notify_backup", 1, 3, 0, bind_group_notify, 0, NOTIFY_BACKUP, 0, NULL },
@@ -63,7 +74,7 @@ static const struct directive group_rows[] = {
 	{ "notify", 1, 3, 0, bind_group_notify, 0, NOTIFY_ANY, 0, NULL },
 	{ "global_tracking", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* members track for all */
 	{ "sync_group_tracking_weight", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* as they do */
-	GUARD("track_interface", "what it watches does not count"), GUARD("track_process", "what it watches does not count"),
+	GUARD("track_process", "what it watches does not count"),
 	GUARD("track_file", "what it watches does not count"), GUARD("track_bfd", "what it watches does not count"),
 	KNOWN("smtp_alert"), KNOWN("notify_priority_changes"), KNOWN("notify_deleted"),
 };
@@ -122,6 +133,15 @@ say_no_instance(struct binder *b, const struct group_member_conf *m)
 	free(hint);
 }
 
+static bool
+has_interface(const struct vrrp_conf *v, const char *name)
+{
+	for (size_t i = 0; i < v->n_track_interfaces; i++)
+		if (strcmp(v->track_interfaces[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void
 resolve_member(struct binder *b, const struct sync_group_conf *g, const struct group_member_conf *m)
 {
@@ -141,12 +161,35 @@ resolve_member(struct binder *b, const struct sync_group_conf *g, const struct g
 	}
 }
 
+/* One member's, so all have it (vrrp_share_trackers; FAULT is the group's in any case). */
+static void
+hand_on_interfaces(struct binder *b, struct sync_group_conf *g)
+{
+	struct vrrp_conf *v = vrrp_first_member(b, (size_t)(g - b->conf->groups));
+
+	for (size_t i = 0; i < g->n_track_interfaces; i++) {
+		struct track_interface_conf t = g->track_interfaces[i];
+
+		if (v == NULL || has_interface(v, t.name)) {
+			free(t.name);
+			continue;
+		}
+		v->track_interfaces = conf_grow(
+		    v->track_interfaces, v->n_track_interfaces, sizeof(*v->track_interfaces));
+		v->track_interfaces[v->n_track_interfaces++] = t;
+	}
+	free(g->track_interfaces);
+	g->track_interfaces = NULL;
+	g->n_track_interfaces = 0;
+}
+
 void
 vrrp_resolve_groups(struct binder *b)
 {
 	for (size_t i = 0; i < b->conf->n_groups; i++) {
-		const struct sync_group_conf *g = &b->conf->groups[i];
+		struct sync_group_conf *g = &b->conf->groups[i];
 
+		hand_on_interfaces(b, g);
 		if (g->n_members < 2)
 			bind_say(b, CONF_WARNING, g->pos, "group '%s' has %s", g->name,
 			    g->n_members == 0 ? "no member" : "one member only: it does nothing");
@@ -162,15 +205,6 @@ has_check(const struct vrrp_conf *v, const struct check_conf *check)
 {
 	for (size_t i = 0; i < v->n_tracks; i++)
 		if (v->tracks[i].check == check)
-			return true;
-	return false;
-}
-
-static bool
-has_interface(const struct vrrp_conf *v, const char *name)
-{
-	for (size_t i = 0; i < v->n_track_interfaces; i++)
-		if (strcmp(v->track_interfaces[i].name, name) == 0)
 			return true;
 	return false;
 }

@@ -1,6 +1,6 @@
 /*
  * vrrp_track.c - what an instance's priority depends on besides its checks:
- * interfaces, upstreams, and proxyd behind its addresses.
+ * interfaces, upstreams, and proxyd behind its addresses; and its witness.
  */
 #include "common/conf/bind.h"
 
@@ -11,6 +11,8 @@
 #define WORST		(-WEIGHT_MAX) /* whatever the base priorities: the better-off node wins */
 #define PROXY_HOLD_US	(3 * US_PER_S)
 #define MIN_SERVERS_MAX 1024
+#define DELAY_MAX_US	(255 * US_PER_S) /* keepalived's bound */
+#define ALONE_MAX_US	(86400 * US_PER_S)
 
 /* ---- options: pairs of a word and its value ---- */
 
@@ -68,7 +70,8 @@ static const struct option interface_options[] = { { "weight", interface_weight 
 
 /* NAME [weight N [reverse|noreverse]] */
 static void
-bind_interface_line(struct binder *b, const struct stmt *s, struct vrrp_conf *v)
+bind_interface_line(
+    struct binder *b, const struct stmt *s, struct track_interface_conf **list, size_t *n)
 {
 	struct track_interface_conf t = { .name = NULL };
 	struct stmt line = *s;
@@ -82,24 +85,80 @@ bind_interface_line(struct binder *b, const struct stmt *s, struct vrrp_conf *v)
 	if (!take_options(b, &line, 1, interface_options, ARRAY_LEN(interface_options), &t))
 		return;
 	vrrp_check_interface(b, &s->words[0]);
-	for (size_t i = 0; i < v->n_track_interfaces; i++)
-		if (strcmp(v->track_interfaces[i].name, stmt_name(s)) == 0) {
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp((*list)[i].name, stmt_name(s)) == 0) {
 			bind_say(b, CONF_WARNING, stmt_pos(s),
 			    "'%s' is tracked twice; the first line holds", stmt_name(s));
 			return;
 		}
 	t.name = xstrdup(stmt_name(s));
-	v->track_interfaces = conf_grow(
-	    v->track_interfaces, v->n_track_interfaces, sizeof(*v->track_interfaces));
-	v->track_interfaces[v->n_track_interfaces++] = t;
+	*list = conf_grow(*list, *n, sizeof(**list));
+	(*list)[(*n)++] = t;
 }
 
 void
-vrrp_bind_track_interface(struct binder *b, struct stmt *block, struct vrrp_conf *v)
+vrrp_bind_track_interface(
+    struct binder *b, struct stmt *block, struct track_interface_conf **list, size_t *n)
 {
 	for (const struct stmt *s = block->first; s != NULL; s = s->next)
 		if (vrrp_list_line(b, s))
-			bind_interface_line(b, s, v);
+			bind_interface_line(b, s, list, n);
+}
+
+/* interface_up_down_delays { NAME [DOWN [UP]] ... } */
+void
+vrrp_bind_link_delays(struct binder *b, struct stmt *block)
+{
+	struct conf *conf = b->conf;
+
+	for (const struct stmt *s = block->first; s != NULL; s = s->next) {
+		struct link_delay_conf d = { .pos = stmt_pos(s) };
+
+		if (s->has_block || s->n_words > 3) {
+			bind_say(b, CONF_ERROR, stmt_pos(s), "a line is INTERFACE [DOWN [UP]]");
+			continue;
+		}
+		if ((s->n_words > 1 &&
+			!value_seconds(b, &s->words[1], 0, DELAY_MAX_US, &d.down_us)) ||
+		    (s->n_words > 2 && !value_seconds(b, &s->words[2], 0, DELAY_MAX_US, &d.up_us)))
+			continue;
+		if (conf_link_delay(conf, stmt_name(s)) != NULL) {
+			bind_say(b, CONF_WARNING, stmt_pos(s),
+			    "'%.64s' has its delays already; the first line holds", stmt_name(s));
+			continue;
+		}
+		vrrp_check_interface(b, &s->words[0]);
+		d.name = xstrdup(stmt_name(s));
+		conf->link_delays = conf_grow(
+		    conf->link_delays, conf->n_link_delays, sizeof(*conf->link_delays));
+		conf->link_delays[conf->n_link_delays++] = d;
+	}
+}
+
+static const struct link_delay_conf *
+delay_of(const struct conf *conf, const struct vrrp_conf *v, const char *name)
+{
+	const struct link_delay_conf *d = conf_link_delay(conf, name);
+
+	return d != NULL && d->down_us >= (int64_t)(v->down_timer_adverts - 1) * v->advert_us
+		   ? d
+		   : NULL;
+}
+
+/* A master that is cut off must have let go before a backup counts it out. */
+static void
+check_delays(struct binder *b, const struct vrrp_conf *v)
+{
+	const struct link_delay_conf *d = v->interface != NULL ? delay_of(b->conf, v, v->interface)
+							       : NULL;
+
+	for (size_t i = 0; d == NULL && i < v->n_track_interfaces; i++)
+		d = delay_of(b->conf, v, v->track_interfaces[i].name);
+	if (d != NULL)
+		bind_say(b, CONF_WARNING, d->pos,
+		    "%s keeps the addresses %.3f s after the link is down: a backup takes them "
+		    "while it still has them",
+		    v->name, (double)d->down_us / US_PER_S);
 }
 
 /* ---- upstreams ---- */
@@ -188,6 +247,26 @@ vrrp_bind_track_proxy(struct binder *b, const struct stmt *s, struct vrrp_conf *
 		take_options(b, s, 1, proxy_options, ARRAY_LEN(proxy_options), t);
 }
 
+/* ---- the witness ---- */
+
+/* witness CHECK [or_alone TIME] */
+void
+vrrp_bind_witness(struct binder *b, const struct stmt *s, struct vrrp_conf *v)
+{
+	struct witness_conf w = { .pos = s->words[1].pos };
+
+	if (s->n_words > 2 && (s->n_words != 4 || strcmp(s->words[2].text, "or_alone") != 0)) {
+		bind_say(b, CONF_ERROR, s->words[2].pos,
+		    "behind the check only 'or_alone TIME' may stand");
+		return;
+	}
+	if (s->n_words == 4 && !value_duration(b, &s->words[3], 1, ALONE_MAX_US, &w.or_alone_us))
+		return;
+	free(v->witness.name);
+	w.name = xstrdup(s->words[1].text);
+	v->witness = w;
+}
+
 /* ---- when all is known ---- */
 
 static bool
@@ -228,6 +307,7 @@ vrrp_resolve_proxy(struct binder *b)
 		struct vrrp_conf *v = &b->conf->instances[i];
 		struct track_proxy_conf *t = &v->track_proxy;
 
+		check_delays(b, v);
 		for (size_t k = 0; k < v->n_track_upstreams; k++)
 			if (conf_upstream(b->conf, v->track_upstreams[k].name) == NULL)
 				bind_say(b, CONF_ERROR, v->track_upstreams[k].pos,
@@ -252,4 +332,5 @@ vrrp_tracks_done(struct vrrp_conf *v)
 	for (size_t i = 0; i < v->track_proxy.n_listeners; i++)
 		free(v->track_proxy.listeners[i]);
 	free(v->track_proxy.listeners);
+	free(v->witness.name);
 }

@@ -99,6 +99,8 @@ longest_wait(const struct router *r)
 
 	if (s->pending || s->wants || (r->released && r->released_force))
 		return INT64_MAX;
+	if (r->no_witness)
+		return r->params.or_alone_us > 0 ? MAX(2 * down, r->params.or_alone_us) : INT64_MAX;
 	return r->released ? 2 * down : vrrp_down_us(&r->params, 1, s->interval_us);
 }
 
@@ -220,6 +222,9 @@ judge_takeover(struct world *w, const struct router *r, const struct vrrp_state 
 	judge_deaf(w, r, before);
 	if (r->pending)
 		judge_fail(w, "%s takes over without a verdict", r->name);
+	if (r->no_witness && (p->or_alone_us == 0 || silent < p->or_alone_us))
+		judge_fail(w, "%s takes over without a witness, %.4f s after a master's advert",
+		    r->name, (double)silent / (double)SECOND);
 	if (!p->preempt && !p->take_degraded && r->priority != VRRP_PRIORITY_OWNER &&
 	    silent < p->down_adverts * before->interval_us)
 		judge_fail(w, "%s takes over from a master that it heard %.4f s ago", r->name,
@@ -234,12 +239,13 @@ judge_lease_end(struct world *w, const struct router *r)
 }
 
 /* Whole for long enough, with nothing done to it, and nobody kept off by the operator or by being
- * deaf. */
+ * deaf, or may become master alone. */
 static bool
 is_calm(const struct world *w)
 {
 	for (unsigned i = 0; i < w->n_routers; i++)
-		if (w->routers[i].alive && (w->routers[i].released || w->routers[i].state.deaf.on))
+		if (w->routers[i].alive && (w->routers[i].released || w->routers[i].no_witness ||
+					       w->routers[i].state.deaf.on))
 			return false;
 	for (unsigned i = 0; i < w->n_routers; i++)
 		for (unsigned k = 0; k < w->n_routers; k++)
@@ -305,16 +311,21 @@ static void
 judge_settled(struct world *w, unsigned segment)
 {
 	const struct router *master = NULL;
-	unsigned n_masters = 0, n_eligible = 0, n_holders = w->judge.holding[segment].n;
+	unsigned n_masters = 0, n_eligible = 0, n_alone = 0,
+		 n_holders = w->judge.holding[segment].n;
 
 	for (unsigned i = segment; i < w->n_routers; i += w->n_segments) {
 		if (router_runs(w, &w->routers[i]) && w->routers[i].state.role == VRRP_MASTER) {
 			master = &w->routers[i];
 			n_masters++;
 		}
-		n_eligible += is_eligible(w, &w->routers[i]);
+		if (w->routers[i].no_witness)
+			n_alone += is_eligible(w, &w->routers[i]); /* it may, or may not */
+		else
+			n_eligible += is_eligible(w, &w->routers[i]);
 	}
-	if (n_masters != (n_eligible > 0 ? 1 : 0) || n_holders != n_masters) {
+	if (n_masters < (n_eligible > 0 ? 1 : 0) ||
+	    n_masters > (n_eligible + n_alone > 0 ? 1 : 0) || n_holders != n_masters) {
 		judge_fail(w, "settled with %u masters and %u holders of %u that could be",
 		    n_masters, n_holders, n_eligible);
 		return;
@@ -322,8 +333,8 @@ judge_settled(struct world *w, unsigned segment)
 	for (unsigned i = segment; master != NULL && i < w->n_routers; i += w->n_segments) {
 		const struct router *r = &w->routers[i];
 
-		if (is_eligible(w, r) && r->priority > master->priority && !may_leave_it(r) &&
-		    (r->params.preempt || r->priority == VRRP_PRIORITY_OWNER))
+		if (is_eligible(w, r) && !r->no_witness && r->priority > master->priority &&
+		    !may_leave_it(r) && (r->params.preempt || r->priority == VRRP_PRIORITY_OWNER))
 			judge_fail(w, "settled on %s (%u) although %s (%u) preempts", master->name,
 			    master->priority, r->name, r->priority);
 	}

@@ -56,6 +56,8 @@ group_params(struct run *run)
 		p.yield_when_deaf = p.answer_lower = p.listen_late = true; /* as vrrpd has them */
 		p.down_adverts = 3;
 	}
+	if (rng_chance(g, 500))
+		p.or_alone_us = rng_between(g, 1, 30) * p.interval_us;
 	if (rng_chance(g, 200))
 		p.preempt_delay_us = rng_between(g, 1, 10) * p.interval_us;
 	run->interval_us = p.interval_us;
@@ -187,6 +189,14 @@ do_priority(struct run *run)
 }
 
 static void
+do_witness(struct run *run)
+{
+	struct router *r = anyone(run);
+
+	router_witness(run->w, r, r->no_witness);
+}
+
+static void
 do_lose_vip(struct run *run)
 {
 	router_lose_vip(run->w, anyone(run));
@@ -280,6 +290,7 @@ static const struct {
 	{ do_fault, { true, true, true, true, true } },
 	{ do_priority, { true, true, true, true, true } },
 	{ do_priority, { true, true, true, true, true } },
+	{ do_witness, { true, true, true, true, true } },
 	{ do_lose_vip, { true, true, false, true, true } },
 	{ do_release, { true, true, true, true, true } },
 	{ do_resume, { true, true, true, true, true } },

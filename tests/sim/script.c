@@ -3,11 +3,12 @@
  *
  *	groups				two segments; each process has a router on either,
  *					  in a sync group: A1 and A2, B1 and B2.  First
- *	version 3			2 or 3; 3 unless said.  These five go before
+ *	version 3			2 or 3; 3 unless said.  These six go before
  *	interval 100ms			  the routers they are for; 1s
  *	preempt off			on unless said
  *	option fast degraded ...	fast fresh degraded answer late deaf: these and no others
  *	delay 10s			preempt_delay; 0
+ *	alone 30s			witness ... or_alone; 0s: never
  *	router A 100			a router of that priority; addresses 10.0.0.1, .2 ...
  *					  In groups the routers of a process, one by one
  *	lan 1ms..5ms loss 10% twice 5%	delay; loss and doubled packets if any; 1ms..1ms
@@ -22,6 +23,7 @@
  *	stall A 5s			SIGSTOP for so long
  *	fault A | clear A
  *	priority A 80
+ *	witness A lost | witness A back	it does not pass; it does again
  *	unaddress A			somebody deletes the VIP
  *	release A [force] [10s]		the operator's word, for so long at most
  *	resume A
@@ -176,6 +178,12 @@ do_delay(struct script *s)
 }
 
 static void
+do_alone(struct script *s)
+{
+	s->params.or_alone_us = duration(s, 1);
+}
+
+static void
 do_router(struct script *s)
 {
 	if (s->n_words < 3 || s->w->n_routers == ROUTERS_MAX)
@@ -286,6 +294,12 @@ static void
 do_priority(struct script *s)
 {
 	router_priority(s->w, router(s, 1), (uint8_t)number(s, 2));
+}
+
+static void
+do_witness(struct script *s)
+{
+	router_witness(s->w, router(s, 1), is(s, 2, "back"));
 }
 
 static void
@@ -482,6 +496,7 @@ static const struct {
 	{ "preempt", do_preempt, false },
 	{ "option", do_option, false },
 	{ "delay", do_delay, false },
+	{ "alone", do_alone, false },
 	{ "router", do_router, false },
 	{ "lan", do_lan, false },
 	{ "verdicts", do_verdicts, false },
@@ -496,6 +511,7 @@ static const struct {
 	{ "fault", do_fault, true },
 	{ "clear", do_clear, true },
 	{ "priority", do_priority, true },
+	{ "witness", do_witness, true },
 	{ "unaddress", do_unaddress, true },
 	{ "release", do_release, true },
 	{ "resume", do_resume, true },

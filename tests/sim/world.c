@@ -241,7 +241,8 @@ feed_kind(struct world *w, struct router *r, enum vrrp_event_kind kind)
 	    &(struct vrrp_event){ .kind = kind,
 		.priority = r->priority,
 		.lowered = (uint8_t)MAX(r->full - r->priority, 0),
-		.pending = r->pending });
+		.pending = r->pending,
+		.no_witness = r->no_witness });
 }
 
 /* What vrrpd/instance.c does for a sync group after each event of a member. */
@@ -472,6 +473,22 @@ router_priority(struct world *w, struct router *r, uint8_t priority)
 
 	for (unsigned i = 0; i < w->n_segments; i++) {
 		first[i].priority = priority;
+		if (r->alive)
+			feed_kind(w, &first[i], VRRP_EV_PRIORITY);
+	}
+}
+
+void
+router_witness(struct world *w, struct router *r, bool passes)
+{
+	struct router *first = router_process(w, r);
+
+	judge_disturb(w);
+	if (r->alive && !router_runs(w, r))
+		return;
+	for (unsigned i = 0; i < w->n_segments; i++) {
+		first[i].no_witness = !passes;
+		first[i].witnessed_at = w->now;
 		if (r->alive)
 			feed_kind(w, &first[i], VRRP_EV_PRIORITY);
 	}

@@ -47,6 +47,8 @@ struct router { /* process k runs routers k * n_segments and so on, one for each
 
 	/* the process */
 	bool alive;
+	bool no_witness;      /* its witness does not pass */
+	mono_t witnessed_at;  /* ... when that changed last */
 	bool pending;	      /* no verdict yet */
 	mono_t pending_until; /* then there is one; MONO_NEVER: not by itself */
 	mono_t start_at;      /* MONO_NEVER: nobody starts it */
@@ -145,6 +147,7 @@ void router_start_later(struct world *, struct router *, int64_t us); /* respawn
 void router_stall(struct world *, struct router *, int64_t us);	      /* SIGSTOP, SIGCONT */
 void router_fault(struct world *, struct router *, bool faulted);
 void router_priority(struct world *, struct router *, uint8_t priority);
+void router_witness(struct world *, struct router *, bool passes);
 void router_verdict(struct world *, struct router *);  /* the pending one arrives */
 void router_lose_vip(struct world *, struct router *); /* ip address del */
 void router_release(struct world *, struct router *, bool force, int64_t hold_us);

@@ -32,6 +32,8 @@ static const struct vrrp_params
 	fastdel	= { V3, .preempt = true, .fast_preempt = true, .preempt_delay_us = 10 * SECOND },
 	degrade	= { V3, .take_degraded = true },
 	fastdeg	= { V3, .take_degraded = true, .fast_preempt = true },
+	witness	= { V3, .preempt = true },
+	alone30	= { V3, .preempt = true, .or_alone_us = 30 * SECOND },
 	late	= { V3, .preempt = true, .listen_late = true },
 	late_np	= { V3, .listen_late = true },
 	eager	= { .primary = IP(5), .down_adverts = 1, .interval_us = SECOND, .version = 3,
@@ -55,6 +57,7 @@ static const struct vrrp_params
 #define START(p)	{ .kind = VRRP_EV_START, .priority = (p) }
 #define START_PENDING(p) { .kind = VRRP_EV_START, .priority = (p), .pending = true }
 #define PRIORITY(p)	{ .kind = VRRP_EV_PRIORITY, .priority = (p) }
+#define NO_WITNESS(p)	{ .kind = VRRP_EV_PRIORITY, .priority = (p), .no_witness = true }
 #define ADVERT_CS(p, ip, cs) { .kind = VRRP_EV_ADVERT, .advert = { .source = IP(ip), \
 	.version = 3, .vrid = 1, .priority = (p), .interval_us = (cs) * 10000 } }
 #define ADVERT(p, ip)	ADVERT_CS(p, ip, 100)
@@ -181,6 +184,46 @@ static const struct {
 	BACKUP_(100, MS(5000), US(5609375), .wait = VRRP_WAIT_SKEW, .late = true), EV(TIMER),
 	MS(8000),
 	VRRP_MASTER, MS(9000), TAKE, VRRP_WHY_NO_ADVERT },
+
+/* ---- witness ---- */
+{ "witness: nobody is heard and it fails: stay", &witness,
+	BACKUP(100, US(3609375), .no_witness = true), EV(TIMER), US(3609375),
+	VRRP_BACKUP, NEVER, 0, VRRP_WHY_NO_WITNESS },
+{ "witness: addresses that we still held go", &witness,
+	BACKUP(100, US(3609375), .no_witness = true, .holding = true), EV(TIMER), US(3609375),
+	VRRP_BACKUP, NEVER, VRRP_DEL_VIPS, VRRP_WHY_NO_WITNESS },
+{ "witness: passes again, the wait is over long ago", &witness,
+	BACKUP(100, NEVER, .no_witness = true, .alone = true, .alone_until = NEVER),
+	PRIORITY(100), MS(9000),
+	VRRP_BACKUP, MS(9000), 0, 0 },
+{ "witness: a lower master is not preempted without it", &witness,
+	BACKUP(100, US(3609375), .no_witness = true), ADVERT(50, 9), MS(1000),
+	VRRP_BACKUP, US(4609375), 0, 0 },
+{ "witness: fails, a challenge is off", &witness,
+	BACKUP(100, US(3609375), HEARD(50, 9, 50, MS(3000)), .preempt_at = MS(1000)),
+	NO_WITNESS(100), MS(3100),
+	VRRP_BACKUP, US(6609375), 0, 0 },
+{ "witness: a master goes on without it", &witness, MASTER(100, MS(1000)), NO_WITNESS(100),
+	MS(500),
+	VRRP_MASTER, MS(1000), 0, 0 },
+{ "witness: an owner waits for it as well", &witness, INIT,
+	{ .kind = VRRP_EV_START, .priority = 255, .no_witness = true }, MS(0),
+	VRRP_BACKUP, US(3003906), 0, VRRP_WHY_START },
+{ "or_alone: counted from the end of the wait", &alone30,
+	BACKUP(100, US(3609375), .no_witness = true), EV(TIMER), US(3609375),
+	VRRP_BACKUP, US(33609375), 0, VRRP_WHY_NO_WITNESS },
+{ "or_alone: still nobody", &alone30,
+	BACKUP(100, US(33609375), .no_witness = true, .alone = true,
+	    .alone_until = US(33609375)), EV(TIMER), US(33609375),
+	VRRP_MASTER, US(34609375), TAKE, VRRP_WHY_ALONE },
+{ "or_alone: somebody is heard, not alone", &alone30,
+	BACKUP(100, US(33609375), .no_witness = true, .alone = true,
+	    .alone_until = US(33609375)), ADVERT(50, 9), MS(20000),
+	VRRP_BACKUP, US(23609375), 0, 0 },
+{ "or_alone: and then nobody again, the time begins anew", &alone30,
+	BACKUP_(100, MS(20000), US(23609375), HEARD(50, 9, 50, MS(20000)), .no_witness = true),
+	EV(TIMER), US(23609375),
+	VRRP_BACKUP, US(53609375), 0, VRRP_WHY_NO_WITNESS },
 
 /* ---- fast preempt, delay, degraded ---- */
 { "fast preempt: one skew time from the first lower advert", &fast, BACKUP(100, US(3609375)),

@@ -217,6 +217,39 @@ how_much_it_is_lowered(void **unused)
 	}
 }
 
+/* It adds nothing and is no fault: it only says whether it passes. */
+static void
+a_witness(void **unused)
+{
+#define WITNESS(v, ...)                                                                            \
+	{                                                                                          \
+		.kind = PRIO_WITNESS, .name = "gw", .verdict = PRIO_##v, .asked_at = AT(99),       \
+		__VA_ARGS__                                                                        \
+	}
+	static const struct {
+		struct prio_term term;
+		bool no_witness, pending;
+	} want[] = {
+		{ WITNESS(UP), false, false },
+		{ WITNESS(DOWN), true, false },
+		{ WITNESS(UNKNOWN), true, true },
+		{ WITNESS(UNKNOWN, .hold_us = SECOND), true, false },
+		{ WITNESS(UP, .away = true, .valid_until = AT(95)), false, false },
+		{ WITNESS(UP, .away = true, .valid_until = AT(80), .on_lost_fail = true), true,
+		    false },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		struct prio_sum s = sum_of(100, &want[i].term, 1, now, NULL);
+
+		if (s.effective != 100 || s.fault || s.no_witness != want[i].no_witness ||
+		    s.pending != want[i].pending || s.lowered != 0)
+			fail_msg("row %zu: %u, fault %d, no witness %d, pending %d", i, s.effective,
+			    s.fault, s.no_witness, s.pending);
+	}
+}
+
 static void
 sentences(void **unused)
 {
@@ -276,6 +309,7 @@ main(void)
 		cmocka_unit_test(again_at_is_true),
 		cmocka_unit_test(the_cause_of_a_change),
 		cmocka_unit_test(how_much_it_is_lowered),
+		cmocka_unit_test(a_witness),
 		cmocka_unit_test(sentences),
 		cmocka_unit_test(names),
 	};
