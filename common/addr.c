@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 int
 addr_parse(const char *text, struct addr *ret)
@@ -196,4 +197,31 @@ endpoint_from_sockaddr(const struct sockaddr *sa, struct endpoint *ret)
 	}
 	*ret = ep;
 	return 0;
+}
+
+socklen_t
+unix_to_sockaddr(const char *text, struct sockaddr_storage *ret)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	size_t n;
+
+	if (strncmp(text, "unix:", 5) != 0)
+		return 0;
+	n = strlen(text + 5);
+	if (n == 0 || n >= sizeof(sun.sun_path))
+		return 0;
+	memcpy(sun.sun_path, text + 5, n);
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret, &sun, sizeof(sun));
+	return sizeof(sun);
+}
+
+bool
+unix_equal(const char *text, const struct sockaddr_storage *ss)
+{
+	struct sockaddr_un sun;
+
+	memcpy(&sun, ss, sizeof(sun));
+	return sun.sun_family == AF_UNIX && strncmp(text, "unix:", 5) == 0 &&
+	       strncmp(text + 5, sun.sun_path, sizeof(sun.sun_path)) == 0;
 }

@@ -44,6 +44,10 @@ int endpoint_parse(const char *text, struct endpoint *ret);
 const char *endpoint_format(const struct endpoint *, char buf[static ENDPOINT_STRLEN]);
 bool endpoint_equal(const struct endpoint *, const struct endpoint *);
 
+/* "unix:/PATH" in the kernel's form; 0: it is not that, or too long. */
+socklen_t unix_to_sockaddr(const char *text, struct sockaddr_storage *ret);
+bool unix_equal(const char *text, const struct sockaddr_storage *);
+
 /* To and from the kernel's form; the first returns the size to pass along. */
 socklen_t endpoint_to_sockaddr(const struct endpoint *, struct sockaddr_storage *ret);
 int endpoint_from_sockaddr(const struct sockaddr *, struct endpoint *ret);

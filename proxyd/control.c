@@ -58,8 +58,8 @@ listener_object(const struct listener *l)
 
 	tally_sum(l->tallies, l->n_tallies, &sum);
 	return json_pack("{ss ss si ss ss ss? ss sI so}", "name", l->name, "address",
-	    addr_format(&l->endpoint.addr, address), "port", l->endpoint.port, "protocol", "tcp",
-	    "state", listener_state_str(l->state), "error",
+	    addr_format(&l->endpoint.addr, address), "port", l->endpoint.port, "protocol",
+	    l->udp ? "udp" : "tcp", "state", listener_state_str(l->state), "error",
 	    l->state == LISTENER_FAILED ? l->error : NULL, "upstream", l->upstream,
 	    "currentSessions", (json_int_t)(sum.sessions - tally_ended(&sum)), "counters",
 	    counters(&sum));

@@ -39,12 +39,13 @@ handover_address(const struct listener *l, struct parcel_address *ret)
 	handover_copy(ret->name, l->name);
 }
 
-/* The name is how it is written, not what it is. */
+/* The name is how it is written, not what it is; but for a unix socket. */
 bool
 handover_same_address(const struct parcel_address *a, const struct listener *l)
 {
 	return a->protocol == protocol_of(l) && a->ipv6_only == is_ipv6_only(l) &&
-	       endpoint_equal(&a->endpoint, &l->endpoint);
+	       endpoint_equal(&a->endpoint, &l->endpoint) &&
+	       (!listener_is_unix(l) || strcmp(a->name, l->name) == 0);
 }
 
 /* ---- reading ---- */
@@ -66,6 +67,10 @@ is_listener(int fd, const struct parcel_address *a)
 	socklen_t size = sizeof(sa);
 	struct endpoint ep;
 
+	if (a->endpoint.addr.family == AF_UNSPEC)
+		return has_option(fd, SO_ACCEPTCONN, 1) &&
+		       getsockname(fd, (struct sockaddr *)&sa, &size) == 0 &&
+		       unix_equal(a->name, &sa);
 	return has_option(fd, SO_PROTOCOL, a->protocol) &&
 	       has_option(fd, SO_ACCEPTCONN, a->protocol == IPPROTO_TCP) &&
 	       getsockname(fd, (struct sockaddr *)&sa, &size) == 0 &&
@@ -102,7 +107,8 @@ find_left(struct handover *h, const struct parcel_address *a)
 		const struct parcel_address *b = &h->listeners[i].address;
 
 		if (endpoint_equal(&a->endpoint, &b->endpoint) && a->ipv6_only == b->ipv6_only &&
-		    a->protocol == b->protocol)
+		    a->protocol == b->protocol &&
+		    (a->endpoint.addr.family != AF_UNSPEC || strcmp(a->name, b->name) == 0))
 			return &h->listeners[i];
 	}
 	h->listeners = xreallocarray(h->listeners, h->n_listeners + 1, sizeof(*h->listeners));

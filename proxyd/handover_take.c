@@ -225,15 +225,26 @@ settle(struct taker *t)
 
 /* ---- sessions ---- */
 
-static bool
-is_tcp(int fd)
+static int
+option_of(int fd, int option)
 {
-	int protocol = 0, listening = 1;
-	socklen_t size = sizeof(protocol);
+	int value = -1;
+	socklen_t size = sizeof(value);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
-	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 &&
-	       protocol == IPPROTO_TCP && !listening;
+	return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
+}
+
+static bool
+is_unix(int fd)
+{
+	return option_of(fd, SO_DOMAIN) == AF_UNIX;
+}
+
+static bool
+is_connection(int fd)
+{
+	return (option_of(fd, SO_PROTOCOL) == IPPROTO_TCP || is_unix(fd)) &&
+	       option_of(fd, SO_TYPE) == SOCK_STREAM && option_of(fd, SO_ACCEPTCONN) == 0;
 }
 
 /* A file is read from its start, a pipe as it is; neither is waited for. */
@@ -412,7 +423,8 @@ take_session(struct taker *t, struct post_message *m, const struct parcel_record
 	struct session s = { 0 };
 	int *fds = m->fds + r->first_fd, rc = parcel_get(r, &left);
 
-	if (rc == 0 && (!is_tcp(fds[0]) || !is_tcp(fds[1]) || !park(&s, &left, fds + 2)))
+	if (rc == 0 &&
+	    (!is_connection(fds[0]) || !is_connection(fds[1]) || !park(&s, &left, fds + 2)))
 		rc = -EBADMSG;
 	if (rc < 0) {
 		refuse_record(t->handover, rc);
@@ -421,6 +433,8 @@ take_session(struct taker *t, struct post_message *m, const struct parcel_record
 	fill_session(&s, &left);
 	s.fd[FLOW_CLIENT] = fds[0];
 	s.fd[FLOW_SERVER] = fds[1];
+	s.is_unix[FLOW_CLIENT] = is_unix(fds[0]);
+	s.is_unix[FLOW_SERVER] = is_unix(fds[1]);
 	fds[0] = fds[1] = -1;
 	enlist(t, &s, &left);
 }

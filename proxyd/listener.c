@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 const char *
@@ -43,7 +45,7 @@ listener_new(const struct listener_conf *lc, size_t n_sockets, size_t n_tallies)
 	l->fds = xcalloc(n_sockets, sizeof(*l->fds));
 	for (size_t i = 0; i < n_sockets; i++)
 		l->fds[i] = -1;
-	l->n_sockets = n_sockets;
+	l->n_sockets = listener_is_unix(l) ? MIN(n_sockets, 1) : n_sockets;
 	l->n_tallies = n_tallies;
 	l->tallies = tally_new(n_tallies);
 	listener_update(l, lc);
@@ -131,7 +133,7 @@ set_changeable(const struct listener *l, int fd)
 		rc = set_option(fd, SOL_SOCKET, SO_RCVBUF, (int)o->rcvbuf);
 	if (rc == 0 && o->sndbuf > 0)
 		rc = set_option(fd, SOL_SOCKET, SO_SNDBUF, (int)o->sndbuf);
-	return rc < 0 || l->udp ? rc : set_tcp_options(l, fd);
+	return rc < 0 || l->udp || listener_is_unix(l) ? rc : set_tcp_options(l, fd);
 }
 
 /* listen(2) on a listening socket changes its backlog. */
@@ -175,11 +177,47 @@ set_options(const struct listener *l, int fd)
 	return rc == 0 ? set_changeable(l, fd) : rc;
 }
 
+/* A file that nobody listens on any more: who made it was killed. */
+static bool
+is_stale(const struct sockaddr_storage *sa, socklen_t size)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool stale;
+
+	if (fd < 0)
+		return false;
+	stale = connect(fd, (const struct sockaddr *)sa, size) < 0 && errno == ECONNREFUSED;
+	close(fd);
+	return stale;
+}
+
+/* Who may connect is for the directory to say, as in nginx. */
+static int
+bind_unix(int fd, const struct sockaddr_storage *sa, socklen_t size)
+{
+	const char *path = ((const struct sockaddr_un *)sa)->sun_path;
+	int rc = bind(fd, (const struct sockaddr *)sa, size);
+
+	if (rc < 0 && errno == EADDRINUSE && is_stale(sa, size) && unlink(path) == 0)
+		rc = bind(fd, (const struct sockaddr *)sa, size);
+	if (rc < 0)
+		return -errno;
+	return chmod(path, 0666) < 0 ? -errno : 0;
+}
+
+void
+listener_hide(const struct listener *l)
+{
+	if (listener_is_unix(l) && l->state == LISTENER_LISTENING)
+		unlink(l->name + strlen("unix:"));
+}
+
 static int
 bind_one(struct listener *l, size_t i, const char **ret_what)
 {
 	struct sockaddr_storage sa;
-	socklen_t size = endpoint_to_sockaddr(&l->endpoint, &sa);
+	socklen_t size = listener_is_unix(l) ? unix_to_sockaddr(l->name, &sa)
+					     : endpoint_to_sockaddr(&l->endpoint, &sa);
 	int rc;
 
 	*ret_what = "socket";
@@ -188,10 +226,12 @@ bind_one(struct listener *l, size_t i, const char **ret_what)
 	if (l->fds[i] < 0)
 		return -errno;
 	*ret_what = "setsockopt";
-	rc = set_options(l, l->fds[i]);
+	rc = listener_is_unix(l) ? set_changeable(l, l->fds[i]) : set_options(l, l->fds[i]);
 	if (rc < 0)
 		return rc;
 	*ret_what = "bind";
+	if (listener_is_unix(l))
+		return bind_unix(l->fds[i], &sa, size);
 	return bind(l->fds[i], (struct sockaddr *)&sa, size) < 0 ? -errno : 0;
 }
 

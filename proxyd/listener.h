@@ -23,7 +23,7 @@ const char *listener_state_str(enum listener_state); /* "failed", ... */
 
 struct listener {
 	char *name;
-	struct endpoint endpoint;
+	struct endpoint endpoint; /* AF_UNSPEC: a unix socket, the name is "unix:/PATH" */
 	bool udp, ipv6_only, tcp_nodelay;
 	struct listen_conf options;
 	int64_t user_timeout_us;
@@ -42,6 +42,7 @@ struct listener {
 	TAILQ_ENTRY(listener) entry;
 };
 
+/* A unix socket is always one: it belongs to one data thread. */
 struct listener *listener_new(const struct listener_conf *, size_t n_sockets, size_t n_tallies);
 void listener_free(struct listener *); /* closes what is open */
 
@@ -60,6 +61,15 @@ void listener_take(struct listener *, const int *fds, size_t n);
 /* All data threads have let go. */
 bool listener_is_detached(const struct listener *);
 void listener_close(struct listener *);
+
+static inline bool
+listener_is_unix(const struct listener *l)
+{
+	return l->endpoint.addr.family == AF_UNSPEC;
+}
+
+/* Nobody new shall find it; who is queued is still served.  Not at a restart. */
+void listener_hide(const struct listener *);
 
 /* Sessions begun here and not ended. */
 uint64_t listener_sessions(const struct listener *);

@@ -170,8 +170,16 @@ is_family(const struct endpoint *ep)
 }
 
 static bool
+is_unix(const char *name)
+{
+	return strncmp(name, "unix:/", 6) == 0;
+}
+
+static bool
 is_address(const struct parcel_address *a)
 {
+	if (a->endpoint.addr.family == AF_UNSPEC)
+		return is_unix(a->name) && a->endpoint.port == 0 && a->protocol != 0;
 	return is_family(&a->endpoint) && a->endpoint.port != 0 && a->protocol != 0;
 }
 
@@ -220,8 +228,9 @@ session_holds(const void *record, size_t n_fds)
 	const struct parcel_session *s = record;
 	size_t n_waiting = (s->pending[FLOW_CLIENT] > 0) + (size_t)(s->pending[FLOW_SERVER] > 0);
 
-	if (!is_address(&s->listener) || !is_family(&s->server) || s->upstream[0] == '\0' ||
-	    !terms_hold(s) || s->attempt == 0 || s->began_us <= 0 || s->server_writes > 2)
+	if (!is_address(&s->listener) || (!is_family(&s->server) && !is_unix(s->server_name)) ||
+	    s->upstream[0] == '\0' || !terms_hold(s) || s->attempt == 0 || s->began_us <= 0 ||
+	    s->server_writes > 2)
 		return false;
 	if (s->pending[FLOW_CLIENT] > PARCEL_PENDING_MAX ||
 	    s->pending[FLOW_SERVER] > PARCEL_PENDING_MAX)

@@ -8,9 +8,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/un.h>
 
 struct probe {
-	uv_tcp_t tcp;
+	union {
+		uv_handle_t handle;
+		uv_tcp_t tcp;
+		uv_pipe_t local; /* a unix socket */
+	};
 	uv_connect_t req;
 	struct loop_timer timer;
 	void (*on_done)(void *aux, int error); /* NULL once called or cancelled */
@@ -27,7 +32,7 @@ free_when_closed(struct probe *p)
 }
 
 static void
-on_tcp_closed(uv_handle_t *handle)
+on_handle_closed(uv_handle_t *handle)
 {
 	free_when_closed(handle->data);
 }
@@ -46,7 +51,7 @@ end(struct probe *p, int error)
 	if (on_done == NULL)
 		return;
 	p->on_done = NULL;
-	uv_close((uv_handle_t *)&p->tcp, on_tcp_closed);
+	uv_close(&p->handle, on_handle_closed);
 	loop_timer_close(&p->timer, on_timer_closed);
 	on_done(p->aux, error);
 }
@@ -66,21 +71,33 @@ on_due(struct loop_timer *timer, mono_t now)
 	end(p, p->error != 0 ? p->error : -ETIMEDOUT);
 }
 
+static void
+begin(uv_loop_t *loop, struct probe *p, const struct sockaddr_storage *to)
+{
+	if (to->ss_family == AF_UNIX) {
+		const struct sockaddr_un *sun = (const struct sockaddr_un *)to;
+
+		uv_pipe_init(loop, &p->local, 0);
+		uv_pipe_connect(&p->req, &p->local, sun->sun_path, on_connected);
+	} else {
+		uv_tcp_init(loop, &p->tcp);
+		p->error = uv_tcp_connect(
+		    &p->req, &p->tcp, (const struct sockaddr *)to, on_connected);
+	}
+	p->handle.data = p;
+}
+
 struct probe *
-probe_start(uv_loop_t *loop, const struct endpoint *to, int64_t timeout_us,
+probe_start(uv_loop_t *loop, const struct sockaddr_storage *to, int64_t timeout_us,
     void (*on_done)(void *aux, int error), void *aux)
 {
 	struct probe *p = xcalloc(1, sizeof(*p));
-	struct sockaddr_storage sa;
 
 	p->on_done = on_done;
 	p->aux = aux;
 	p->req.data = p;
-	endpoint_to_sockaddr(to, &sa);
 	loop_timer_init(loop, &p->timer, on_due);
-	uv_tcp_init(loop, &p->tcp);
-	p->tcp.data = p;
-	p->error = uv_tcp_connect(&p->req, &p->tcp, (struct sockaddr *)&sa, on_connected);
+	begin(loop, p, to);
 	loop_timer_at(&p->timer, mono_add(loop_now(), p->error != 0 ? 0 : timeout_us));
 	return p;
 }

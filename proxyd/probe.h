@@ -12,7 +12,7 @@
 struct probe;
 
 /* Calls on_done once, later, with 0 or -errno (-ETIMEDOUT), unless cancelled before. */
-struct probe *probe_start(uv_loop_t *, const struct endpoint *, int64_t timeout_us,
+struct probe *probe_start(uv_loop_t *, const struct sockaddr_storage *, int64_t timeout_us,
     void (*on_done)(void *aux, int error), void *aux);
 void probe_cancel(struct probe *); /* accepts NULL; no call after it */
 

@@ -91,7 +91,8 @@ attach(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 	struct upstream *up = upstreams_find(&p->upstreams, lc->upstream->name);
 
 	for (size_t i = 0; i < l->n_sockets; i++) {
-		unsigned thread = (unsigned)(i % p->n_workers);
+		size_t turn = listener_is_unix(l) ? p->next_unix++ : i;
+		unsigned thread = (unsigned)(turn % p->n_workers);
 
 		worker_send(p->workers[thread], &(struct command){ .kind = COMMAND_ATTACH,
 						    .listener = l,
@@ -149,6 +150,7 @@ drain_listener(struct proxy *p, struct listener *l)
 
 	if (l->state == LISTENER_DRAINING)
 		return;
+	listener_hide(l);
 	l->state = LISTENER_DRAINING;
 	handover_listeners_changed(p->handover);
 	tell_listener(p, l);

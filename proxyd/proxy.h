@@ -22,6 +22,7 @@ struct proxy {
 	struct handover *handover;
 	struct worker **workers;
 	size_t n_workers;  /* fixed at start */
+	size_t next_unix;  /* the data thread of the next unix socket */
 	struct lost *lost; /* NULL: addresses are not watched */
 	struct upstreams upstreams;
 	struct rolls rolls;		  /* questions on their way round the data threads */

@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "proxyd/dial.h"
 #include "proxyd/guest.h"
+#include "proxyd/listener.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -136,10 +137,10 @@ is_local_shortage(int error)
 static int
 server_socket(struct worker *w, int family)
 {
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && worker_use_spare(w))
-		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	return fd;
 }
 
@@ -168,6 +169,7 @@ connect_from(struct worker *w, struct session *s, unsigned n)
 	if (fd < 0)
 		return -1;
 	s->fd[FLOW_SERVER] = fd;
+	s->is_unix[FLOW_SERVER] = server_is_unix(to);
 	if (dial != NULL) {
 		dial_prepare(dial, fd);
 		rc = dial_bind(dial, fd, to->sockaddr.ss_family, n);
@@ -179,6 +181,8 @@ connect_from(struct worker *w, struct session *s, unsigned n)
 		}
 	}
 	rc = connect(fd, (const struct sockaddr *)&to->sockaddr, to->sockaddr_size);
+	if (rc < 0 && errno == EAGAIN && server_is_unix(to))
+		errno = ECONNREFUSED; /* its backlog is full, which is its own affair */
 	return rc < 0 && errno != EINPROGRESS ? -1 : rc == 0;
 }
 
@@ -191,7 +195,7 @@ say_no_port(struct worker *w, const struct session *s, unsigned n_sources)
 	log_limited(&w->ports_log, w->now, LOG_ERR,
 	    "no local port is left to reach %s from %u local address%s: net.ipv4.ip_local_port_range, "
 	    "or more addresses with proxy_bind",
-	    endpoint_format(&s->server->endpoint, address), n_sources, n_sources == 1 ? "" : "es");
+	    server_where(s->server, address), n_sources, n_sources == 1 ? "" : "es");
 }
 
 /*
@@ -291,7 +295,7 @@ blame(struct worker *w, struct session *s)
 
 	say_failure(w, s, what, sizeof(what));
 	log_limited(&w->connect_log, w->now, LOG_INFO, "upstream %s: server %s failed: %s",
-	    s->server->up->name, endpoint_format(&s->server->endpoint, address), what);
+	    s->server->up->name, server_where(s->server, address), what);
 	tally_add(&s->route->tally->connection_errors, 1);
 	tally_add(&t->connection_errors, 1);
 	if (s->flow.phase != FLOW_DONE) { /* it ends for this server; end() counts the other case */
@@ -411,7 +415,7 @@ relay_before_write(struct session *s, enum flow_side to)
 {
 	static const int on = 1;
 
-	if (to != FLOW_SERVER || !s->route->tcp_nodelay || s->server_writes == 2)
+	if (to != FLOW_SERVER || !s->route->tcp_nodelay || s->server_writes == 2 || s->is_unix[to])
 		return;
 	if (++s->server_writes == 2)
 		setsockopt(s->fd[to], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -495,7 +499,7 @@ relay_read(struct worker *w, struct session *s, enum flow_side from)
 		    (struct flow_event){
 			.kind = FLOW_EV_RESET, .side = from, .gone = errno != ECONNRESET });
 	ev.n = n > 0 ? (uint32_t)n : 0;
-	ev.drained = n < 0 || (ev.n < size && !s->urgent[from]);
+	ev.drained = n < 0 || (ev.n < size && !s->urgent[from] && !s->is_unix[from]);
 	if (ev.n > 0)
 		relay_count(w, s, from, ev.n);
 	actions = relay_feed(w, s, ev);
@@ -572,6 +576,7 @@ relay_open(struct worker *w, struct binding *b, int fd)
 	}
 	__atomic_store_n(&w->n_sessions, w->sessions.n_used, __ATOMIC_RELAXED);
 	s->fd[FLOW_CLIENT] = fd;
+	s->is_unix[FLOW_CLIENT] = listener_is_unix(b->listener);
 	s->route = b->route;
 	route_ref(s->route);
 	s->began = s->active = w->now;

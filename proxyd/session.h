@@ -42,6 +42,7 @@ struct session {
 	uint16_t attempt;      /* servers tried so far; which of them the server's fd is */
 	uint8_t server_writes; /* 0, 1, 2 and more: the second has TCP_NODELAY set before it */
 	bool urgent[2];	       /* urgent data cuts reads short: only EAGAIN means empty then */
+	bool is_unix[2];       /* so do descriptors that a peer passes along (unix(7)) */
 	bool is_queued;	       /* has work left over for the next pass */
 	bool is_outgoing;      /* has its turn in the second phase of this pass (relay_bulk.h) */
 	bool is_level;	       /* its sockets are level-triggered, since a direction is bulk */

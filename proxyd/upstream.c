@@ -113,7 +113,7 @@ start_probe(struct server *s)
 	pool_probe_begin(&s->health);
 	if (s->probe == NULL)
 		s->probe = probe_start(
-		    s->up->all->loop, &s->endpoint, s->up->probe_timeout_us, on_probed, s);
+		    s->up->all->loop, &s->sockaddr, s->up->probe_timeout_us, on_probed, s);
 }
 
 static void

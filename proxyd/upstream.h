@@ -31,7 +31,7 @@ struct server {
 	struct pool_server health; /* under up->lock, but for its atomics */
 	struct upstream *up;
 	char *name;		  /* on the bus: as written; NAME@ADDRESS if it has several */
-	struct endpoint endpoint; /* AF_UNSPEC while its name is not resolved */
+	struct endpoint endpoint; /* AF_UNSPEC: its name is not resolved, or it is a unix socket */
 	struct sockaddr_storage sockaddr;
 	socklen_t sockaddr_size;
 	struct tally *tallies; /* one for each data thread, the last the control thread's */
@@ -155,6 +155,19 @@ void upstreams_restore(struct upstreams *, const struct parcel_server *left, siz
  */
 struct server *upstreams_server(
     struct upstreams *, const char *upstream, const char *name, const struct endpoint *);
+
+static inline bool
+server_is_unix(const struct server *s)
+{
+	return s->sockaddr.ss_family == AF_UNIX;
+}
+
+/* Where it is, for people. */
+static inline const char *
+server_where(const struct server *s, char buf[static ENDPOINT_STRLEN])
+{
+	return s->endpoint.addr.family == AF_UNSPEC ? s->name : endpoint_format(&s->endpoint, buf);
+}
 
 static inline struct server *
 server_of(struct pool_server *health)

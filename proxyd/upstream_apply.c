@@ -56,19 +56,18 @@ upstream_tally(const struct upstream *up, struct tally *sum)
 }
 
 struct server *
-upstream_server_new(
-    struct upstream *up, const struct pool_params *params, const struct endpoint *ep)
+upstream_server_new(struct upstream *up, const struct pool_params *params,
+    const struct endpoint *ep, const char *text)
 {
 	struct server *s = xcalloc(1, sizeof(*s));
-	bool has_address = ep->addr.family != AF_UNSPEC;
 	mono_t now = loop_now();
 
 	s->up = up;
 	s->endpoint = *ep;
-	if (has_address)
-		s->sockaddr_size = endpoint_to_sockaddr(ep, &s->sockaddr);
+	s->sockaddr_size = ep->addr.family != AF_UNSPEC ? endpoint_to_sockaddr(ep, &s->sockaddr)
+							: unix_to_sockaddr(text, &s->sockaddr);
 	s->tallies = tally_new(up->all->n_tallies);
-	pool_server_init(&s->health, params, has_address, now);
+	pool_server_init(&s->health, params, s->sockaddr_size > 0, now);
 	s->health.slot = (uint8_t)up->next_slot++;
 	s->told = s->health.state;
 	s->told_since = now;
@@ -141,7 +140,7 @@ want(struct rebuild *rb, const struct spec *spec, const struct endpoint *ep)
 	struct server *s = find_server(up, spec->text, ep);
 
 	if (s == NULL) {
-		s = upstream_server_new(up, &spec->params, ep);
+		s = upstream_server_new(up, &spec->params, ep, spec->text);
 		pool_server_set_line(&s->health, spec->text);
 	} else {
 		pthread_mutex_lock(&up->lock);

@@ -191,6 +191,14 @@ find_upstream(struct upstreams *all, const char *name)
 	return up;
 }
 
+/* A unix socket has no endpoint: its name is where it is. */
+static bool
+is_at(const struct server *s, const char *name, const struct endpoint *ep)
+{
+	return endpoint_equal(&s->endpoint, ep) &&
+	       (ep->addr.family != AF_UNSPEC || strcmp(s->name, name) == 0);
+}
+
 /* The same line if it is there, else whoever has that address now. */
 static struct server *
 find_in_pool(const struct upstream *up, const char *name, const struct endpoint *ep)
@@ -200,7 +208,7 @@ find_in_pool(const struct upstream *up, const char *name, const struct endpoint 
 	for (size_t i = 0; i < up->pool.n; i++) {
 		struct server *s = server_of(up->pool.servers[i]);
 
-		if (!endpoint_equal(&s->endpoint, ep))
+		if (!is_at(s, name, ep))
 			continue;
 		if (strcmp(s->name, name) == 0)
 			return s;
@@ -211,12 +219,12 @@ find_in_pool(const struct upstream *up, const char *name, const struct endpoint 
 }
 
 static struct server *
-find_retired(const struct upstream *up, const struct endpoint *ep)
+find_retired(const struct upstream *up, const char *name, const struct endpoint *ep)
 {
 	struct server *s;
 
 	TAILQ_FOREACH (s, &up->all->retired, retired)
-		if (s->up == up && endpoint_equal(&s->endpoint, ep))
+		if (s->up == up && is_at(s, name, ep))
 			return s;
 	return NULL;
 }
@@ -230,10 +238,10 @@ upstreams_server(
 	struct server *s = find_in_pool(up, name, ep);
 
 	if (s == NULL)
-		s = find_retired(up, ep);
+		s = find_retired(up, name, ep);
 	if (s != NULL)
 		return s;
-	s = upstream_server_new(up, &params, ep);
+	s = upstream_server_new(up, &params, ep, name);
 	s->name = xstrdup(name);
 	TAILQ_INSERT_TAIL(&all->retired, s, retired);
 	return s;

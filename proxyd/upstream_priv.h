@@ -22,9 +22,10 @@ struct spec {
 /* An upstream of that name, in the list, without lines. */
 struct upstream *upstream_new(struct upstreams *, const char *name);
 
-/* A server of its own, in no pool yet, without a name. */
+/* A server of its own, in no pool yet, without a name.  'text': where no endpoint is a unix socket.
+ */
 struct server *upstream_server_new(
-    struct upstream *, const struct pool_params *, const struct endpoint *);
+    struct upstream *, const struct pool_params *, const struct endpoint *, const char *text);
 
 /* Does the server stand for this line (its text, or text@address)? */
 bool upstream_is_of_line(const char *server, const char *text);

@@ -19,7 +19,7 @@ struct check_conf;
 
 struct server_conf {
 	char *text;		  /* as written, "10.4.7.21:6443": its name on the bus */
-	struct endpoint endpoint; /* AF_UNSPEC while it is a host name */
+	struct endpoint endpoint; /* AF_UNSPEC: it is a host name, or a unix socket (no host) */
 	char *host;		  /* the name to resolve, or NULL */
 	unsigned weight, max_fails, max_conns;
 	int64_t fail_timeout_us;

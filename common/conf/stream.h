@@ -71,8 +71,8 @@ void stream_take_age(struct binder *, const struct stmt *, int64_t *age_us, int6
 bind_fn stream_bind_upstream;
 
 /*
- * "10.0.0.1:80", "[::1]:80", "name:80".  False and said when it is none; 'host'
- * is the name to resolve, or NULL.
+ * "10.0.0.1:80", "[::1]:80", "name:80", "unix:/run/x" (an endpoint of nowhere).
+ * False and said when it is none; 'host' is the name to resolve, or NULL.
  */
 bool stream_parse_server(
     struct binder *, const struct word *, struct endpoint *ret, char **ret_host);

@@ -8,13 +8,13 @@
 #include <string.h>
 
 /*
- * "10.0.0.1:80", "[::1]:80", "name:80".  False and said when it is none; 'host'
- * is the name to resolve, or NULL.
+ * "10.0.0.1:80", "[::1]:80", "name:80", "unix:/run/x" (an endpoint of nowhere).
+ * False and said when it is none; 'host' is the name to resolve, or NULL.
  */
 bool
 stream_parse_server(struct binder *b, const struct word *w, struct endpoint *ret, char **ret_host)
 {
-	const char *colon = strrchr(w->text, ':');
+	const char *colon = strrchr(w->text, ':'), *path;
 	int64_t port;
 	struct addr a;
 
@@ -22,9 +22,11 @@ stream_parse_server(struct binder *b, const struct word *w, struct endpoint *ret
 		*ret_host = NULL;
 		return true;
 	}
-	if (strncmp(w->text, "unix:", 5) == 0) {
-		bind_say(b, CONF_ERROR, w->pos, "unix sockets are not in effect yet");
-		return false;
+	path = stream_unix_path(b, w);
+	if (path != NULL) {
+		*ret = (struct endpoint){ 0 };
+		*ret_host = NULL;
+		return *path != '\0';
 	}
 	if (colon == NULL || w->text[strlen(w->text) - 1] == ']' || addr_parse(w->text, &a) == 0) {
 		bind_say(b, CONF_ERROR, w->pos, "no port in '%.64s'", w->text);

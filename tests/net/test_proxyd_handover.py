@@ -679,3 +679,36 @@ def test_killed_on_sight(front):
     assert not [e for e in callers.stop() if "Refused" in e]
     assert front.listener()["state"] == "listening"
     assert "forwards to web" not in front.suite.log().split("killed by signal", 1)[1]
+
+
+def test_unix_sockets_are_handed_over(front):
+    """Listener, session and server, and the file stays where it is."""
+    place = front.proxy.dir / "sockets"
+    place.mkdir()
+    os.chmod(place, 0o777)
+    up = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    up.bind(str(place / "up"))
+    os.chmod(place / "up", 0o666)
+    up.listen(8)
+    up.settimeout(TIMEOUT)
+    front.start(conf(listen=f"unix:{place}/in", upstream=f"server unix:{place}/up;"))
+    inode = wait_for(lambda: (place / "in").exists() and os.stat(place / "in").st_ino, "it listens")
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(TIMEOUT)
+    client.connect(str(place / "in"))
+    conn, _ = up.accept()
+    conn.settimeout(TIMEOUT)
+    client.sendall(b"before")
+    assert read_exactly(conn, 6) == b"before"
+    front.restart()
+    assert front.taken()[:2] == (1, 1)
+    assert os.stat(place / "in").st_ino == inode
+    client.sendall(b"after")
+    assert read_exactly(conn, 5) == b"after"
+    conn.close()
+    assert client.recv(1) == b""
+    again = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    again.connect(str(place / "in"))
+    up.accept()
+    name = f"unix:{place}/up"
+    assert front.server(name)["counters"]["sessions"] == 2
