@@ -1,10 +1,12 @@
 /*
- * netlink.c - see netlink.h.  Message layout: rtnetlink(7), netlink(7).
+ * netlink.c - the table of links and addresses (netlink.h), kept by the kernel's
+ * events.  Message layout: rtnetlink(7), netlink(7).
  */
 #include "common/netlink.h"
 
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/netlink_priv.h"
 #include "common/text.h"
 
 #include <arpa/inet.h>
@@ -18,23 +20,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define EVENT_BURST   64	    /* messages read per wake-up: other handles get a turn */
-#define EVENT_BUFFER  (1024 * 1024) /* each renewal of an address is heard as an event */
-#define SKIP_MAX      65536	    /* more than the buffer holds */
-#define DUMP_TRIES    4		    /* a dump that the table changed under is begun again */
-#define ANSWER_WAIT   (5 * 1000)    /* ms; the answer is there already, or will never be */
-#define NLMSG_ALIGNED __attribute__((aligned(8)))
-#define REQUEST_MAX   192 /* of one request, and of netlink_batch.bytes per request */
-
-struct netlink {
-	struct netlink_events events;
-	struct mnl_socket *listener, *asker, *unheard;
-	uv_poll_t poll;
-	uint32_t sequence;
-	TAILQ_HEAD(, netlink_link) links;
-	bool quiet;   /* the first table: nobody is told */
-	bool changed; /* told, but not yet that it has settled */
-};
+#define EVENT_BURST  64		   /* messages read per wake-up: other handles get a turn */
+#define EVENT_BUFFER (1024 * 1024) /* each renewal of an address is heard as an event */
+#define SKIP_MAX     65536	   /* more than the buffer holds */
+#define DUMP_TRIES   4		   /* a dump that the table changed under is begun again */
+#define ANSWER_WAIT  (5 * 1000)	   /* ms; the answer is there already, or will never be */
 
 /* ---- the table ---- */
 
@@ -596,198 +586,4 @@ netlink_new(uv_loop_t *loop, const struct netlink_events *events, struct netlink
 	nl->quiet = false;
 	*ret = nl;
 	return 0;
-}
-
-/* ---- requests ---- */
-
-void
-netlink_batch_begin(
-    struct netlink_batch *b, struct netlink *nl, void (*on_result)(void *, void *, int), void *aux)
-{
-	b->nl = nl;
-	b->via = nl->asker;
-	b->n = 0;
-	b->size = 0;
-	b->on_result = on_result;
-	b->aux = aux;
-}
-
-void
-netlink_batch_unheard(struct netlink_batch *b)
-{
-	b->via = b->nl->unheard;
-}
-
-static struct nlmsghdr *
-request_begin(struct netlink_batch *b, uint16_t type, uint16_t flags)
-{
-	struct nlmsghdr *nlh;
-
-	if (b->n == NETLINK_BATCH_MAX)
-		netlink_batch_send(b);
-	nlh = mnl_nlmsg_put_header(b->bytes + b->size);
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
-	nlh->nlmsg_seq = ++b->nl->sequence;
-	if (b->n == 0)
-		b->first = nlh->nlmsg_seq;
-	return nlh;
-}
-
-static void
-request_end(struct netlink_batch *b, const struct nlmsghdr *nlh, void *tag)
-{
-	b->tags[b->n++] = tag;
-	b->size += MNL_ALIGN(nlh->nlmsg_len);
-}
-
-static void
-put_addr(struct nlmsghdr *nlh, uint16_t type, const struct addr *addr)
-{
-	mnl_attr_put(nlh, type, addr_size(addr), addr->bytes);
-}
-
-/* What names an address to the kernel: for adding and for deleting. */
-static void
-put_identity(struct nlmsghdr *nlh, const struct netlink_addr *a)
-{
-	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
-
-	ifa->ifa_family = a->local.family;
-	ifa->ifa_prefixlen = a->prefix_length;
-	ifa->ifa_scope = a->scope;
-	ifa->ifa_index = (uint32_t)a->index;
-	put_addr(nlh, IFA_LOCAL, &a->local);
-	put_addr(nlh, IFA_ADDRESS, a->peer.family != AF_UNSPEC ? &a->peer : &a->local);
-}
-
-static_assert(sizeof(((struct netlink_batch *)0)->bytes) >= NETLINK_BATCH_MAX * REQUEST_MAX,
-    "a batch holds that many requests");
-
-void
-netlink_batch_add_addr(
-    struct netlink_batch *b, enum netlink_add how, const struct netlink_addr *a, void *tag)
-{
-	struct nlmsghdr *nlh = request_begin(
-	    b, RTM_NEWADDR, NLM_F_CREATE | (how == NETLINK_RENEW ? NLM_F_REPLACE : NLM_F_EXCL));
-	struct ifa_cacheinfo ci = { .ifa_valid = a->valid_s, .ifa_prefered = a->preferred_s };
-
-	put_identity(nlh, a);
-	if (a->broadcast.family != AF_UNSPEC)
-		put_addr(nlh, IFA_BROADCAST, &a->broadcast);
-	if (a->label[0] != '\0')
-		mnl_attr_put_strz(nlh, IFA_LABEL, a->label);
-	if (a->flags != 0)
-		mnl_attr_put_u32(nlh, IFA_FLAGS, a->flags);
-	mnl_attr_put(nlh, IFA_CACHEINFO, sizeof(ci), &ci);
-	if (a->proto != 0)
-		mnl_attr_put_u8(nlh, IFA_PROTO, a->proto);
-	request_end(b, nlh, tag);
-}
-
-void
-netlink_batch_del_addr(struct netlink_batch *b, const struct netlink_addr *a, void *tag)
-{
-	struct nlmsghdr *nlh = request_begin(b, RTM_DELADDR, 0);
-
-	put_identity(nlh, a);
-	request_end(b, nlh, tag);
-}
-
-static void
-put_route(struct nlmsghdr *nlh, const struct netlink_route *route)
-{
-	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-
-	rtm->rtm_family = route->prefix.family;
-	rtm->rtm_dst_len = route->prefix_length;
-	rtm->rtm_table = RT_TABLE_MAIN;
-	rtm->rtm_protocol = route->proto;
-	rtm->rtm_scope = RT_SCOPE_LINK;
-	rtm->rtm_type = RTN_UNICAST;
-	put_addr(nlh, RTA_DST, &route->prefix);
-	mnl_attr_put_u32(nlh, RTA_OIF, (uint32_t)route->index);
-	mnl_attr_put_u32(nlh, RTA_PRIORITY, route->metric);
-}
-
-void
-netlink_batch_add_route(struct netlink_batch *b, const struct netlink_route *route, void *tag)
-{
-	struct nlmsghdr *nlh = request_begin(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-
-	put_route(nlh, route);
-	if (route->expires_s != 0)
-		mnl_attr_put_u32(nlh, RTA_EXPIRES, route->expires_s);
-	request_end(b, nlh, tag);
-}
-
-void
-netlink_batch_del_route(struct netlink_batch *b, const struct netlink_route *route, void *tag)
-{
-	struct nlmsghdr *nlh = request_begin(b, RTM_DELROUTE, 0);
-
-	put_route(nlh, route);
-	request_end(b, nlh, tag);
-}
-
-struct answers {
-	uint32_t first;
-	unsigned n, got;
-	int errors[NETLINK_BATCH_MAX];
-};
-
-/* netlink(7): NLMSG_ERROR with error 0 is an acknowledgement. */
-static void
-take_answers(struct answers *answers, const uint8_t *buf, size_t size)
-{
-	const struct nlmsghdr *nlh = (const void *)buf;
-	int left = (int)size;
-
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-		const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
-		uint32_t i = nlh->nlmsg_seq - answers->first;
-
-		if (nlh->nlmsg_type != NLMSG_ERROR ||
-		    mnl_nlmsg_get_payload_len(nlh) < sizeof(*err) || i >= answers->n)
-			continue; /* a straggler of an earlier batch */
-		answers->errors[i] = err->error;
-		answers->got++;
-	}
-}
-
-static int
-exchange(struct netlink_batch *b, struct answers *answers)
-{
-	uint8_t buf[16 * 1024] NLMSG_ALIGNED;
-	ssize_t n;
-
-	if (mnl_socket_sendto(b->via, b->bytes, b->size) < 0)
-		return -errno;
-	while (answers->got < answers->n) {
-		if ((n = mnl_socket_recvfrom(b->via, buf, sizeof(buf))) < 0)
-			return -errno;
-		take_answers(answers, buf, (size_t)n);
-	}
-	return 0;
-}
-
-int
-netlink_batch_send(struct netlink_batch *b)
-{
-	struct answers answers = { .first = b->first, .n = b->n };
-	void *tags[NETLINK_BATCH_MAX];
-	int r;
-
-	if (b->n == 0)
-		return 0;
-	for (unsigned i = 0; i < b->n; i++)
-		answers.errors[i] = -ETIMEDOUT;
-	memcpy(tags, b->tags, b->n * sizeof(tags[0]));
-	r = exchange(b, &answers);
-	b->n = 0;
-	b->size = 0;
-	for (unsigned i = 0; i < answers.n; i++)
-		b->on_result(b->aux, tags[i],
-		    r != 0 && answers.errors[i] == -ETIMEDOUT ? r : answers.errors[i]);
-	return r;
 }
