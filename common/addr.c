@@ -86,6 +86,17 @@ addr_is_link_local(const struct addr *a)
 				       : false;
 }
 
+bool
+addr_in_prefix(const struct addr *a, const struct addr *prefix, uint8_t prefix_length)
+{
+	if (a->family != prefix->family)
+		return false;
+	for (unsigned bit = 0; bit < prefix_length; bit++)
+		if ((a->bytes[bit / 8] ^ prefix->bytes[bit / 8]) & 0x80 >> bit % 8)
+			return false;
+	return true;
+}
+
 /* A port in plain decimal, 1..65535, and nothing behind it. */
 static int
 parse_port(const char *text, uint16_t *ret)

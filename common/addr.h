@@ -38,6 +38,8 @@ bool addr_equal(const struct addr *, const struct addr *);
 bool addr_is_any(const struct addr *);
 bool addr_is_multicast(const struct addr *);
 bool addr_is_link_local(const struct addr *);
+/* Of one family, and their first bits are the same. */
+bool addr_in_prefix(const struct addr *, const struct addr *prefix, uint8_t prefix_length);
 
 /* "10.0.0.1:80", "[::1]:80".  0, or -EINVAL; the port may not be 0. */
 int endpoint_parse(const char *text, struct endpoint *ret);

@@ -74,6 +74,14 @@ netlink_link_by_name(const struct netlink *nl, const char *name)
 	return NULL;
 }
 
+uint32_t
+netlink_table_of(const struct netlink *nl, const struct netlink_link *link)
+{
+	const struct netlink_link *master = link->master != 0 ? find_link(nl, link->master) : NULL;
+
+	return master != NULL && master->table != 0 ? master->table : RT_TABLE_MAIN;
+}
+
 const struct netlink_addr *
 netlink_addr_find(const struct netlink *nl, int index, const struct addr *local)
 {
@@ -167,6 +175,33 @@ attr_name(const struct nlattr *attr, char ret[static IFNAMSIZ])
 	memcpy(ret, mnl_attr_get_payload(attr), n);
 }
 
+/* IFLA_LINKINFO of a VRF says its table. */
+static uint32_t
+read_table(const struct nlattr *info)
+{
+	const struct nlattr *kind = NULL, *data = NULL, *attr;
+
+	if (info == NULL)
+		return 0;
+	mnl_attr_for_each_nested(attr, info)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+			kind = attr;
+		else if (mnl_attr_get_type(attr) == IFLA_INFO_DATA)
+			data = attr;
+	}
+	if (kind == NULL || data == NULL || mnl_attr_get_payload_len(kind) < sizeof("vrf") ||
+	    memcmp(mnl_attr_get_payload(kind), "vrf", sizeof("vrf")) != 0)
+		return 0;
+	mnl_attr_for_each_nested(attr, data)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_VRF_TABLE &&
+		    mnl_attr_get_payload_len(attr) >= sizeof(uint32_t))
+			return mnl_attr_get_u32(attr);
+	}
+	return 0;
+}
+
 static void
 read_link(struct netlink_link *link, const struct ifinfomsg *ifi, const struct attrs *attrs)
 {
@@ -177,6 +212,10 @@ read_link(struct netlink_link *link, const struct ifinfomsg *ifi, const struct a
 	if (attrs->of[IFLA_MTU] != NULL)
 		link->mtu = mnl_attr_get_u32(attrs->of[IFLA_MTU]);
 	link->has_mac = mac != NULL && mnl_attr_get_payload_len(mac) == sizeof(link->mac);
+	link->master = attrs->of[IFLA_MASTER] != NULL
+			   ? (int)mnl_attr_get_u32(attrs->of[IFLA_MASTER])
+			   : 0;
+	link->table = read_table(attrs->of[IFLA_LINKINFO]);
 	if (link->has_mac)
 		memcpy(link->mac, mnl_attr_get_payload(mac), sizeof(link->mac));
 }
@@ -184,8 +223,9 @@ read_link(struct netlink_link *link, const struct ifinfomsg *ifi, const struct a
 static bool
 same_link(const struct netlink_link *a, const struct netlink_link *b)
 {
-	return a->flags == b->flags && a->mtu == b->mtu && a->has_mac == b->has_mac &&
-	       strcmp(a->name, b->name) == 0 && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+	return a->flags == b->flags && a->mtu == b->mtu && a->master == b->master &&
+	       a->table == b->table && a->has_mac == b->has_mac && strcmp(a->name, b->name) == 0 &&
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
 }
 
 static void
@@ -324,6 +364,13 @@ on_message(const struct nlmsghdr *nlh, void *aux)
 		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(struct ifaddrmsg))
 			on_addr_message(nl, nlh);
 		break;
+	case RTM_DELROUTE: /* filtered: ours */
+	case RTM_DELRULE:
+		if (sent_by(nl, nlh) != NETLINK_BY_US && nl->events.on_route_gone != NULL) {
+			nl->changed = true;
+			nl->events.on_route_gone(nl->events.aux);
+		}
+		break;
 	}
 	return MNL_CB_OK;
 }
@@ -442,6 +489,8 @@ resync(struct netlink *nl)
 	log_warn("netlink: events were lost, reading all links and addresses anew");
 	if ((r = read_all(nl)) != 0)
 		log_err("netlink: cannot read links and addresses: %s", strerror(-r));
+	if (nl->events.on_route_gone != NULL) /* maybe */
+		nl->events.on_route_gone(nl->events.aux);
 }
 
 /* False: nothing more to read. */
@@ -495,19 +544,26 @@ open_asker(struct mnl_socket **ret)
 
 /*
  * A thousand addresses renewed each second would wake us a thousand times to
- * tell us so.  Headers are in host order, and filters load in network order.
+ * tell us so, and a router's table changes all day: what is of no interest stays
+ * in the kernel.  Headers are in host order, and filters load in network order.
  */
 static int
-ignore_unheard(const struct netlink *nl)
+filter_events(const struct netlink *nl)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 0, 3),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 7, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWRULE), 6, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 4),
+		BPF_STMT(
+		    BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nl->events.route_proto, 2, 3),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
 		BPF_JUMP(
-		    BPF_JMP | BPF_JEQ | BPF_K, htonl(mnl_socket_get_portid(nl->unheard)), 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
+		    BPF_JMP | BPF_JEQ | BPF_K, htonl(mnl_socket_get_portid(nl->unheard)), 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
 
@@ -520,12 +576,15 @@ ignore_unheard(const struct netlink *nl)
 static int
 open_listener(struct netlink *nl, uv_loop_t *loop)
 {
+	unsigned groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
 	int size = EVENT_BUFFER, fd;
 
+	if (nl->events.route_proto != 0)
+		groups |= RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE |
+			  1u << (RTNLGRP_IPV6_RULE - 1);
+
 	nl->listener = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (nl->listener == NULL ||
-	    mnl_socket_bind(nl->listener, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
-		MNL_SOCKET_AUTOPID) < 0)
+	if (nl->listener == NULL || mnl_socket_bind(nl->listener, groups, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
 	fd = mnl_socket_get_fd(nl->listener);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
@@ -578,7 +637,7 @@ netlink_new(uv_loop_t *loop, const struct netlink_events *events, struct netlink
 	TAILQ_INIT(&nl->links);
 	nl->quiet = true;
 	if ((r = open_asker(&nl->asker)) != 0 || (r = open_asker(&nl->unheard)) != 0 ||
-	    (r = open_listener(nl, loop)) != 0 || (r = ignore_unheard(nl)) != 0 ||
+	    (r = open_listener(nl, loop)) != 0 || (r = filter_events(nl)) != 0 ||
 	    (r = read_all(nl)) != 0) {
 		netlink_free(nl);
 		return r;

@@ -16,6 +16,7 @@
 #define COMMON_NETLINK_H
 
 #include "common/addr.h"
+#include "common/route.h"
 
 #include <linux/if_addr.h>
 #include <net/if.h>
@@ -49,7 +50,9 @@ struct netlink_link {
 	unsigned flags; /* IFF_* */
 	unsigned mtu;
 	uint8_t mac[6];
-	bool has_mac; /* Ethernet-like: six bytes */
+	bool has_mac;	/* Ethernet-like: six bytes */
+	int master;	/* index of the bond, bridge or VRF it is in; 0: none */
+	uint32_t table; /* of a VRF: its routing table; else 0 */
 	bool seen;
 	TAILQ_HEAD(, netlink_addr) addrs;
 };
@@ -67,6 +70,9 @@ struct netlink_events {
 	/* The same for an address; also called when only its lifetime changed. */
 	void (*on_addr)(void *aux, const struct netlink_link *, const struct netlink_addr *,
 	    bool gone, enum netlink_by);
+	/* A route that carries 'route_proto', or some rule, was deleted, not by us. */
+	void (*on_route_gone)(void *aux);
+	uint8_t route_proto; /* 0: not interested */
 	/*
 	 * After some of the above, when what was waiting has been read (or a bounded part of
 	 * it): for what depends on the table as a whole.
@@ -89,6 +95,9 @@ const struct netlink_link *netlink_link_by_name(const struct netlink *, const ch
 const struct netlink_link *netlink_link_by_index(const struct netlink *, int index);
 const struct netlink_link *netlink_link_first(const struct netlink *);
 const struct netlink_link *netlink_link_next(const struct netlink_link *);
+
+/* The table that routes over the link belong into: main, or that of the VRF it is in. */
+uint32_t netlink_table_of(const struct netlink *, const struct netlink_link *);
 
 /* On that link, whatever its prefix; NULL: none. */
 const struct netlink_addr *netlink_addr_find(
@@ -121,29 +130,48 @@ void netlink_batch_unheard(struct netlink_batch *);
 enum netlink_add {
 	NETLINK_CREATE, /* -EEXIST when it is there */
 	NETLINK_RENEW,	/* new lifetimes for one that is there; made when it is not */
+	NETLINK_BESIDE, /* a route only: before one of the same destination and metric */
 };
 void netlink_batch_add_addr(
     struct netlink_batch *, enum netlink_add, const struct netlink_addr *, void *tag);
 void netlink_batch_del_addr(struct netlink_batch *, const struct netlink_addr *, void *tag);
 
-/* To what is on the link itself, in the main table. */
-struct netlink_route {
-	int index; /* of the link */
-	struct addr prefix;
-	uint8_t prefix_length;
-	uint8_t proto;	    /* RTPROT_* */
-	uint32_t metric;    /* with the prefix it names the route */
-	uint32_t expires_s; /* IPv6 only; 0: never */
-};
+/*
+ * A route: CREATE fails with -EEXIST where another has its destination and
+ * metric, RENEW replaces that one, BESIDE (IPv4) goes before it and fails with
+ * -EEXIST only where the very same is there.  expires_s: IPv6 only; 0: never.
+ * -ENODEV: nothing was put into the batch, one of its links is not there.
+ */
+int netlink_batch_add_route(struct netlink_batch *, enum netlink_add, const struct net_route *,
+    uint32_t expires_s, void *tag);
+int netlink_batch_del_route(struct netlink_batch *, const struct net_route *, void *tag);
 
-/* New particulars for one that is there; made when it is not. */
-void netlink_batch_add_route(struct netlink_batch *, const struct netlink_route *, void *tag);
-void netlink_batch_del_route(struct netlink_batch *, const struct netlink_route *, void *tag);
+/* -EEXIST when there is such a rule, whosever it is. */
+void netlink_batch_add_rule(struct netlink_batch *, const struct net_rule *, void *tag);
+void netlink_batch_del_rule(struct netlink_batch *, const struct net_rule *, void *tag);
 
 /*
  * 0 when all were answered; what went wrong with one is in its result.
  * -errno: not sent, or answers lost; those requests got that error as result.
  */
 int netlink_batch_send(struct netlink_batch *);
+
+/* ---- what carries our number ---- */
+
+/* A route or rule, as far as it tells it apart from others. */
+struct netlink_own {
+	bool is_rule;
+	uint8_t family, tos;
+	uint8_t prefix_length;	  /* of a rule: of its 'from' */
+	struct addr prefix;	  /* family set, all zero: none */
+	uint32_t table, priority; /* priority: a route's metric */
+};
+
+/*
+ * Delete every route and rule that carries the number, of any table, unless
+ * 'keep' says so.  0, or -errno with as many deleted as could be.
+ */
+int netlink_remove_own(struct netlink *, uint8_t proto,
+    bool (*keep)(void *aux, const struct netlink_own *), void *aux, unsigned *ret_n);
 
 #endif

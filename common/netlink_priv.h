@@ -20,4 +20,12 @@ struct netlink {
 	bool changed; /* told, but not yet that it has settled */
 };
 
+/*
+ * One request of at most 'room' bytes into the batch, which is sent before if it
+ * would not fit; its attributes are put by the caller in between.
+ */
+struct nlmsghdr *netlink_request_begin(
+    struct netlink_batch *, uint16_t type, uint16_t flags, size_t room);
+void netlink_request_end(struct netlink_batch *, const struct nlmsghdr *, void *tag);
+
 #endif

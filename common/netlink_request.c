@@ -29,12 +29,13 @@ netlink_batch_unheard(struct netlink_batch *b)
 	b->via = b->nl->unheard;
 }
 
-static struct nlmsghdr *
-request_begin(struct netlink_batch *b, uint16_t type, uint16_t flags)
+struct nlmsghdr *
+netlink_request_begin(struct netlink_batch *b, uint16_t type, uint16_t flags, size_t room)
 {
 	struct nlmsghdr *nlh;
 
-	if (b->n == NETLINK_BATCH_MAX)
+	assert(room <= sizeof(b->bytes));
+	if (b->n == NETLINK_BATCH_MAX || b->size + room > sizeof(b->bytes))
 		netlink_batch_send(b);
 	nlh = mnl_nlmsg_put_header(b->bytes + b->size);
 	nlh->nlmsg_type = type;
@@ -45,8 +46,8 @@ request_begin(struct netlink_batch *b, uint16_t type, uint16_t flags)
 	return nlh;
 }
 
-static void
-request_end(struct netlink_batch *b, const struct nlmsghdr *nlh, void *tag)
+void
+netlink_request_end(struct netlink_batch *b, const struct nlmsghdr *nlh, void *tag)
 {
 	b->tags[b->n++] = tag;
 	b->size += MNL_ALIGN(nlh->nlmsg_len);
@@ -79,8 +80,8 @@ void
 netlink_batch_add_addr(
     struct netlink_batch *b, enum netlink_add how, const struct netlink_addr *a, void *tag)
 {
-	struct nlmsghdr *nlh = request_begin(
-	    b, RTM_NEWADDR, NLM_F_CREATE | (how == NETLINK_RENEW ? NLM_F_REPLACE : NLM_F_EXCL));
+	struct nlmsghdr *nlh = netlink_request_begin(b, RTM_NEWADDR,
+	    NLM_F_CREATE | (how == NETLINK_RENEW ? NLM_F_REPLACE : NLM_F_EXCL), REQUEST_MAX);
 	struct ifa_cacheinfo ci = { .ifa_valid = a->valid_s, .ifa_prefered = a->preferred_s };
 
 	put_identity(nlh, a);
@@ -93,52 +94,16 @@ netlink_batch_add_addr(
 	mnl_attr_put(nlh, IFA_CACHEINFO, sizeof(ci), &ci);
 	if (a->proto != 0)
 		mnl_attr_put_u8(nlh, IFA_PROTO, a->proto);
-	request_end(b, nlh, tag);
+	netlink_request_end(b, nlh, tag);
 }
 
 void
 netlink_batch_del_addr(struct netlink_batch *b, const struct netlink_addr *a, void *tag)
 {
-	struct nlmsghdr *nlh = request_begin(b, RTM_DELADDR, 0);
+	struct nlmsghdr *nlh = netlink_request_begin(b, RTM_DELADDR, 0, REQUEST_MAX);
 
 	put_identity(nlh, a);
-	request_end(b, nlh, tag);
-}
-
-static void
-put_route(struct nlmsghdr *nlh, const struct netlink_route *route)
-{
-	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-
-	rtm->rtm_family = route->prefix.family;
-	rtm->rtm_dst_len = route->prefix_length;
-	rtm->rtm_table = RT_TABLE_MAIN;
-	rtm->rtm_protocol = route->proto;
-	rtm->rtm_scope = RT_SCOPE_LINK;
-	rtm->rtm_type = RTN_UNICAST;
-	put_addr(nlh, RTA_DST, &route->prefix);
-	mnl_attr_put_u32(nlh, RTA_OIF, (uint32_t)route->index);
-	mnl_attr_put_u32(nlh, RTA_PRIORITY, route->metric);
-}
-
-void
-netlink_batch_add_route(struct netlink_batch *b, const struct netlink_route *route, void *tag)
-{
-	struct nlmsghdr *nlh = request_begin(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-
-	put_route(nlh, route);
-	if (route->expires_s != 0)
-		mnl_attr_put_u32(nlh, RTA_EXPIRES, route->expires_s);
-	request_end(b, nlh, tag);
-}
-
-void
-netlink_batch_del_route(struct netlink_batch *b, const struct netlink_route *route, void *tag)
-{
-	struct nlmsghdr *nlh = request_begin(b, RTM_DELROUTE, 0);
-
-	put_route(nlh, route);
-	request_end(b, nlh, tag);
+	netlink_request_end(b, nlh, tag);
 }
 
 struct answers {

@@ -37,17 +37,24 @@ send_advert(struct instance *in, uint8_t priority, int64_t interval_us, mono_t n
 }
 
 static void
-add_vips(struct instance *in, mono_t now)
+show_missing(struct instance *in, const char *what, size_t missing, size_t of)
 {
-	size_t missing = vip_group_hold(&in->vips, now);
-	char *key = xasprintf("vips %s", in->name), *reason = NULL;
+	char *key = xasprintf("%s %s", what, in->name), *reason = NULL;
 
 	if (missing > 0)
 		reason = xasprintf(
-		    "(%s) %zu of %zu addresses cannot be added", in->name, missing, in->vips.n);
+		    "(%s) %zu of %zu %s cannot be added", in->name, missing, of, what);
 	daemon_set_degraded(in->vrrpd->daemon, key, reason);
 	free(reason);
 	free(key);
+}
+
+/* Routes may need the addresses, and rules lead to routes. */
+static void
+add_vips(struct instance *in, mono_t now)
+{
+	show_missing(in, "addresses", vip_group_hold(&in->vips, now), in->vips.n);
+	show_missing(in, "routes and rules", routing_hold(&in->routing, now), in->routing.n);
 }
 
 static void
@@ -57,13 +64,20 @@ renew(struct instance *in, mono_t now)
 	if (in->state.role == VRRP_MASTER && vip_group_n_missing(&in->vips) > 0)
 		add_vips(in, now);
 	vip_set_renew(in->vrrpd->vips, now);
+	if (in->routing.n > 0) {
+		routing_renew(&in->routing, now);
+		show_missing(
+		    in, "routes and rules", routing_n_missing(&in->routing), in->routing.n);
+	}
 }
 
 static void
 delete_vips(struct instance *in)
 {
 	announcer_stop(&in->announcer);
+	routing_release(&in->routing);
 	vip_group_release(&in->vips);
+	show_missing(in, "routes and rules", 0, 0);
 }
 
 static void
@@ -393,6 +407,7 @@ configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 	trackers_configure(&in->trackers, in->vrrpd->conf, conf, now);
 	advert_configure(&in->advert, conf);
 	vip_group_configure(&in->vips, conf);
+	routing_configure(&in->routing, &conf->routing, conf->vips, conf->n_vips, in->vips.lease_s);
 	announcer_configure(&in->announcer, conf);
 	in->params = (struct vrrp_params){
 		.primary = in->params.primary,
@@ -440,7 +455,8 @@ instance_apply(struct instance *in, const struct vrrp_conf *conf)
 	if (in->state.role == VRRP_MASTER && vip_group_n_missing(&in->vips) > 0) {
 		add_vips(in, now);
 		announcer_begin(&in->announcer, now);
-	}
+	} else if (in->state.role == VRRP_MASTER && routing_n_missing(&in->routing) > 0)
+		add_vips(in, now);
 	control_changed(in->vrrpd->control, in->name);
 	state_changed(in->vrrpd->state);
 }
@@ -456,6 +472,7 @@ instance_new(struct vrrpd *v, const struct vrrp_conf *conf)
 	advert_init(&in->advert);
 	trackers_init(&in->trackers);
 	vip_group_init(&in->vips, v->vips, in->name, on_vip_lost, in);
+	routing_init(&in->routing, v->routing, in->name);
 	announcer_init(&in->announcer, v->daemon->loop, v->nl, v->socks, &in->vips);
 	notifier_init(&in->notifier, v->runner, in->name);
 	loop_timer_init(v->daemon->loop, &in->timer, on_timer);
@@ -503,6 +520,7 @@ instance_free(struct instance *in)
 	notifier_done(&in->notifier);
 	advert_done(&in->advert);
 	vip_group_done(&in->vips);
+	routing_done(&in->routing);
 	trackers_done(&in->trackers);
 	loop_timer_close(&in->timer, on_timer_closed);
 	loop_timer_close(&in->again, on_again_closed);
@@ -624,8 +642,10 @@ instance_start(struct instance *in, const struct record *rec, const char *boot_i
 		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT,
 			     .cause = trackers_fault(&in->trackers, cause) });
 		ev.kind = VRRP_EV_START;
-	} else if (adopt.verdict != ADOPT_NONE)
+	} else if (adopt.verdict != ADOPT_NONE) {
 		vip_group_adopt(&in->vips, loop_now());
+		routing_adopt(&in->routing);
+	}
 	ev.priority = sum->effective;
 	ev.lowered = sum->lowered;
 	ev.pending = sum->pending;

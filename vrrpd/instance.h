@@ -12,6 +12,7 @@
 #include "vrrpd/announcer.h"
 #include "vrrpd/fsm.h"
 #include "vrrpd/notify_script.h"
+#include "vrrpd/routing.h"
 #include "vrrpd/trackers.h"
 #include "vrrpd/vrrpd.h"
 
@@ -27,6 +28,7 @@ struct instance {
 
 	struct advert advert;
 	struct vip_group vips;
+	struct routing routing; /* what goes with the addresses */
 	struct announcer announcer;
 	struct trackers trackers;
 	struct notifier notifier;

@@ -123,8 +123,10 @@ stop(struct daemon *d, enum daemon_stop how)
 	v->groups_held = true; /* each member ends by itself */
 	TAILQ_FOREACH (in, &v->instances, entry)
 		instance_stop(in, how);
-	if (how != DAEMON_RESTART)
+	if (how != DAEMON_RESTART) {
 		syncgroup_apply(v);
+		statics_release(&v->statics);
+	}
 	state_write(v->state, how == DAEMON_RESTART);
 	if (how == DAEMON_RESTART)
 		daemon_exit(d, EXIT_OK);
@@ -158,6 +160,8 @@ start(struct daemon *d)
 	const struct netlink_events on_netlink = {
 		.on_link = roster_on_link,
 		.on_addr = roster_on_addr,
+		.on_route_gone = roster_on_route_gone,
+		.route_proto = VIP_PROTO,
 		.on_settled = roster_on_settled,
 		.aux = v,
 	};
@@ -181,6 +185,8 @@ start(struct daemon *d)
 		return r;
 	v->socks = sock_set_new(d->loop, &on_sock);
 	v->vips = vip_set_new(v->nl);
+	v->routing = routing_set_new(v->nl);
+	statics_init(&v->statics, v->vips, v->routing);
 	v->state = state_new(v);
 	connect_siblings(v);
 	roster_start(v, state_last(v->state), state_boot_id(v->state));

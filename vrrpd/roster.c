@@ -76,6 +76,35 @@ roster_on_startup(struct loop_timer *t, mono_t now)
 	syncgroup_apply(v);
 }
 
+/* ---- what an earlier run left ---- */
+
+static bool
+is_ours(void *aux, const struct netlink_own *own)
+{
+	struct vrrpd *v = aux;
+	struct instance *in;
+
+	if (routing_owns(&v->statics.routing, own) || vip_set_owns_route(v->vips, own))
+		return true;
+	TAILQ_FOREACH (in, &v->instances, entry)
+		if (routing_owns(&in->routing, own))
+			return true;
+	return false;
+}
+
+static void
+remove_leftovers(struct vrrpd *v)
+{
+	unsigned n;
+	int r;
+
+	vip_set_remove_leftovers(v->vips);
+	if ((r = netlink_remove_own(v->nl, VIP_PROTO, is_ours, v, &n)) != 0)
+		log_warn("cannot look for routes and rules of an earlier run: %s", strerror(-r));
+	if (n > 0)
+		log_notice("removed %u routes or rules that an earlier run left", n);
+}
+
 void
 roster_start(struct vrrpd *v, struct record *rec, const char *boot_id)
 {
@@ -96,7 +125,8 @@ roster_start(struct vrrpd *v, struct record *rec, const char *boot_id)
 	syncgroup_apply(v);
 	if (adopted)
 		record_note_adoption(rec, loop_now());
-	vip_set_remove_leftovers(v->vips);
+	statics_apply(&v->statics, v->conf, loop_now());
+	remove_leftovers(v);
 }
 
 /* ---- reload ---- */
@@ -121,6 +151,7 @@ roster_apply(struct vrrpd *v)
 	struct instance *in, *next;
 	const struct vrrp_conf *conf;
 
+	statics_apply(&v->statics, v->conf, loop_now());
 	syncgroup_hold(v);
 	for (in = TAILQ_FIRST(&v->instances); in != NULL; in = next) {
 		next = TAILQ_NEXT(in, entry);
@@ -159,8 +190,19 @@ void
 roster_on_link(void *aux, const struct netlink_link *link, bool gone)
 {
 	/* At once: the addresses that a link takes with it are heard next, and are no theft. */
+	struct vrrpd *v = aux;
+
 	(void)link, (void)gone;
-	roster_update(aux);
+	v->rerouted = true;
+	roster_update(v);
+}
+
+void
+roster_on_route_gone(void *aux)
+{
+	struct vrrpd *v = aux;
+
+	v->rerouted = true;
 }
 
 void
@@ -175,6 +217,16 @@ roster_on_addr(void *aux, const struct netlink_link *link, const struct netlink_
 	v->unsettled |= addr->proto != VIP_PROTO; /* else one of ours, renewed */
 }
 
+static void
+restore_routes(struct vrrpd *v)
+{
+	struct instance *in;
+
+	TAILQ_FOREACH (in, &v->instances, entry)
+		routing_again(&in->routing, loop_now());
+	statics_again(&v->statics, loop_now());
+}
+
 /* Thousands of foreign changes cost one look at each instance, not thousands. */
 void
 roster_on_settled(void *aux)
@@ -183,7 +235,9 @@ roster_on_settled(void *aux)
 
 	if (v->unsettled)
 		roster_update(v);
-	v->unsettled = false;
+	if (v->unsettled || v->rerouted)
+		restore_routes(v);
+	v->unsettled = v->rerouted = false;
 }
 
 static void

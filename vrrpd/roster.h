@@ -25,6 +25,7 @@ void roster_update(struct vrrpd *);
 void roster_on_link(void *aux, const struct netlink_link *, bool gone);
 void roster_on_addr(void *aux, const struct netlink_link *, const struct netlink_addr *, bool gone,
     enum netlink_by);
+void roster_on_route_gone(void *aux);
 void roster_on_settled(void *aux);
 void roster_on_rx(void *aux, struct vrrp_sock *, const struct vrrp_rx *);
 void roster_on_bad(void *aux, struct vrrp_sock *, enum vrrp_pkt_err);

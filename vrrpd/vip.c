@@ -127,6 +127,7 @@ vip_from_conf(struct vip *vip, const struct vip_conf *conf, const char *interfac
 	vip->excluded = conf->excluded;
 	vip->no_track = conf->no_track;
 	vip->no_prefix_route = conf->no_prefix_route;
+	vip->ordinary = conf->is_static;
 	a->local = conf->addr;
 	a->peer = conf->peer;
 	a->broadcast = broadcast_of(conf);
@@ -139,9 +140,13 @@ vip_from_conf(struct vip *vip, const struct vip_conf *conf, const char *interfac
 	}
 	if (conf->no_prefix_route)
 		a->flags |= IFA_F_NOPREFIXROUTE;
+	if (conf->home)
+		a->flags |= IFA_F_HOMEADDRESS;
+	if (conf->managed)
+		a->flags |= IFA_F_MANAGETEMPADDR;
 	/* A lifetime on a shared prefix would remove the node's own subnet route with it. */
 	if (conf->addr.family == AF_INET6)
-		a->flags |= IFA_F_NOPREFIXROUTE | IFA_F_NODAD;
+		a->flags |= IFA_F_NODAD | (conf->is_static ? 0 : IFA_F_NOPREFIXROUTE);
 }
 
 /* The same to the kernel, so that it need not be touched. */
@@ -225,7 +230,7 @@ set_lifetimes(struct vip_group *g, struct vip *vip)
 	vip->lease_s = g->lease_s;
 	a->valid_s = g->lease_s == 0 ? NETLINK_FOREVER : (uint32_t)g->lease_s;
 	if (preferred < 0) /* not the source of ordinary traffic (IPv6) */
-		a->preferred_s = a->local.family == AF_INET6 ? 0 : a->valid_s;
+		a->preferred_s = a->local.family == AF_INET6 && !vip->ordinary ? 0 : a->valid_s;
 	else
 		a->preferred_s = (uint32_t)MIN(
 		    (uint64_t)(preferred / USEC_PER_SEC), (uint64_t)a->valid_s);
@@ -271,10 +276,12 @@ request_add(struct vip_group *g, struct vip *vip, mono_t now, struct vip_result 
 		return;
 	}
 	there = in_the_way(g, vip);
-	vip->native = there != NULL && addr_equal(&there->local, &g->own);
+	/* The owner's (RFC 9568, 1.5), and what the node has anyway: nobody took it from the node,
+	 * nobody gives it back. */
+	vip->native = there != NULL && (addr_equal(&there->local, &g->own) ||
+					   (vip->ordinary && there->proto != VIP_PROTO));
 	if (vip->native)
-		return; /* the owner's (RFC 9568, 1.5): nobody took it from the node, nobody gives
-			   it back */
+		return;
 	if (there != NULL) {
 		netlink_batch_del_addr(b, there, NULL);
 		vip->remaking = true;
@@ -331,7 +338,7 @@ delete_each(struct vip_group *g, bool (*which)(const struct vip *))
 		if (!vip->present || !which(vip))
 			continue;
 		vip->present = false; /* first: the event that follows is no loss */
-		vip_route_release(b, vip, false);
+		vip_route_release(b, vip);
 		netlink_batch_del_addr(b, &vip->request, vip);
 	}
 	netlink_batch_send(b);
@@ -510,15 +517,6 @@ vip_group_adopt(struct vip_group *g, mono_t now)
 	}
 }
 
-/* Only permanent ones are still in use; and only ours have this metric. */
-static void
-remove_routes(struct vip_group *g)
-{
-	for (size_t i = 0; i < g->n; i++)
-		if (!g->vips[i].present && resolve_device(g->set, &g->vips[i]))
-			vip_route_release(&g->set->batch, &g->vips[i], true);
-}
-
 static bool
 is_ours(const struct vip_set *set, const struct netlink_addr *a)
 {
@@ -537,12 +535,9 @@ vip_set_remove_leftovers(struct vip_set *set)
 {
 	const struct netlink_link *link;
 	const struct netlink_addr *a;
-	struct vip_group *g;
 	char buf[ADDR_STRLEN];
 
 	netlink_batch_begin(&set->batch, set->nl, on_ignored, NULL);
-	TAILQ_FOREACH (g, &set->groups, entry)
-		remove_routes(g);
 	for (link = netlink_link_first(set->nl); link != NULL; link = netlink_link_next(link))
 		TAILQ_FOREACH (a, &link->addrs, entry) {
 			if (a->proto != VIP_PROTO || is_ours(set, a))
@@ -552,6 +547,18 @@ vip_set_remove_leftovers(struct vip_set *set)
 			netlink_batch_del_addr(&set->batch, a, NULL);
 		}
 	netlink_batch_send(&set->batch);
+}
+
+bool
+vip_set_owns_route(const struct vip_set *set, const struct netlink_own *own)
+{
+	const struct vip_group *g;
+
+	TAILQ_FOREACH (g, &set->groups, entry)
+		for (size_t i = 0; i < g->n; i++)
+			if (vip_route_is(set->nl, &g->vips[i], own))
+				return true;
+	return false;
 }
 
 /* ---- what the kernel tells ---- */

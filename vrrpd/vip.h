@@ -36,6 +36,7 @@ struct vip {
 	bool no_track;		     /* its loss is nobody's business */
 	bool present;		     /* in the kernel, by our hand, as far as we know */
 	bool no_prefix_route;	     /* as written: we make no route either */
+	bool ordinary;		     /* a static address: like any other of the node's */
 	bool routed;		     /* a route of ours leads to its prefix (vip_route.h) */
 	bool remaking;		     /* deleted and added by us: neither event was heard yet */
 	bool kept;		     /* by the configuration being applied */
@@ -111,6 +112,9 @@ void vip_set_renew(struct vip_set *, mono_t now);
 
 /* Delete every address that carries our number and that no group has added or adopted. */
 void vip_set_remove_leftovers(struct vip_set *);
+
+/* A route to the prefix of one of them (vip_route.h)? */
+bool vip_set_owns_route(const struct vip_set *, const struct netlink_own *);
 
 /* From struct netlink_events: an address is gone. */
 void vip_set_on_gone(struct vip_set *, const struct netlink_addr *, enum netlink_by, mono_t now);

@@ -4,20 +4,8 @@
  */
 #include "vrrpd/vip_route.h"
 
-static bool
-in_prefix(const struct addr *a, const struct addr *b, unsigned length)
-{
-	for (unsigned bit = 0; bit < length; bit++)
-		if ((a->bytes[bit / 8] ^ b->bytes[bit / 8]) & 0x80 >> bit % 8)
-			return false;
-	return true;
-}
-
-static bool
-is_link_local(const struct addr *a)
-{
-	return a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
-}
+#include <linux/rtnetlink.h>
+#include <string.h>
 
 /* A prefix that the kernel itself made a route for, wide enough. */
 static bool
@@ -26,7 +14,7 @@ covers(const struct netlink_addr *there, const struct netlink_addr *vip)
 	return there->local.family == AF_INET6 && there->proto != VIP_PROTO &&
 	       !(there->flags & IFA_F_NOPREFIXROUTE) &&
 	       there->prefix_length <= vip->prefix_length &&
-	       in_prefix(&there->local, &vip->local, there->prefix_length);
+	       addr_in_prefix(&there->local, &vip->local, there->prefix_length);
 }
 
 /* The kernel has a route to every link's own fe80::/64, and to a single address: the address. */
@@ -36,9 +24,9 @@ wanted(const struct netlink *nl, const struct vip *vip)
 	const struct netlink_addr *request = &vip->request, *there;
 	const struct netlink_link *link;
 
-	if (request->local.family != AF_INET6 || vip->no_prefix_route ||
+	if (request->local.family != AF_INET6 || vip->no_prefix_route || vip->ordinary ||
 	    request->prefix_length == 0 || request->prefix_length >= 128 ||
-	    is_link_local(&request->local) ||
+	    addr_is_link_local(&request->local) ||
 	    (link = netlink_link_by_index(nl, request->index)) == NULL)
 		return false;
 	TAILQ_FOREACH (there, &link->addrs, entry)
@@ -47,45 +35,60 @@ wanted(const struct netlink *nl, const struct vip *vip)
 	return true;
 }
 
-static struct netlink_route
-route_of(const struct vip *vip)
+static void
+route_of(const struct netlink *nl, const struct vip *vip, struct net_route *ret)
 {
-	struct netlink_route route = {
-		.index = vip->request.index,
-		.prefix = vip->request.local,
-		.prefix_length = vip->request.prefix_length,
-		.proto = VIP_PROTO,
-		.metric = VIP_ROUTE_METRIC,
-		.expires_s = (uint32_t)vip->lease_s,
-	};
+	const struct netlink_link *link = netlink_link_by_index(nl, vip->request.index);
+	uint32_t table = link != NULL ? netlink_table_of(nl, link) : RT_TABLE_MAIN;
 
-	for (unsigned bit = route.prefix_length; bit < 128; bit++)
-		route.prefix.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-	return route;
+	memset(ret, 0, sizeof(*ret));
+	ret->family = vip->request.local.family;
+	ret->type = RTN_UNICAST;
+	ret->prefix = vip->request.local;
+	ret->prefix_length = vip->request.prefix_length;
+	ret->proto = VIP_PROTO;
+	ret->table = table;
+	ret->metric = VIP_ROUTE_METRIC;
+	ret->n_hops = 1;
+	ret->hops[0].index = vip->request.index;
+	for (unsigned bit = ret->prefix_length; bit < 128; bit++)
+		ret->prefix.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 }
 
 void
 vip_route_hold(struct netlink_batch *b, const struct netlink *nl, struct vip *vip)
 {
-	struct netlink_route route;
+	struct net_route route;
 
 	if (!wanted(nl, vip)) {
-		vip_route_release(b, vip, false);
+		vip_route_release(b, vip);
 		return;
 	}
-	route = route_of(vip);
+	route_of(nl, vip, &route);
 	vip->routed = true;
-	netlink_batch_add_route(b, &route, NULL);
+	netlink_batch_add_route(b, NETLINK_RENEW, &route, (uint32_t)vip->lease_s, NULL);
 }
 
 void
-vip_route_release(struct netlink_batch *b, struct vip *vip, bool any)
+vip_route_release(struct netlink_batch *b, struct vip *vip)
 {
-	struct netlink_route route;
+	struct net_route route;
 
-	if (vip->request.local.family != AF_INET6 || (!vip->routed && !any))
+	if (vip->request.local.family != AF_INET6 || !vip->routed)
 		return;
-	route = route_of(vip);
+	route_of(b->nl, vip, &route);
 	vip->routed = false;
 	netlink_batch_del_route(b, &route, NULL);
+}
+
+bool
+vip_route_is(const struct netlink *nl, const struct vip *vip, const struct netlink_own *own)
+{
+	struct net_route route;
+
+	if (!vip->routed || own->is_rule || own->family != AF_INET6)
+		return false;
+	route_of(nl, vip, &route);
+	return route.table == own->table && route.prefix_length == own->prefix_length &&
+	       route.metric == own->priority && addr_equal(&route.prefix, &own->prefix);
 }

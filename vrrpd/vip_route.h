@@ -19,7 +19,10 @@
  */
 void vip_route_hold(struct netlink_batch *, const struct netlink *, struct vip *);
 
-/* ... take it away; without doing so when we never made it, unless 'any': a predecessor's. */
-void vip_route_release(struct netlink_batch *, struct vip *, bool any);
+/* ... take it away, if it may be there. */
+void vip_route_release(struct netlink_batch *, struct vip *);
+
+/* Is that the route of this VIP? */
+bool vip_route_is(const struct netlink *, const struct vip *, const struct netlink_own *);
 
 #endif

@@ -6,7 +6,8 @@
  *   roster.c      the instances: made and changed by configuration, found for a packet
  *   syncgroup.c   those that move together
  *   instance.c    one of them around its election core
- *   advert.c, vip.c, announcer.c, trackers.c, notify_script.c   its limbs
+ *   advert.c, vip.c, routing.c, announcer.c, trackers.c, notify_script.c   its limbs
+ *   statics.c     what the node has while we run, whoever is master
  *   voice.c       what is said of it
  *   state.c       what is left for the next process
  *   control.c, metrics.c   what the bus is told
@@ -20,6 +21,7 @@
 #include "vrrpd/proxyview.h"
 #include "vrrpd/record.h"
 #include "vrrpd/sock.h"
+#include "vrrpd/statics.h"
 #include "vrrpd/verdicts.h"
 #include "vrrpd/vip.h"
 
@@ -36,6 +38,8 @@ struct vrrpd {
 	struct netlink *nl;
 	struct sock_set *socks;
 	struct vip_set *vips;
+	struct routing_set *routing;
+	struct statics statics;
 	struct verdicts *verdicts;    /* NULL: nothing tracks a check */
 	struct proxyview *proxy;      /* NULL: nothing tracks proxyd or an upstream */
 	struct runner_client *runner; /* NULL: no notify script anywhere */
@@ -45,6 +49,7 @@ struct vrrpd {
 	TAILQ_HEAD(, sync_group) groups;
 	struct loop_timer startup; /* the instances that wait for vrrp_startup_delay */
 	bool groups_held;	   /* while instances are made and changed (syncgroup.h) */
+	bool rerouted;	/* ... and routes may have gone with them, or one of ours was deleted */
 	bool unsettled; /* links or addresses have changed and the instances were not told */
 	uint64_t unclaimed[VRRP_PKT_ERR_MAX]; /* packets dropped that are for no instance */
 	size_t n_running;		      /* at the end: scripts still waited for */

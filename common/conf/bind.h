@@ -201,6 +201,19 @@ void vrrp_bind_vips(struct binder *, struct stmt *block, struct vrrp_conf *, boo
 bool vrrp_list_line(struct binder *, const struct stmt *);
 bool vrrp_skips_address(struct binder *, struct stmt *, const char *what);
 void vrrp_check_interface(struct binder *, const struct word *);
+bool vrrp_parse_prefix(struct binder *, const struct word *, struct addr *ret, uint8_t *ret_length);
+bool vrrp_value_scope(struct binder *, const struct word *, uint8_t *ret);
+void vrrp_bind_static_vips(struct binder *, struct stmt *block);
+void vip_conf_done(struct vip_conf *);
+/* routes.c, rules.c: the lines of route and rule blocks, iproute2's words. */
+void routes_bind(struct binder *, struct stmt *block, struct routing_conf *);
+void rules_bind(struct binder *, struct stmt *block, struct routing_conf *);
+/* A table by number or by a name of this host's /etc/iproute2/rt_tables. */
+bool route_value_table(struct binder *, const struct word *, uint32_t *ret);
+bool route_value_device(struct binder *, const struct word *, char ret[static IFNAMSIZ]);
+bool route_value_tos(struct binder *, const struct word *, uint8_t *ret);
+/* An address of that family, which it decides if it is not known yet (AF_UNSPEC). */
+bool route_value_family(struct binder *, const struct word *, uint8_t *family, uint8_t found);
 void stream_bind(struct binder *, struct stmt *);
 void nginx_bind(struct binder *, struct stmt *);      /* a whole nginx.conf */
 void nginx_main_bind(struct binder *, struct stmt *); /* one statement of its main level */

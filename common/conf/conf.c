@@ -122,6 +122,13 @@ script_conf_done(struct conf_script *c)
 	free(c->owner);
 }
 
+static void
+routing_conf_done(struct routing_conf *r)
+{
+	free(r->routes);
+	free(r->rules);
+}
+
 void
 vrrp_conf_done(struct vrrp_conf *v)
 {
@@ -129,11 +136,10 @@ vrrp_conf_done(struct vrrp_conf *v)
 	free(v->group);
 	free(v->interface);
 	free(v->peers);
-	for (size_t i = 0; i < v->n_vips; i++) {
-		free(v->vips[i].device);
-		free(v->vips[i].label);
-	}
+	for (size_t i = 0; i < v->n_vips; i++)
+		vip_conf_done(&v->vips[i]);
 	free(v->vips);
+	routing_conf_done(&v->routing);
 	free(v->tracks);
 	vrrp_tracks_done(v);
 	explicit_bzero(v->auth_pass, sizeof(v->auth_pass));
@@ -186,6 +192,10 @@ conf_free(struct conf *conf)
 	for (size_t i = 0; i < conf->n_link_delays; i++)
 		free(conf->link_delays[i].name);
 	free(conf->link_delays);
+	for (size_t i = 0; i < conf->n_static_vips; i++)
+		vip_conf_done(&conf->static_vips[i]);
+	free(conf->static_vips);
+	routing_conf_done(&conf->static_routing);
 	free(conf->matches);
 	free(conf->checks);
 	free(conf->scripts);

@@ -16,6 +16,7 @@
 #include "common/addr.h"
 #include "common/conf/diag.h"
 #include "common/conf/forward.h"
+#include "common/route.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -156,9 +157,31 @@ struct vip_conf {
 	struct addr broadcast, peer; /* AF_UNSPEC: none */
 	bool broadcast_auto;	     /* brd + */
 	bool no_prefix_route, no_track;
+	bool home, managed;   /* IFA_F_HOMEADDRESS, IFA_F_MANAGETEMPADDR; IPv6 */
+	bool is_static;	      /* of static_ipaddress: an ordinary address, not leased */
 	int64_t preferred_us; /* -1: not written */
 	bool excluded;	      /* of virtual_ipaddress_excluded: not advertised */
 	struct conf_pos pos;
+};
+
+struct route_conf {
+	struct net_route route;
+	bool no_track; /* its loss is nobody's business */
+	struct conf_pos pos;
+};
+
+struct rule_conf {
+	struct net_rule rule;
+	bool no_track;
+	struct conf_pos pos;
+};
+
+/* What goes with addresses: of an instance, or of the node (static_*). */
+struct routing_conf {
+	struct route_conf *routes;
+	size_t n_routes;
+	struct rule_conf *rules;
+	size_t n_rules;
 };
 
 struct track_conf {
@@ -275,6 +298,7 @@ struct vrrp_conf {
 	struct addr mcast_group;
 	struct vip_conf *vips; /* advertised ones first, then excluded */
 	size_t n_vips, n_advertised;
+	struct routing_conf routing;
 	struct track_conf *tracks; /* a check named twice: the last line */
 	size_t n_tracks;
 	struct track_interface_conf *track_interfaces;
@@ -315,6 +339,9 @@ struct conf {
 	struct link_delay_conf *link_delays;
 	size_t n_link_delays;
 	int64_t startup_delay_us; /* vrrpd's instances start so much later; not after a restart */
+	struct vip_conf *static_vips;
+	size_t n_static_vips;
+	struct routing_conf static_routing;
 	struct upstream_conf *upstreams;
 	size_t n_upstreams;
 	struct listener_conf *listeners;

@@ -151,37 +151,110 @@ describe_check(const struct conf *conf, const void *object, struct description *
 }
 
 static void
-add_vips(
-    struct description *d, const char *name, const struct vrrp_conf *in, size_t from, size_t to)
+vips_words(struct text *t, const struct vip_conf *vips, size_t n)
 {
-	struct text t = { 0 };
 	char text[ADDR_STRLEN];
 
-	for (size_t i = from; i < to; i++) {
-		const struct vip_conf *v = &in->vips[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct vip_conf *v = &vips[i];
 
-		text_addf(&t, "%s%s/%u", i > from ? ", " : "", addr_format(&v->addr, text),
-		    v->prefix_length);
+		text_addf(
+		    t, "%s%s/%u", i > 0 ? ", " : "", addr_format(&v->addr, text), v->prefix_length);
 		if (v->device != NULL)
-			text_addf(&t, " dev %s", v->device);
+			text_addf(t, " dev %s", v->device);
 		if (v->label != NULL)
-			text_addf(&t, " label %s", v->label);
+			text_addf(t, " label %s", v->label);
 		if (v->scope != 0)
-			text_addf(&t, " scope %u", v->scope);
+			text_addf(t, " scope %u", v->scope);
 		if (v->broadcast_auto)
-			text_add(&t, " brd +");
+			text_add(t, " brd +");
 		if (v->broadcast.family != AF_UNSPEC)
-			text_addf(&t, " brd %s", addr_format(&v->broadcast, text));
+			text_addf(t, " brd %s", addr_format(&v->broadcast, text));
 		if (v->peer.family != AF_UNSPEC)
-			text_addf(&t, " peer %s", addr_format(&v->peer, text));
+			text_addf(t, " peer %s", addr_format(&v->peer, text));
 		if (v->preferred_us >= 0)
-			text_addf(
-			    &t, " preferred_lft %lld", (long long)(v->preferred_us / 1000000));
-		text_addf(&t, "%s%s", v->no_prefix_route ? " noprefixroute" : "",
-		    v->no_track ? " no_track" : "");
+			text_addf(t, " preferred_lft %lld", (long long)(v->preferred_us / 1000000));
+		text_addf(t, "%s%s%s%s", v->home ? " home" : "", v->managed ? " mngtmpaddr" : "",
+		    v->no_prefix_route ? " noprefixroute" : "", v->no_track ? " no_track" : "");
 	}
+}
+
+static void
+add_vips(struct description *d, const char *name, const struct vip_conf *vips, size_t n)
+{
+	struct text t = { 0 };
+
+	vips_words(&t, vips, n);
 	add(d, name, "%s", text_str(&t));
 	text_done(&t);
+}
+
+/* What tells it apart for a reader; of the rest only that it is another. */
+static void
+route_words(struct text *t, const struct net_route *r)
+{
+	char text[ADDR_STRLEN];
+
+	text_addf(t, "%s/%u", addr_format(&r->prefix, text), r->prefix_length);
+	for (unsigned i = 0; i < r->n_hops; i++) {
+		if (r->hops[i].gateway.family != AF_UNSPEC)
+			text_addf(t, " via %s", addr_format(&r->hops[i].gateway, text));
+		if (r->hops[i].device[0] != '\0')
+			text_addf(t, " dev %s", r->hops[i].device);
+	}
+	if (r->source.family != AF_UNSPEC)
+		text_addf(t, " src %s", addr_format(&r->source, text));
+	text_addf(t, " table %u metric %u type %u", r->table, r->metric, r->type);
+	for (unsigned i = 1; i < ROUTE_METRICS; i++)
+		if (r->metrics[i] != 0)
+			text_addf(t, " %u=%u", i, r->metrics[i]);
+}
+
+static void
+rule_words(struct text *t, const struct net_rule *r)
+{
+	char text[ADDR_STRLEN];
+
+	text_addf(t, "priority %u", r->priority);
+	if (r->from_length > 0)
+		text_addf(t, " from %s/%u", addr_format(&r->from, text), r->from_length);
+	if (r->to_length > 0)
+		text_addf(t, " to %s/%u", addr_format(&r->to, text), r->to_length);
+	if (r->iif[0] != '\0')
+		text_addf(t, " iif %s", r->iif);
+	if (r->oif[0] != '\0')
+		text_addf(t, " oif %s", r->oif);
+	if (r->has_fwmark)
+		text_addf(t, " fwmark %u/%u", r->fwmark, r->fwmask);
+	text_addf(t, " table %u action %u", r->table, r->action);
+}
+
+static void
+add_routing(
+    struct description *d, const char *routes, const char *rules, const struct routing_conf *conf)
+{
+	struct text t = { 0 };
+
+	for (size_t i = 0; i < conf->n_routes; i++) {
+		text_add(&t, i > 0 ? ", " : "");
+		route_words(&t, &conf->routes[i].route);
+	}
+	add(d, routes, "%s", text_str(&t));
+	text_done(&t);
+	t = (struct text){ 0 };
+	for (size_t i = 0; i < conf->n_rules; i++) {
+		text_add(&t, i > 0 ? ", " : "");
+		rule_words(&t, &conf->rules[i].rule);
+	}
+	add(d, rules, "%s", text_str(&t));
+	text_done(&t);
+}
+
+static void
+describe_statics(const struct conf *conf, struct description *d)
+{
+	add_vips(d, "static_ipaddress", conf->static_vips, conf->n_static_vips);
+	add_routing(d, "static_routes", "static_rules", &conf->static_routing);
 }
 
 static void
@@ -300,8 +373,10 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 	add_flag(d, "unicast", v->unicast);
 	add_peers(d, v);
 	add_addr(d, "multicast group", &v->mcast_group);
-	add_vips(d, "virtual_ipaddress", v, 0, v->n_advertised);
-	add_vips(d, "virtual_ipaddress_excluded", v, v->n_advertised, v->n_vips);
+	add_vips(d, "virtual_ipaddress", v->vips, v->n_advertised);
+	add_vips(d, "virtual_ipaddress_excluded",
+	    v->n_vips > 0 ? v->vips + v->n_advertised : v->vips, v->n_vips - v->n_advertised);
+	add_routing(d, "virtual_routes", "virtual_rules", &v->routing);
 	add_tracks(d, v);
 	add_trackers(d, v);
 	add(d, "witness", "%s", v->witness.name != NULL ? v->witness.name : "");
@@ -646,6 +721,13 @@ conf_diff(const struct conf *old, const struct conf *next, unsigned parts,
 		describe_globals(old, NULL, &was);
 		describe_globals(next, NULL, &is);
 		compare(&x, "global_defs", "", &was, &is);
+		describe_done(&was);
+		describe_done(&is);
+	}
+	if ((parts & CONF_VRRP) != 0 && old != NULL) {
+		describe_statics(old, &was);
+		describe_statics(next, &is);
+		compare(&x, "the node", "", &was, &is);
 		describe_done(&was);
 		describe_done(&is);
 	}

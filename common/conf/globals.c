@@ -218,6 +218,30 @@ top_group(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	vrrp_bind_group(b, s);
 }
 
+enum { STATIC_VIPS, STATIC_ROUTES, STATIC_RULES };
+
+/* What they say is vrrpd's business alone. */
+static void
+top_static(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	const struct context in = { .kind = d->name, .part = CONF_VRRP }, *outer = b->in;
+
+	(void)object;
+	b->in = &in;
+	switch (d->low) {
+	case STATIC_VIPS:
+		vrrp_bind_static_vips(b, s);
+		break;
+	case STATIC_ROUTES:
+		routes_bind(b, s, &b->conf->static_routing);
+		break;
+	case STATIC_RULES:
+		rules_bind(b, s, &b->conf->static_routing);
+		break;
+	}
+	b->in = outer;
+}
+
 static void
 top_link_delays(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
@@ -265,6 +289,9 @@ const struct directive file_rows[] = {
 	{ "track_file", 1, 1, D_BLOCK | D_REPEAT, top_track_file, 0, 0, 0, NULL },
 	{ "vrrp_instance", 1, 1, D_BLOCK | D_REPEAT, top_instance, 0, 0, 0, NULL },
 	{ "vrrp_sync_group", 1, 1, D_BLOCK | D_REPEAT, top_group, 0, 0, 0, NULL },
+	{ "static_ipaddress", 0, 0, D_BLOCK | D_REPEAT, top_static, 0, STATIC_VIPS, 0, NULL },
+	{ "static_routes", 0, 0, D_BLOCK | D_REPEAT, top_static, 0, STATIC_ROUTES, 0, NULL },
+	{ "static_rules", 0, 0, D_BLOCK | D_REPEAT, top_static, 0, STATIC_RULES, 0, NULL },
 	{ "virtual_server", 0, MANY, D_MAYBE_BLOCK | D_REPEAT, bind_refused, 0, 0, 0, ipvs },
 	{ "virtual_server_group", 0, MANY, D_MAYBE_BLOCK | D_REPEAT, bind_refused, 0, 0, 0, ipvs },
 	{ "real_server", 0, MANY, D_MAYBE_BLOCK | D_REPEAT, bind_refused, 0, 0, 0, ipvs },
@@ -274,8 +301,7 @@ const struct directive file_rows[] = {
 	NGINX("http"), NGINX("events"), NGINX("mail"), NGINX("types"), NGINX("user"),
 	NGINX("worker_processes"), NGINX("worker_rlimit_nofile"), NGINX("load_module"),
 	NGINX("pid"), NGINX("daemon"), NGINX("error_log"),
-	KNOWN("static_ipaddress"), KNOWN("static_routes"),
-	KNOWN("static_rules"), KNOWN("track_group"), KNOWN("garp_group"),
+	KNOWN("track_group"), KNOWN("garp_group"),
 	KNOWN("linkbeat_interfaces"), KNOWN("linkbeat_use_polling"),
 	KNOWN("bfd_instance"), KNOWN("net_namespace"),
 	KNOWN("net_namespace_ipvs"), KNOWN("namespace_with_ipsets"), KNOWN("instance"),

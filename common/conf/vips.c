@@ -9,8 +9,8 @@
 #include <string.h>
 
 /* "a.b.c.d/24"; without a length the whole address.  Said if it is none. */
-static bool
-parse_prefix(struct binder *b, const struct word *w, struct addr *ret, uint8_t *ret_length)
+bool
+vrrp_parse_prefix(struct binder *b, const struct word *w, struct addr *ret, uint8_t *ret_length)
 {
 	const char *slash = strchr(w->text, '/');
 	char *host = slash != NULL ? xstrndup(w->text, (size_t)(slash - w->text))
@@ -79,14 +79,14 @@ static const struct scope scopes[] = {
 	{ "nowhere", RT_SCOPE_NOWHERE },
 };
 
-static bool
-vip_scope(struct binder *b, const struct word *w, struct vip_conf *vip)
+bool
+vrrp_value_scope(struct binder *b, const struct word *w, uint8_t *ret)
 {
 	int64_t v;
 
 	for (size_t i = 0; i < ARRAY_LEN(scopes); i++)
 		if (strcmp(w->text, scopes[i].name) == 0) {
-			vip->scope = scopes[i].scope;
+			*ret = scopes[i].scope;
 			return true;
 		}
 	if (!parse_integer(w->text, &v) || v < 0 || v > 255) {
@@ -94,8 +94,14 @@ vip_scope(struct binder *b, const struct word *w, struct vip_conf *vip)
 		    "'%.64s' is not a scope: global, site, link, host, nowhere", w->text);
 		return false;
 	}
-	vip->scope = (uint8_t)v;
+	*ret = (uint8_t)v;
 	return true;
+}
+
+static bool
+vip_scope(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	return vrrp_value_scope(b, w, &vip->scope);
 }
 
 static bool
@@ -149,7 +155,7 @@ vip_peer(struct binder *b, const struct word *w, struct vip_conf *vip)
 {
 	uint8_t length;
 
-	if (!parse_prefix(b, w, &vip->peer, &length))
+	if (!vrrp_parse_prefix(b, w, &vip->peer, &length))
 		return false;
 	if (vip->peer.family != vip->addr.family) {
 		bind_say(b, CONF_ERROR, w->pos, "the peer is of the other family");
@@ -185,12 +191,72 @@ vip_no_track(struct binder *b, const struct word *w, struct vip_conf *vip)
 	return true;
 }
 
+/* Always so for IPv6, and IPv4 has no such thing. */
+static bool
+vip_nodad(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	(void)b, (void)w, (void)vip;
+	return true;
+}
+
+/* Said if the address is not IPv6, whose alone the word is; keepalived goes on without it. */
+static bool
+is_ipv6_word(struct binder *b, const struct word *w, const struct vip_conf *vip)
+{
+	if (vip->addr.family == AF_INET6)
+		return true;
+	bind_say(b, CONF_WARNING, w->pos, "'%s' is for IPv6 addresses: it has no effect", w->text);
+	return false;
+}
+
+static bool
+vip_home(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	vip->home = is_ipv6_word(b, w, vip);
+	return true;
+}
+
+/* RFC 8981: the kernel makes temporary addresses beside it. */
+static bool
+vip_managed(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	vip->managed = is_ipv6_word(b, w, vip);
+	return true;
+}
+
+static bool
+vip_autojoin(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	(void)vip;
+	bind_say(b, CONF_ERROR, w->pos,
+	    "'autojoin' joins a multicast group, and a virtual address is none");
+	return false;
+}
+
+static bool
+vip_vmac(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	(void)vip;
+	bind_say(b, CONF_ERROR, w->pos,
+	    "'use_vmac' of one address is not supported: use_vmac in the instance is for all of "
+	    "them");
+	return false;
+}
+
+static bool
+vip_track_group(struct binder *b, const struct word *w, struct vip_conf *vip)
+{
+	(void)vip;
+	bind_say(b, CONF_WARNING, w->pos,
+	    "'track_group' has no effect: an address that is deleted is put back");
+	return true;
+}
+
 /* One option of an address line: with a value or without. */
 static const struct vip_option {
 	const char *name;
 	bool has_value;
-	bool (*set)(
-	    struct binder *, const struct word *, struct vip_conf *); /* NULL: not in effect */
+	bool (*set)(struct binder *, const struct word *, struct vip_conf *);
 } vip_options[] = {
 	{ "dev", true, vip_device },
 	{ "label", true, vip_label },
@@ -201,13 +267,13 @@ static const struct vip_option {
 	{ "preferred_lft", true, vip_preferred },
 	{ "noprefixroute", false, vip_no_prefix_route },
 	{ "no_track", false, vip_no_track },
-	{ "home", false, NULL },
-	{ "-nodad", false, NULL },
-	{ "nodad", false, NULL },
-	{ "mngtmpaddr", false, NULL },
-	{ "autojoin", false, NULL },
-	{ "use_vmac", false, NULL },
-	{ "track_group", true, NULL },
+	{ "home", false, vip_home },
+	{ "-nodad", false, vip_nodad },
+	{ "nodad", false, vip_nodad },
+	{ "mngtmpaddr", false, vip_managed },
+	{ "autojoin", false, vip_autojoin },
+	{ "use_vmac", false, vip_vmac },
+	{ "track_group", true, vip_track_group },
 };
 
 static const struct vip_option *
@@ -241,7 +307,7 @@ vip_unknown(struct binder *b, const struct word *w)
 static bool
 vip_line(struct binder *b, const struct stmt *s, struct vip_conf *vip)
 {
-	if (!parse_prefix(b, &s->words[0], &vip->addr, &vip->prefix_length))
+	if (!vrrp_parse_prefix(b, &s->words[0], &vip->addr, &vip->prefix_length))
 		return false;
 	if (addr_is_multicast(&vip->addr) || addr_is_any(&vip->addr)) {
 		bind_say(b, CONF_ERROR, s->words[0].pos, "'%s' cannot be a virtual address",
@@ -257,12 +323,14 @@ vip_line(struct binder *b, const struct stmt *s, struct vip_conf *vip)
 			bind_say(b, CONF_ERROR, s->words[i].pos, "'%s' needs a value", o->name);
 			return false;
 		}
-		if (o->set == NULL)
-			bind_say(b, CONF_NOTICE, s->words[i].pos,
-			    "'%s' is accepted, not in effect yet", o->name);
-		else if (!o->set(b, &s->words[i + (o->has_value ? 1 : 0)], vip))
+		if (!o->set(b, &s->words[i + (o->has_value ? 1 : 0)], vip))
 			return false;
 		i += o->has_value;
+	}
+	if (vip->managed && vip->prefix_length != 64) {
+		bind_say(b, CONF_ERROR, s->words[0].pos,
+		    "'mngtmpaddr' needs a prefix length of 64: temporary addresses are made in it");
+		return false;
 	}
 	return true;
 }
@@ -276,8 +344,8 @@ has_vip(const struct vrrp_conf *v, const struct addr *a)
 	return false;
 }
 
-static void
-vip_done(struct vip_conf *vip)
+void
+vip_conf_done(struct vip_conf *vip)
 {
 	free(vip->device);
 	free(vip->label);
@@ -335,6 +403,50 @@ vrrp_bind_vips(struct binder *b, struct stmt *block, struct vrrp_conf *v, bool e
 		if (vip_line(b, s, &vip) && vip_fits(b, s, v, &vip))
 			add_vip(v, &vip);
 		else
-			vip_done(&vip);
+			vip_conf_done(&vip);
+	}
+}
+
+/* ---- static_ipaddress ---- */
+
+#define STATIC_VIPS_MAX 1024
+
+static bool
+static_fits(struct binder *b, const struct stmt *s, const struct vip_conf *vip)
+{
+	const struct conf *conf = b->conf;
+
+	if (vip->device == NULL) {
+		bind_say(b, CONF_ERROR, stmt_pos(s), "a static address needs a 'dev'");
+		return false;
+	}
+	for (size_t i = 0; i < conf->n_static_vips; i++)
+		if (addr_equal(&conf->static_vips[i].addr, &vip->addr) &&
+		    strcmp(conf->static_vips[i].device, vip->device) == 0) {
+			bind_say(b, CONF_ERROR, stmt_pos(s), "the address is here twice");
+			return false;
+		}
+	return bind_room(b, stmt_pos(s), conf->n_static_vips, STATIC_VIPS_MAX, "static addresses");
+}
+
+void
+vrrp_bind_static_vips(struct binder *b, struct stmt *block)
+{
+	struct conf *conf = b->conf;
+
+	for (struct stmt *s = block->first; s != NULL; s = s->next) {
+		struct vip_conf vip = {
+			.preferred_us = -1, .is_static = true, .excluded = true, .pos = stmt_pos(s)
+		};
+
+		if (vrrp_skips_address(b, s, "address") || !vrrp_list_line(b, s))
+			continue;
+		if (!vip_line(b, s, &vip) || !static_fits(b, s, &vip)) {
+			vip_conf_done(&vip);
+			continue;
+		}
+		conf->static_vips = conf_grow(
+		    conf->static_vips, conf->n_static_vips, sizeof(*conf->static_vips));
+		conf->static_vips[conf->n_static_vips++] = vip;
 	}
 }

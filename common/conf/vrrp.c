@@ -34,6 +34,20 @@ bind_vips(struct binder *b, struct stmt *block, const struct directive *d, void 
 	vrrp_bind_vips(b, block, &draft->vrrp, excluded);
 }
 
+static void
+bind_routes(struct binder *b, struct stmt *block, const struct directive *d, void *object)
+{
+	(void)d;
+	routes_bind(b, block, &((struct draft *)object)->vrrp.routing);
+}
+
+static void
+bind_rules(struct binder *b, struct stmt *block, const struct directive *d, void *object)
+{
+	(void)d;
+	rules_bind(b, block, &((struct draft *)object)->vrrp.routing);
+}
+
 /* ---- the peers ---- */
 
 static void
@@ -326,6 +340,8 @@ static const struct directive instance_rows[] = {
 	{ "unicast_peer", 0, 0, D_BLOCK, bind_peers, 0, 0, 0, NULL },
 	{ "virtual_ipaddress", 0, 0, D_BLOCK | D_REPEAT, bind_vips, 0, false, 0, NULL },
 	{ "virtual_ipaddress_excluded", 0, 0, D_BLOCK | D_REPEAT, bind_vips, 0, true, 0, NULL },
+	{ "virtual_routes", 0, 0, D_BLOCK | D_REPEAT, bind_routes, 0, 0, 0, NULL },
+	{ "virtual_rules", 0, 0, D_BLOCK | D_REPEAT, bind_rules, 0, 0, 0, NULL },
 	{ "track_script", 0, 0, D_BLOCK | D_REPEAT, bind_track_script, 0, 0, 0, NULL },
 	{ "track_check", 0, 0, D_BLOCK | D_REPEAT, bind_track_script, 0, 0, 0, NULL },
 	{ "track_interface", 0, 0, D_BLOCK | D_REPEAT, bind_track_interface, 0, 0, 0, NULL },
@@ -354,7 +370,7 @@ static const struct directive instance_rows[] = {
 	{ "unicast_fault_no_peer", 0, 0, 0, bind_accepted, 0, 0, 0, NULL }, /* an error anyway */
 	{ "accept", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },		/* the default */
 	KNOWN("no_accept"), KNOWN("vrf"), KNOWN("use_vmac"), KNOWN("use_vmac_addr"),
-	KNOWN("vmac_xmit_base"), KNOWN("use_ipvlan"), KNOWN("virtual_routes"), KNOWN("virtual_rules"),
+	KNOWN("vmac_xmit_base"), KNOWN("use_ipvlan"),
 	KNOWN("no_virtual_ipaddress"), KNOWN("promote_secondaries"), GUARD("track_process", "what it watches does not count"),
 	GUARD("track_file", "what it watches does not count"), GUARD("track_bfd", "what it watches does not count"),
 	 KNOWN("unicast_ttl"), KNOWN("old_unicast_checksum"),

@@ -1,5 +1,6 @@
 """The address itself: leased, tagged, put back, adopted, removed."""
 
+import json
 import signal
 import time
 
@@ -56,6 +57,32 @@ def test_shape(lab):
         ("eth0:vip", "10.4.7.255", 24)
     assert bare["prefixlen"] == 32 and "broadcast" not in bare
     assert (other["broadcast"], other["scope"]) == ("10.6.0.200", "link")
+
+
+def test_shape_ipv6(lab):
+    """home, mngtmpaddr, nodad, noprefixroute, preferred_lft, peer; excluded ones as well."""
+    lab.switch("lan")
+    node = lab.node("r1", "10.4.7.11/24")
+    node.daemon("vrrpd", globals_of("r1") + instance(
+        vips=["10.4.7.20/32 peer 10.4.7.21/32", f"{VIP}/24 preferred_lft 1"],
+        extra="""virtual_ipaddress_excluded {
+        2001:db8::1/64 home -nodad mngtmpaddr preferred_lft 2
+        2001:db8::2/64 noprefixroute nodad
+        2001:db8::3/128 peer 2001:db8::4/128
+        10.4.7.22/24 noprefixroute
+    }"""))
+    wait_for(lambda: node.holds("2001:db8::3"), "r1 is master", timeout=6)
+    shown = {a["local"]: a for a in json.loads(
+        node.run(["ip", "-d", "-j", "addr", "show", "dev", "eth0"]).stdout)[0]["addr_info"]}
+    assert shown["10.4.7.20"]["address"] == "10.4.7.21"
+    assert shown[VIP]["preferred_life_time"] <= 1
+    one, two = shown["2001:db8::1"], shown["2001:db8::2"]
+    assert one["home"] and one["nodad"] and one["mngtmpaddr"]
+    assert one["preferred_life_time"] in (1, 2)
+    assert two["noprefixroute"] and two["deprecated"] and two["preferred_life_time"] == 0
+    assert shown["2001:db8::3"]["address"] == "2001:db8::4"
+    assert shown["10.4.7.22"]["noprefixroute"]
+    assert all(shown[a]["valid_life_time"] <= 3 for a in shown if a.startswith("2001"))
 
 
 def test_deleted_by_a_stranger(lab):
