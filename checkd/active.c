@@ -83,17 +83,24 @@ struct candidates {
 	size_t n;
 };
 
-static void
-add(struct candidates *c, char *name, const struct upstream_conf *up, const struct endpoint *server)
+/* A name that is taken. */
+static struct candidate *
+add_name(struct candidates *c, char *name)
 {
-	c->list = c->n % 64 == 0 ? xreallocarray(c->list, c->n + 64, sizeof(*c->list)) : c->list;
+	if (c->n % 64 == 0)
+		c->list = xreallocarray(c->list, c->n + 64, sizeof(*c->list));
 	c->list[c->n] = (struct candidate){ .name = name, .order = c->n };
-	if (up != NULL) {
-		c->list[c->n].health = up->health;
-		c->list[c->n].at = where(up->health, server);
-		c->list[c->n].upstream = up->name;
-	}
-	c->n++;
+	return &c->list[c->n++];
+}
+
+static void
+add(struct candidates *c, const struct upstream_conf *up, const struct endpoint *server)
+{
+	struct candidate *new = add_name(c, active_name(up, server));
+
+	new->health = up->health;
+	new->at = where(up->health, server);
+	new->upstream = up->name;
 }
 
 static void
@@ -102,7 +109,7 @@ collect(struct candidates *c, const struct conf *conf, const struct wishes *wish
 	const struct wish *w;
 
 	for (size_t i = 0; i < conf->n_checks; i++)
-		add(c, xstrdup(conf->checks[i].name), NULL, NULL);
+		add_name(c, xstrdup(conf->checks[i].name));
 	for (size_t i = 0; i < conf->n_upstreams; i++) {
 		const struct upstream_conf *up = &conf->upstreams[i];
 
@@ -110,14 +117,14 @@ collect(struct candidates *c, const struct conf *conf, const struct wishes *wish
 			const struct server_conf *s = &up->servers[k];
 
 			if (!s->down && s->host == NULL && s->endpoint.addr.family != AF_UNSPEC)
-				add(c, active_name(up, &s->endpoint), up, &s->endpoint);
+				add(c, up, &s->endpoint);
 		}
 	}
 	TAILQ_FOREACH (w, wishes, entry) {
 		const struct upstream_conf *up = conf_upstream(conf, w->upstream);
 
 		for (size_t i = 0; up != NULL && up->health != NULL && i < w->n_servers; i++)
-			add(c, active_name(up, &w->servers[i]), up, &w->servers[i]);
+			add(c, up, &w->servers[i]);
 	}
 }
 
