@@ -6,6 +6,7 @@
 #include "checkd/control.h"
 #include "checkd/diag.h"
 #include "checkd/fetch.h"
+#include "checkd/procs.h"
 #include "checkd/record.h"
 #include "common/daemon.h"
 #include "common/log.h"
@@ -132,6 +133,7 @@ start(struct daemon *d)
 	c->env.loop = d->loop;
 	c->env.runner = runner_client_new(d->loop, d->options.run_dir);
 	c->env.diag = diag_new();
+	c->env.procs = procs_new();
 	c->state_path = daemon_run_path(d, "state");
 	loop_timer_init(d->loop, &c->write, on_write_due);
 	c->checks = checks_new(&c->env, d->conf, &events);
@@ -172,6 +174,7 @@ stop(struct daemon *d, enum daemon_stop how)
 	record_free(c->rest);
 	runner_client_free(c->env.runner);
 	diag_free(c->env.diag);
+	procs_free(c->env.procs);
 	fetch_module_free(c->env.fetch);
 	free(c->state_path);
 	daemon_exit(d, EXIT_OK);

@@ -20,6 +20,7 @@
 struct diag;
 struct fetch_module;
 struct probe_name;
+struct procs;
 
 /* What probes share; one a daemon. */
 struct probe_env {
@@ -27,6 +28,7 @@ struct probe_env {
 	struct runner_client *runner;
 	const char *digest;	    /* of the configuration in force: what script numbers mean */
 	struct diag *diag;	    /* the kernel's list of sockets */
+	struct procs *procs;	    /* the processes of the host */
 	struct fetch_module *fetch; /* made by the first http check */
 	struct histogram late;	    /* runs behind their plan */
 	struct histogram took[CHECK_KINDS]; /* runs, by kind */

@@ -2,11 +2,13 @@
  * probe_process.c - enough processes of a name run.
  *
  * Those found are held by pidfds, whose becoming readable is the exit: it is
- * noticed at once, and as long as enough of them live no run has to go through
- * /proc.  Only starts need a scan, and only while there are too few.
+ * noticed at once.  Whether another process has taken its place is then seen in
+ * the table of processes (procs.h), which every run keeps young, so that only
+ * who came since has to be read; while there are too few, the runs look again
+ * at everybody.
  */
 #include "checkd/probe.h"
-#include "checkd/proc.h"
+#include "checkd/procs.h"
 #include "common/loop.h"
 
 #include <errno.h>
@@ -32,7 +34,8 @@ struct process_probe {
 	struct probe probe;
 	LIST_HEAD(, held) held;
 	unsigned n_held;
-	unsigned n_found; /* by the scan that is on */
+	unsigned n_found; /* by the look that is on */
+	bool lost;	  /* the run is about an exit, which cannot wait */
 };
 
 static struct process_probe *
@@ -69,6 +72,7 @@ on_exited(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	let_go(held);
+	p->lost = true;
 	p->probe.events.on_wake(p->probe.events.aux);
 }
 
@@ -83,18 +87,31 @@ is_held(const struct process_probe *p, pid_t pid)
 	return false;
 }
 
-static void
+static bool
+wants(const struct proc *proc, const void *conf)
+{
+	return proc_is_named(proc, ((const struct check_conf *)conf)->process);
+}
+
+static bool
+is_wanted(const struct process_probe *p, pid_t pid)
+{
+	return procs_is(pid, wants, p->probe.conf);
+}
+
+/* False: it is gone, or another one.  Without a descriptor it counts, and is not held. */
+static bool
 hold(struct process_probe *p, pid_t pid)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct held *held;
 
 	if (fd < 0)
-		return;
+		return errno != ESRCH && is_wanted(p, pid);
 	/* The number may have passed to another process before the pidfd held it. */
-	if (!proc_is_named(pid, p->probe.conf->process)) {
+	if (!is_wanted(p, pid)) {
 		close(fd);
-		return;
+		return false;
 	}
 	held = xcalloc(1, sizeof(*held));
 	held->owner = p;
@@ -104,6 +121,7 @@ hold(struct process_probe *p, pid_t pid)
 	p->n_held++;
 	uv_poll_init(p->probe.env->loop, &held->poll, fd);
 	uv_poll_start(&held->poll, UV_READABLE, on_exited);
+	return true;
 }
 
 /* ---- looking ---- */
@@ -116,7 +134,7 @@ check_held(struct process_probe *p)
 
 	for (held = LIST_FIRST(&p->held); held != NULL; held = next) {
 		next = LIST_NEXT(held, entry);
-		if (!proc_is_named(held->pid, p->probe.conf->process))
+		if (!is_wanted(p, held->pid))
 			let_go(held);
 	}
 }
@@ -126,23 +144,33 @@ on_found(void *aux, pid_t pid)
 {
 	struct process_probe *p = aux;
 
-	p->n_found++;
-	if (p->n_held < MIN(p->probe.conf->quorum + HELD_BESIDE, HELD_MAX) && !is_held(p, pid))
-		hold(p, pid);
+	if (is_held(p, pid)) {
+		p->n_found++;
+	} else if (p->n_held < MIN(p->probe.conf->quorum + HELD_BESIDE, HELD_MAX)) {
+		p->n_found += hold(p, pid);
+	} else {
+		p->n_found += is_wanted(p, pid);
+	}
 }
 
 /* How many run; counting stops to be exact once they are enough. */
 static int
 count(struct process_probe *p, unsigned *ret)
 {
+	struct procs *procs = p->probe.env->procs;
+	bool lost = p->lost;
 	int err;
 
+	p->lost = false;
 	check_held(p);
 	*ret = p->n_held;
-	if (p->n_held >= p->probe.conf->quorum)
-		return 0;
+	if (p->n_held >= p->probe.conf->quorum) {
+		procs_look(procs, PROCS_KEEP, loop_now());
+		return 0; /* they were read themselves */
+	}
+	err = procs_look(procs, lost ? PROCS_NEW : PROCS_ALL, loop_now());
 	p->n_found = 0;
-	err = proc_find(p->probe.conf->process, on_found, p);
+	procs_each(procs, wants, p->probe.conf, on_found, p);
 	*ret = p->n_found;
 	return err;
 }

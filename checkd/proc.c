@@ -3,97 +3,45 @@
  */
 #include "checkd/proc.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "common/util.h"
+
 #include <string.h>
-#include <unistd.h>
 
-#define COMM_MAX 15 /* TASK_COMM_LEN without its NUL */
-
-/* The beginning of /proc/PID/FILE as a string; its size, or -1. */
-static ssize_t
-read_proc(pid_t pid, const char *file, char *buf, size_t size)
+void
+proc_set_comm(struct proc *p, const char *bytes, size_t size)
 {
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	if (n < 0)
-		return -1;
-	buf[n] = '\0';
-	return n;
+	if (size > 0 && bytes[size - 1] == '\n')
+		size--;
+	size = MIN(size, sizeof(p->comm) - 1);
+	memcpy(p->comm, bytes, size);
+	p->comm[size] = '\0';
 }
 
 static bool
-comm_is(pid_t pid, const char *name)
+argv0_is(const struct proc *p, const char *name)
 {
-	char comm[64];
-	ssize_t n;
+	const char *argv0 = p->cmdline, *slash;
+	size_t size = strnlen(argv0, p->cmdline_size), length = strlen(name);
 
-	if (strlen(name) > COMM_MAX)
-		return false;
-	n = read_proc(pid, "comm", comm, sizeof(comm));
-	if (n <= 0)
-		return false;
-	if (comm[n - 1] == '\n')
-		comm[n - 1] = '\0';
-	return strcmp(comm, name) == 0;
-}
-
-static bool
-argv0_is(pid_t pid, const char *name)
-{
-	char argv0[1024];
-	const char *slash;
-
-	if (read_proc(pid, "cmdline", argv0, sizeof(argv0)) <= 0)
-		return false;
-	slash = strrchr(argv0, '/');
-	return strcmp(slash != NULL ? slash + 1 : argv0, name) == 0;
-}
-
-/* proc(5): "pid (comm) state ..."; comm may hold anything, so the last parenthesis counts. */
-static bool
-is_alive(pid_t pid)
-{
-	char stat[512];
-	const char *p;
-
-	if (read_proc(pid, "stat", stat, sizeof(stat)) <= 0)
-		return false;
-	p = strrchr(stat, ')');
-	return p != NULL && p[1] == ' ' && p[2] != 'Z' && p[2] != 'X';
+	slash = memrchr(argv0, '/', size);
+	if (slash != NULL) {
+		size -= (size_t)(slash + 1 - argv0);
+		argv0 = slash + 1;
+	}
+	return size == length && memcmp(argv0, name, length) == 0;
 }
 
 bool
-proc_is_named(pid_t pid, const char *name)
+proc_is_named(const struct proc *p, const char *name)
 {
-	return (comm_is(pid, name) || argv0_is(pid, name)) && is_alive(pid);
+	return strcmp(p->comm, name) == 0 || (p->cmdline != NULL && argv0_is(p, name));
 }
 
-int
-proc_find(const char *name, void (*found)(void *, pid_t), void *aux)
+/* proc(5): "pid (comm) state ..."; comm may hold anything, so the last parenthesis counts. */
+bool
+proc_is_alive(const char *stat, size_t size)
 {
-	DIR *dir = opendir("/proc");
-	struct dirent *e;
+	const char *end = stat + size, *p = memrchr(stat, ')', size);
 
-	if (dir == NULL)
-		return -errno;
-	while ((e = readdir(dir)) != NULL) {
-		pid_t pid = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? atoi(e->d_name) : 0;
-
-		if (pid > 0 && proc_is_named(pid, name))
-			found(aux, pid);
-	}
-	closedir(dir);
-	return 0;
+	return p != NULL && end - p > 2 && p[1] == ' ' && p[2] != 'Z' && p[2] != 'X' && p[2] != 'x';
 }

@@ -1,21 +1,34 @@
 /*
- * proc.h - processes by name, from /proc.  Any user may read the names of all
- * processes (unless /proc is mounted with hidepid: then only its own).
+ * proc.h - what /proc says of one process, parsed.  Pure; procs.c reads.
  */
 #ifndef CHECKD_PROC_H
 #define CHECKD_PROC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
-/*
- * Is it alive (no zombie) and does it bear that name: its command name, as for
- * `killall`, or the last part of its argv[0]?  The kernel keeps 15 characters
- * of a command name; a longer name is found by argv[0] only.
- */
-bool proc_is_named(pid_t pid, const char *name);
+#define PROC_COMM_MAX	 15   /* TASK_COMM_LEN without its NUL */
+#define PROC_CMDLINE_MAX 4096 /* of /proc/PID/cmdline; what is longer is cut */
 
-/* Calls found() for each process of that name.  0 or -errno. */
-int proc_find(const char *name, void (*found)(void *aux, pid_t pid), void *aux);
+struct proc {
+	pid_t pid;
+	char comm[PROC_COMM_MAX + 1];
+	char *cmdline; /* arguments, each with its NUL; NULL: none, as of kernel threads */
+	size_t cmdline_size;
+};
+
+/* "nginx\n" of /proc/PID/comm. */
+void proc_set_comm(struct proc *, const char *bytes, size_t size);
+
+/*
+ * Does it bear that name: its command name, as for `killall`, or the last part
+ * of its argv[0]?  The kernel keeps 15 characters of a command name; a longer
+ * name is found by argv[0] only.
+ */
+bool proc_is_named(const struct proc *, const char *name);
+
+/* Of /proc/PID/stat: neither a zombie nor dead, and parsed at all. */
+bool proc_is_alive(const char *stat, size_t size);
 
 #endif

@@ -33,6 +33,7 @@ struct target {
 	bool running;
 	struct target_status status;
 	mono_t began;	/* the last run */
+	mono_t woken;	/* the last run out of turn, or the one to come; zero: none */
 	mono_t told;	/* on_change last */
 	struct rng rng; /* for jitter */
 	TAILQ_HEAD(, target_waiter) waiters;
@@ -358,7 +359,8 @@ on_wake(void *aux)
 
 	if (t->running)
 		return;
-	t->plan.due = mono_min(t->plan.due, mono_add(t->began, WAKE_GAP_US));
+	t->woken = mono_max(now, mono_add(t->woken, WAKE_GAP_US));
+	t->plan.due = mono_min(t->plan.due, t->woken);
 	if (mono_before(now, run_due(t)))
 		arm(t);
 	else

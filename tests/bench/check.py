@@ -5,8 +5,10 @@
 
 TCP checks over loopback, both programs at work at the same time, one thread
 each, each with listeners of its own: CPU of each, checks really made, checkd's
-memory and its lateness.  Then services are killed with SIGKILL under a process
-check and a port check, and the time to the verdict on the bus is taken.
+memory and its lateness.  Services are killed with SIGKILL under a process
+check and a port check, and the time to the verdict on the bus is taken; for
+that checkd, the services and this program run before everything else on the
+machine (SCHED_FIFO), so that what others do does not count.
 
 The bars: CPU no worse than HAProxy's, process p99 below 5 ms, port below 60 ms.
 """
@@ -142,17 +144,24 @@ def throughput(lab, n, seconds):
         proc.wait(30)
 
 
+def first(pid, priority):
+    os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(priority))
+
+
 def deaths(lab):
     node = lab.node("death")
     node.ip("link", "set", "lo", "up")
     service = node.service("victim")
-    node.daemon("checkd", f"check process {{\n process {service.comm}\n}}\n"
-                          "check port {\n port 9002\n}\n")
+    checkd = node.daemon("checkd", f"check process {{\n process {service.comm}\n}}\n"
+                                   "check port {\n port 9002\n}\n")
+    first(checkd.pid, 10)
+    first(0, 9)
     good = True
     for name in BARS:
         times = []
         for i in range(DEATHS):
             proc = listener(node, 9002) if name == "port" else service
+            first(proc.pid, 8)
             bus = varlink.connect(node.socket_path("checkd"))
             stream = bus.monitor("org.trivet.check.Monitor", names=[name])
             until(stream, "up")
@@ -170,6 +179,7 @@ def deaths(lab):
         good = good and p99 < BARS[name]
         print(f"{name:8s} verdict after p50 {times[len(times) // 2]:.1f} ms, "
               f"worst of {DEATHS} {p99:.1f} ms (bar {BARS[name]:.0f} ms)")
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return good
 
 

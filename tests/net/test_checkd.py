@@ -9,6 +9,7 @@ import pwd
 import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -404,6 +405,45 @@ def test_by_the_first_argument(make):
     c.wait("proc", "up")
     proc.kill9()
     c.wait("proc", "down")
+
+
+def failed_runs(c):
+    [metric] = c.call("org.trivet.daemon.ListMetrics",
+                      prefix="checkd_check_failures_total")["metrics"]
+    return metric["value"]
+
+
+def test_one_process_takes_over_from_another(make):
+    """As in an upgrade: the next one is there before the last one ends, and no run sees none."""
+    c = make()
+    service = c.node.service("web")
+    c.start(check("proc", f"process {service.comm}", interval="60s"))
+    c.wait("proc", "up")
+    for _ in range(5):
+        last, service = service, c.node.respawn(service)
+        wait_for(lambda: Path(f"/proc/{service.pid}/comm").read_text().strip() == service.comm,
+                 "it bears its name")
+        ran = c.get("proc")["lastCheckedUsec"]
+        last.kill9()
+        wait_for(lambda: c.get("proc")["lastCheckedUsec"] > ran or c.state("proc") == "down",
+                 "the exit was noticed")
+    assert c.state("proc") == "up" and failed_runs(c) == 0
+
+
+def test_a_process_takes_its_name_late(make):
+    """It has run for long as something else: execve changes the name alone."""
+    c = make()
+    name = f"late-{os.getpid()}"
+    path = c.node.dir / name
+    path.symlink_to("/bin/sleep")
+    go = c.node.dir / "go"
+    c.start(check("proc", f"process {name}"))
+    c.node.spawn(["/bin/sh", "-c",
+                  f"while [ ! -e {go} ]; do /bin/sleep 0.05; done; exec {path} 1000"], "late")
+    c.wait("proc", "down")
+    holds_for(lambda: c.state("proc") == "down", "it is still another one", 1.5)
+    go.touch()
+    c.wait("proc", "up")
 
 
 # ---- tcp ----
