@@ -39,7 +39,7 @@ endif
 
 # ---- what is a core: everything in common/conf, and these ----
 CORE_SRC := $(wildcard common/conf/*.c) \
-	$(wildcard $(addprefix common/,addr.c cksum.c regex.c sha256.c text.c rng.c)) \
+	$(wildcard $(addprefix common/,addr.c brake.c cksum.c message.c regex.c sha256.c text.c rng.c)) \
 	$(wildcard $(addprefix common/runner/,protocol.c secure.c output.c)) \
 	$(wildcard $(addprefix ipc/,varlink.c idl.c idl_check.c mirror.c)) \
 	$(wildcard $(addprefix vrrpd/,event.c fsm.c fsm_role.c fsm_backup.c fsm_master.c deaf.c packet.c hmac.c proof.c filter.c announce.c priority.c group.c adopt.c record.c)) \
@@ -72,7 +72,7 @@ C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] che
 	tests/net/*.c)
 
 .PHONY: all deps check check-unit check-sim check-config purity test test-net test-san lint arrows format \
-	install deb test-systemd demo clean
+	install deb deb-again deb-next test-systemd demo clean
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS:%=$(B)/%) $(MODULES:%=$(B)/%)
@@ -178,7 +178,7 @@ DEPS_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-
 	python3-scapy tshark tcpdump iproute2 iputils-ping \
 	nftables procps psmisc curl socat keepalived nginx-light libnginx-mod-stream haproxy frr openssl dnsmasq-base
 DEPS_HOUSE := git clang clang-format libclang-rt-dev cppcheck mandoc debhelper dpkg-dev fakeroot \
-	lintian systemd systemd-container mmdebstrap dbus
+	lintian blhc apparmor dh-apparmor systemd systemd-container mmdebstrap dbus
 deps:
 	packaging/install-deps $(DEPS_BUILD) $(DEPS_TEST) $(DEPS_HOUSE)
 	systemd-sysusers $(CURDIR)/packaging/sysusers.conf
@@ -253,6 +253,8 @@ UNITDIR     ?= $(prefix)/lib/systemd/system
 TMPFILESDIR ?= $(prefix)/lib/tmpfiles.d
 SYSUSERSDIR ?= $(prefix)/lib/sysusers.d
 SYSCTLDIR   ?= $(prefix)/lib/sysctl.d
+CATALOGDIR  ?= $(prefix)/lib/systemd/catalog
+BASHDIR     ?= $(prefix)/share/bash-completion/completions
 MODULEDIR   := $(prefix)/lib/trivet
 EXAMPLESDIR ?= $(prefix)/share/doc/trivet/examples
 SBIN     := vrrpd checkd proxyd trivet-runner
@@ -269,6 +271,8 @@ install: all
 	$(Q)$(call put,644,packaging/tmpfiles.conf,$(TMPFILESDIR)/trivet.conf)
 	$(Q)$(call put,644,packaging/sysusers.conf,$(SYSUSERSDIR)/trivet.conf)
 	$(Q)$(call put,644,packaging/sysctl.conf,$(SYSCTLDIR)/50-trivet.conf)
+	$(Q)$(call put,644,packaging/trivet.catalog,$(CATALOGDIR)/trivet.catalog)
+	$(Q)$(call put,644,packaging/completions/trivet.bash,$(BASHDIR)/trivet)
 	$(Q)$(foreach m,$(MAN),$(call put,644,$(m),$(prefix)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) &&) :
 	$(Q)$(foreach e,$(EXAMPLES),$(call put,$(if $(findstring .sh,$(e)),755,644),$(e),$(EXAMPLESDIR)/$(e:packaging/examples/%=%)) &&) :
 	$(Q)test -e $(DESTDIR)/etc/trivet/trivet.conf || $(call put,640,packaging/trivet.conf,/etc/trivet/trivet.conf)
@@ -283,11 +287,38 @@ deb:
 	cd $(DEB_TREE) && DEB_BUILD_OPTIONS="nocheck parallel=$$(nproc)" dpkg-buildpackage -us -uc -b > ../build.log 2>&1 || \
 		{ tail -40 ../build.log; exit 1; }
 	lintian --fail-on error,warning $(DEB)/*.changes
+	blhc --bindnow $(DEB)/build.log
 	@ls $(DEB)/*.deb
+
+# The same again elsewhere, in another time zone and with another umask: no byte differs.
+deb-again:
+	rm -rf $(B)/deb-again && mkdir -p $(B)/deb-again/elsewhere
+	cp -a $(DEB_TREE) $(B)/deb-again/elsewhere/
+	cd $(B)/deb-again/elsewhere/trivet-$(VERSION) && umask 027 && TZ=Asia/Tokyo LC_ALL=C.UTF-8 \
+		DEB_BUILD_OPTIONS="nocheck parallel=$$(nproc)" dpkg-buildpackage -us -uc -b > ../build.log 2>&1 || \
+		{ tail -40 ../build.log; exit 1; }
+	for deb in $(DEB)/*.deb; do cmp $$deb $(B)/deb-again/elsewhere/$$(basename $$deb) || exit 1; done
+	@echo 'reproducible: both builds gave the same packages'
+
+# A version to upgrade to, from the same objects: its own number, and one more field in what a
+# proxyd hands over, so that the records of the two differ.
+NEXT := $(VERSION)+next
+deb-next:
+	rm -rf $(B)/deb-next && mkdir -p $(B)/deb-next
+	cp -a $(DEB_TREE) $(B)/deb-next/
+	cd $(B)/deb-next/trivet-$(VERSION) && \
+		sed -i 's/^VERSION .*/VERSION := $(NEXT)/' Makefile && \
+		sed -i '1s/($(VERSION))/($(NEXT))/' debian/changelog && \
+		sed -i '/^static const struct field session_fields/a ONE(95, T_U64, parcel_session, began_us),' proxyd/parcel.c && \
+		touch $$(grep -rl --include='*.[ch]' TRIVET_VERSION checkd common ctl ipc) && \
+		DEB_BUILD_OPTIONS="nocheck parallel=$$(nproc)" dpkg-buildpackage -us -uc -b -nc > ../build.log 2>&1 || \
+		{ tail -40 ../build.log; exit 1; }
+	@ls $(B)/deb-next/*.deb
 
 # The packages in a container with a real systemd (root).
 test-systemd: deb
-	TRIVET_DEBS=$(abspath $(DEB)) TRIVET_BUILD=$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) tests/systemd
+	$(MAKE) deb-next
+	TRIVET_DEBS=$(abspath $(DEB)) TRIVET_DEBS_NEXT=$(abspath $(B)/deb-next) TRIVET_BUILD=$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) tests/systemd
 
 clean:
 	rm -rf $(B) $(B)-san $(B)-clang $(B)-fuzz

@@ -16,8 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* One daemon a process: what signal handlers and timers of this file refer to. */
@@ -297,6 +299,20 @@ prepare(struct daemon *d)
 	return EXIT_OK;
 }
 
+/*
+ * Where the service manager allows it (LimitMEMLOCK=infinity); with a limit, memory
+ * beyond it could not be had at all.
+ */
+static void
+lock_memory(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY &&
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		log_warn("cannot lock memory: %s", strerror(errno));
+}
+
 static int
 run(struct daemon *d)
 {
@@ -304,12 +320,17 @@ run(struct daemon *d)
 
 	if (code != EXIT_OK)
 		return code;
+	if (d->class->locks_memory)
+		lock_memory();
+	daemon_brake(d);
 	d->loop = uv_default_loop();
 	watch_signals(d);
 	loop_timer_init(d->loop, &life.watchdog, on_watchdog);
 	if (d->class->start(d) < 0)
 		return EXIT_FAILED;
 	uv_run(d->loop, UV_RUN_DEFAULT);
+	if (life.exit_code == EXIT_OK)
+		daemon_brake_end(d);
 	return life.exit_code;
 }
 

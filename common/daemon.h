@@ -44,6 +44,7 @@ struct daemon_class {
 	const char *user;   /* "_trivet-vrrpd": who we are once dropped */
 	unsigned parts;	    /* enum conf_part: errors in these are fatal at start */
 	uint64_t keep_caps; /* bit mask of CAP_*: kept after the drop */
+	bool locks_memory;  /* nothing of it may wait to be read back from disk */
 	bool wants_runner;  /* started by hand as root: fork a runner before the drop */
 
 	/* Once, with the loop made, the configuration loaded and privileges dropped.  0, or

@@ -117,7 +117,8 @@ daemon_config_start(struct daemon *d)
 		char *what = first_error(&diags);
 
 		d->reload_error = xasprintf("running the last good configuration: %s", what);
-		event_emit(LOG_ERR, "", NULL, "%s", d->reload_error);
+		event_emit(LOG_ERR, "", (const char *const[]){ "configuration", "last-good", NULL },
+		    "%s", d->reload_error);
 		daemon_set_degraded(d, "configuration", d->reload_error);
 		free(what);
 		conf_free(conf);
@@ -232,7 +233,8 @@ refused(struct daemon *d, const struct daemon_reload_result *result)
 	free(d->reload_error);
 	d->reload_error = result->why != NULL ? xstrdup(result->why) : first_error(&result->diags);
 	log_diags(&result->diags, d->class->parts | CONF_GLOBAL);
-	event_emit(LOG_ERR, "", NULL, "reload refused, nothing changed: %s", d->reload_error);
+	event_emit(LOG_ERR, "", (const char *const[]){ "configuration", "refused", NULL },
+	    "reload refused, nothing changed: %s", d->reload_error);
 	daemon_set_degraded(d, "configuration", d->reload_error);
 }
 
@@ -244,8 +246,9 @@ accepted(struct daemon *d, struct conf *next, const struct daemon_reload_result 
 	d->reload_error = NULL;
 	daemon_set_degraded(d, "configuration", NULL);
 	log_diags(&result->diags, d->class->parts | CONF_GLOBAL);
-	event_emit(LOG_NOTICE, "", NULL, "configuration reloaded, %zu changes, generation %" PRIu64,
-	    result->changes.n, d->generation);
+	event_emit(LOG_NOTICE, "", (const char *const[]){ "configuration", "reloaded", NULL },
+	    "configuration reloaded, %zu changes, generation %" PRIu64, result->changes.n,
+	    d->generation);
 	daemon_config_keep(d);
 }
 

@@ -29,4 +29,12 @@ int daemon_config_check(const struct daemon *);
  * after logging. */
 int daemon_fork_runner(const struct daemon *);
 
+/*
+ * Under systemd: note that a process begins, and sleep if those before it ended
+ * again and again soon after their start (brake.h).  To be called dropped, before
+ * anything is served; daemon_brake_end() when it ends in order.
+ */
+void daemon_brake(const struct daemon *);
+void daemon_brake_end(const struct daemon *);
+
 #endif

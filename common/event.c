@@ -4,6 +4,7 @@
 #include "common/event.h"
 
 #include "common/log.h"
+#include "common/message.h"
 #include "common/text.h"
 
 #include <stdarg.h>
@@ -48,6 +49,15 @@ copy_fields(const char *const *fields)
 	return copy;
 }
 
+static void
+log_with_subject(int level, const char *subject, const char *const *fields, const char *message)
+{
+	char *line = subject[0] != '\0' ? xasprintf("(%s) %s", subject, message) : xstrdup(message);
+
+	log_event(level, message_id(fields), fields, line);
+	free(line);
+}
+
 void
 event_emit(int level, const char *subject, const char *const *fields, const char *fmt, ...)
 {
@@ -58,11 +68,7 @@ event_emit(int level, const char *subject, const char *const *fields, const char
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
-	if (subject[0] != '\0')
-		log_line(level, "(%s) %s", subject, message);
-	else
-		log_line(level, "%s", message);
-
+	log_with_subject(level, subject, fields, message);
 	event_done(ev);
 	ev->sequence = last_sequence;
 	ev->at = loop_now();

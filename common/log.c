@@ -3,6 +3,7 @@
  */
 #include "common/log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,10 +11,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 2048 /* longer lines are cut: the journal splits them anyway */
+#define LINE_MAX_BYTES	2048 /* longer lines are cut: the journal splits them anyway */
+#define FIELDS_MAX	16   /* of one event; beside the four that each has */
+#define FIELD_MAX_BYTES 512
 
 static const char *ident = "trivet";
 static int max_level = LOG_INFO;
@@ -94,6 +99,15 @@ prefix(char *buf, size_t size, int level)
 				   : "");
 }
 
+/* One event, one line; no terminal tricks from scripts. */
+static void
+make_printable(char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)text[i] < ' ' && text[i] != '\t')
+			text[i] = ' ';
+}
+
 static void
 line_v(int level, const char *fmt, va_list ap)
 {
@@ -106,9 +120,7 @@ line_v(int level, const char *fmt, va_list ap)
 	n = prefix(line, sizeof(line), level);
 	m = vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
 	length = MIN((size_t)n + (size_t)MAX(m, 0), sizeof(line) - 2);
-	for (size_t i = (size_t)n; i < length; i++)
-		if ((unsigned char)line[i] < ' ' && line[i] != '\t')
-			line[i] = ' '; /* one event, one line; no terminal tricks from scripts */
+	make_printable(line + n, length - (size_t)n);
 	line[length] = '\n';
 	/* One write a line, so that daemons sharing a terminal do not mix theirs. */
 	if (write(STDERR_FILENO, line, length + 1) < 0) {
@@ -125,6 +137,64 @@ log_line(int level, const char *fmt, ...)
 	va_start(ap, fmt);
 	line_v(level, fmt, ap);
 	va_end(ap);
+}
+
+/* A field of the journal, "NAME=text", printable and not too long. */
+static void
+add_field(struct iovec *iov, char buf[static FIELD_MAX_BYTES], const char *name, const char *text)
+{
+	int n = snprintf(buf, FIELD_MAX_BYTES, "%s=%s", name, text);
+
+	*iov = (struct iovec){ buf, (size_t)MIN(MAX(n, 0), FIELD_MAX_BYTES - 1) };
+	make_printable(buf, iov->iov_len);
+}
+
+/* "validUntil" of an event is TRIVET_VALIDUNTIL here. */
+static void
+name_field(char name[static 64], const char *key)
+{
+	snprintf(name, 64, "TRIVET_%s", key);
+	for (char *p = name; *p != '\0'; p++)
+		*p = isalnum((unsigned char)*p) ? (char)toupper((unsigned char)*p) : '_';
+}
+
+static int
+send_to_journal(int level, const char *id, const char *const *fields, const char *line)
+{
+	static char text[4 + FIELDS_MAX][FIELD_MAX_BYTES]; /* one thread emits events */
+	struct iovec iov[4 + FIELDS_MAX];
+	char priority[4], name[64], message[LINE_MAX_BYTES];
+	int n = 0, saved = errno, r;
+
+	r = snprintf(message, sizeof(message), "MESSAGE=%s", line);
+	iov[n] = (struct iovec){ message, (size_t)MIN(MAX(r, 0), LINE_MAX_BYTES - 1) };
+	make_printable(message, iov[n++].iov_len);
+	snprintf(priority, sizeof(priority), "%d", level);
+	add_field(&iov[n], text[n], "PRIORITY", priority);
+	n++;
+	add_field(&iov[n], text[n], "SYSLOG_IDENTIFIER", ident);
+	n++;
+	if (id != NULL) {
+		add_field(&iov[n], text[n], "MESSAGE_ID", id);
+		n++;
+	}
+	for (; fields != NULL && fields[0] != NULL && n < 4 + FIELDS_MAX; fields += 2) {
+		name_field(name, fields[0]);
+		add_field(&iov[n], text[n], name, fields[1]);
+		n++;
+	}
+	r = sd_journal_sendv(iov, n);
+	errno = saved;
+	return r;
+}
+
+void
+log_event(int level, const char *id, const char *const *fields, const char *line)
+{
+	if (level > max_level)
+		return;
+	if (!to_journal || send_to_journal(level, id, fields, line) < 0)
+		log_line(level, "%s", line);
 }
 
 void

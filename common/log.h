@@ -23,6 +23,13 @@ int log_level_parse(const char *name); /* or -EINVAL */
 
 void log_line(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/*
+ * A line for an event (common/event.h).  In the journal it carries more than its
+ * words: MESSAGE_ID, if 'id' is not NULL, and TRIVET_KEY=value for each pair of
+ * 'fields' (key, value ...; NULL-terminated; or NULL).
+ */
+void log_event(int level, const char *id, const char *const *fields, const char *line);
+
 #define log_err(...)	log_line(LOG_ERR, __VA_ARGS__)
 #define log_warn(...)	log_line(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...) log_line(LOG_NOTICE, __VA_ARGS__)

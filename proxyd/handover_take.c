@@ -500,16 +500,17 @@ static void
 say(const struct handover *h)
 {
 	const struct handover_counts *c = &h->counts;
+	const char *const fields[] = { "handover", "taken", NULL };
 	unsigned long long n_listeners = c->listeners, n_sessions = c->sessions;
 
 	if (h->stamp_us > 0)
-		event_emit(LOG_NOTICE, "", NULL,
+		event_emit(LOG_NOTICE, "", fields,
 		    "took over %llu listeners, %llu sessions in %lld ms", n_listeners, n_sessions,
 		    (long long)(mono_until((mono_t){ (int64_t)h->stamp_us }, loop_now()) /
 				USEC_PER_MSEC));
 	else if (n_listeners > 0)
 		event_emit(
-		    LOG_NOTICE, "", NULL, "took over %llu listeners, no sessions", n_listeners);
+		    LOG_NOTICE, "", fields, "took over %llu listeners, no sessions", n_listeners);
 	say_refused(c);
 }
 

@@ -208,6 +208,8 @@ on_vip_lost(void *aux, struct vip *vip, enum vip_loss loss)
 {
 	struct instance *in = aux;
 	char buf[ADDR_STRLEN];
+	const char *const fields[] = { "vip", loss == VIP_EXPIRED ? "expired" : "deleted",
+		"address", addr_format(&vip->request.local, buf), NULL };
 
 	if (loss == VIP_EXPIRED && in->advert.sock != NULL)
 		vrrp_sock_drain(in->advert.sock);
@@ -215,8 +217,7 @@ on_vip_lost(void *aux, struct vip *vip, enum vip_loss loss)
 		return;
 	in->put_back++;
 	note_loss(in, vip, loop_now());
-	event_emit(LOG_WARNING, in->name, NULL, "address %s of %s %s",
-	    addr_format(&vip->request.local, buf), vip->device,
+	event_emit(LOG_WARNING, in->name, fields, "address %s of %s %s", buf, vip->device,
 	    loss == VIP_EXPIRED ? "was gone: its lease ran out, we were too slow"
 				: "was deleted by somebody else: putting it back");
 	if (mono_before(loop_now(), in->barred_until))

@@ -205,6 +205,7 @@ main(int argc, char **argv)
 		.parts = CONF_GLOBAL | CONF_VRRP,
 		.keep_caps = CAPS_BIT(CAP_NET_ADMIN) | CAPS_BIT(CAP_NET_RAW),
 		.wants_runner = true,
+		.locks_memory = true,
 		.start = start,
 		.reload = reload,
 		.stop = stop,
