@@ -33,7 +33,10 @@ def test_everything_has_its_place(tree):
     wanted |= {"opt/trivet/bin/trivet", "opt/trivet/share/man/man8/trivet.8",
                "opt/trivet/share/man/man5/trivet.conf.5", "opt/trivet/lib/tmpfiles.d/trivet.conf",
                "opt/trivet/lib/sysusers.d/trivet.conf", "opt/trivet/lib/sysctl.d/50-trivet.conf",
-               "opt/trivet/lib/trivet/probe_http.so", "etc/trivet/trivet.conf"}
+               "opt/trivet/lib/trivet/probe_http.so", "etc/trivet/trivet.conf",
+               "opt/trivet/lib/systemd/catalog/trivet.catalog",
+               "opt/trivet/share/man/man7/trivet-migration.7",
+               "opt/trivet/share/bash-completion/completions/trivet"}
     assert wanted <= found
     assert all(name.startswith(("opt/trivet/", "etc/trivet/")) for name in found)
 
@@ -93,3 +96,84 @@ def test_exposure(name, limit):
                           timeout=30).stdout
     score = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
     assert score and float(score.group(1)) <= limit, said
+
+
+# Each of the examples for usual set-ups, and who the nodes are that share it.
+SETUPS = {"kube-apiserver": ("n1", "n2"), "web-pair": ("n1", "n2"),
+          "active-active": ("n1", "n2"), "router-pair": ("r1", "r2"), "from-files": ()}
+
+
+def test_no_example_is_left_out():
+    found = {p.parent.name for p in (CHECKOUT / "packaging/examples").glob("*/trivet.conf")}
+    assert found == set(SETUPS)
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_example(tree, name):
+    """`trivet check` has nothing against it, nor against the nodes together."""
+    path = CHECKOUT / "packaging/examples" / name / "trivet.conf"
+    words = [w for node in SETUPS[name] for w in ("-i", node, path)] or [path]
+    done = subprocess.run([tree / "opt/trivet/bin/trivet", "check", *words], capture_output=True,
+                          text=True, timeout=30)
+    said = [line for line in done.stderr.splitlines() if re.search(r": (error|warning): ", line)
+            and "this host has no interface" not in line]
+    assert done.returncode == 0 and said == [], done.stderr
+    for node in SETUPS[name]:
+        assert re.search(rf"^{node} is lost +\w+ +\w+", done.stdout, re.MULTILINE), done.stdout
+
+
+def complete(tree, *words):
+    """What bash offers for the last of these words."""
+    line = " ".join(f"'{w}'" for w in ("trivet",) + words)
+    script = (f"source {CHECKOUT}/packaging/completions/trivet.bash; COMP_WORDS=({line}); "
+              f"COMP_CWORD={len(words)}; _trivet; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30,
+                          env={"PATH": f"{tree}/opt/trivet/bin:/usr/bin:/bin"})
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+def test_completion_knows_what_the_command_knows(tree):
+    trivet = tree / "opt/trivet/bin/trivet"
+    told = subprocess.run([trivet, "--help"], capture_output=True, text=True).stdout
+    verbs = set(re.findall(r"^  (\w+) ", told, re.MULTILINE))
+    assert len(verbs) > 15
+    assert complete(tree, "") == verbs | {"--run-dir", "--json", "--help", "--version"}
+    assert complete(tree, "re") == {v for v in verbs if v.startswith("re")}
+    for verb in verbs:
+        usage = subprocess.run([trivet, verb, "--help"], capture_output=True, text=True).stdout
+        options = set(re.findall(r"(?<=[\[ |])--?[a-z][a-z-]*", usage.splitlines()[0]))
+        assert complete(tree, verb, "-") == options | {"--run-dir", "--json"}, verb
+    assert complete(tree, "force", "web", "") == {"up", "down", "auto"}
+    assert complete(tree, "run", "--only", "v") == {"vrrpd"}
+
+
+def test_catalog(tmp_path):
+    """A text for each MESSAGE_ID, none for others, and journalctl takes it."""
+    source = (CHECKOUT / "common/message.c").read_text()
+    catalog = CHECKOUT / "packaging/trivet.catalog"
+    ids = re.findall(r'"([0-9a-f]{32})"', source)
+    assert len(ids) > 8
+    assert sorted(re.findall(r"^-- ([0-9a-f]{32})$", catalog.read_text(), re.MULTILINE)) == \
+        sorted(ids)
+    place = tmp_path / "usr/lib/systemd/catalog"
+    place.mkdir(parents=True)
+    (place / "trivet.catalog").write_text(catalog.read_text())
+    done = subprocess.run(["journalctl", f"--root={tmp_path}", "--update-catalog"],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    for one in ids:
+        done = subprocess.run(["journalctl", f"--root={tmp_path}", "--dump-catalog", one],
+                              capture_output=True, text=True, timeout=30)
+        assert "Subject: " in done.stdout
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_apparmor_takes_the_profile(name):
+    """Parsed and compiled; no kernel is asked."""
+    done = subprocess.run(["apparmor_parser", "--skip-kernel-load", "--skip-cache",
+                           "--config-file=/dev/null",
+                           CHECKOUT / f"packaging/apparmor/usr.sbin.{name}"],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "rror" not in done.stderr, done.stderr
