@@ -310,7 +310,7 @@ deb-next:
 		sed -i 's/^VERSION .*/VERSION := $(NEXT)/' Makefile && \
 		sed -i '1s/($(VERSION))/($(NEXT))/' debian/changelog && \
 		sed -i '/^static const struct field session_fields/a ONE(95, T_U64, parcel_session, began_us),' proxyd/parcel.c && \
-		touch $$(grep -rl --include='*.[ch]' TRIVET_VERSION checkd common ctl ipc) && \
+		rm -f debian/files && touch $$(grep -rl --include='*.[ch]' TRIVET_VERSION checkd common ctl ipc) && \
 		DEB_BUILD_OPTIONS="nocheck parallel=$$(nproc)" dpkg-buildpackage -us -uc -b -nc > ../build.log 2>&1 || \
 		{ tail -40 ../build.log; exit 1; }
 	@ls $(B)/deb-next/*.deb

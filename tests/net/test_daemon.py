@@ -223,3 +223,79 @@ def test_unreadable_at_reload(node):
     proc.hup()
     proc.wait_log("reload refused, nothing changed: .*trivet.conf")
     assert "Permission denied" in node.status("checkd")["lastReloadError"]
+
+
+def in_own_mounts(node, daemon, script, text=GOOD):
+    """The daemon behind mounts that only it sees; 'script' makes them, with $RUN and $STATE."""
+    path = node.write("trivet.conf", text)
+    for directory in (node.run_dir, node.state_dir):
+        directory.mkdir(mode=0o755)
+        os.chmod(directory, 0o755)
+    return node.spawn(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-ec", f'{script}\nexec "$@"',
+         "sh", node.binary(daemon), "-c", path, "--run-dir", node.run_dir,
+         "--state-dir", node.state_dir], daemon,
+        env={"RUN": str(node.run_dir), "STATE": str(node.state_dir)})
+
+
+FULL = "mount -t tmpfs -o size=4k,mode=0755 none {0}; head -c 4096 /dev/zero > {0}/fill"
+READ_ONLY = "mount --bind {0} {0}; mount -o remount,bind,ro {0}"
+
+
+def complaints(proc, about):
+    return [line for line in proc.log().splitlines()
+            if about in line and ("warning: " in line or "error: " in line)]
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_full_disk(node, daemon):
+    """What cannot be remembered is said once; the service is not refused for it."""
+    proc = in_own_mounts(node, daemon, FULL.format("$STATE"))
+    node.wait_ready(daemon, proc)
+    wait_for(lambda: complaints(proc, "No space left"), "it says so")
+    assert proc.stop() == 0
+    said = complaints(proc, f"/{daemon}/last-good")
+    assert len(said) == 1 and "No space left on device" in said[0]
+
+
+def test_full_run_directory(node):
+    """vrrpd cannot write down who it is: a crash would not be adopted, and that is said."""
+    alone = GOOD[GOOD.index("vrrp_instance"):GOOD.index("    track_check")] + "}\n"
+    proc = in_own_mounts(node, "vrrpd", FULL.format("$RUN"), alone)
+    proc.wait_log(r"Entering MASTER STATE", timeout=15)
+    assert proc.stop() == 0
+    said = complaints(proc, "/vrrpd/state")
+    assert said and "No space left on device" in said[0] and len(said) <= 3
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+@pytest.mark.parametrize("which", ["RUN", "STATE"])
+def test_read_only_directories(node, daemon, which):
+    """Before the daemon's own directory was made: one line, that names it."""
+    proc = in_own_mounts(node, daemon, READ_ONLY.format(f"${which}"))
+    assert proc.wait() == 1
+    said = complaints(proc, "")
+    directory = node.run_dir if which == "RUN" else node.state_dir
+    assert len(said) == 1, said
+    assert f"{directory}/{daemon}: Read-only file system" in said[0]
+
+
+def test_link_of_a_stranger(node):
+    """A file where the socket's link belongs: root replaces it, the daemon is reached by it."""
+    node.run_dir.mkdir(mode=0o755)
+    (node.run_dir / "checkd.sock").write_text("in the way")
+    node.daemon("checkd", GOOD)
+    assert os.readlink(node.run_dir / "checkd.sock") == "checkd/bus"
+
+
+@pytest.mark.parametrize("env", [{"NOTIFY_SOCKET": "/nowhere/notify"},
+                                 {"NOTIFY_SOCKET": "/nowhere/notify", "WATCHDOG_USEC": "x"},
+                                 {"JOURNAL_STREAM": "1:2", "FDSTORE": "-1", "LISTEN_FDS": "x"}],
+                         ids=["no-socket", "nonsense-watchdog", "nonsense-rest"])
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_service_manager_that_is_not_there(node, daemon, env):
+    """It is told things that nobody listens to; the daemon serves all the same, and a stop is one."""
+    proc = node.daemon(daemon, GOOD, env=env)
+    assert node.status(daemon)["health"] in ("ok", "degraded")
+    assert proc.stop() == 0
+    assert "stopping" in proc.log()
