@@ -40,6 +40,7 @@ struct giver {
 	struct given *list; /* all sessions */
 	size_t n, next;	    /* up to 'next' they are written */
 	size_t sent;	    /* up to here they are on their way */
+	size_t n_udp;	    /* sessions of datagrams, written */
 	int error;	    /* why it stopped */
 };
 
@@ -304,6 +305,30 @@ give_sessions(struct giver *g)
 	}
 }
 
+/* ---- datagrams ---- */
+
+static void
+give_udp(void *aux, const struct udp_left *left)
+{
+	struct giver *g = aux;
+	struct parcel_udp record;
+
+	if (g->error < 0)
+		return;
+	handover_describe_udp(left, &record);
+	put(g, PARCEL_UDP, &record, &left->fd, 1);
+	g->n_udp += g->error == 0;
+}
+
+static void
+give_all_udp(struct giver *g)
+{
+	const struct proxy *p = g->handover->proxy;
+
+	for (size_t i = 0; i < p->n_workers; i++)
+		relay_udp_list(p->workers[i], give_udp, g);
+}
+
 /* ---- the whole ---- */
 
 static void
@@ -314,8 +339,8 @@ say(const struct giver *g)
 	if (g->error < 0)
 		log_err("%zu of %zu sessions cannot be handed over: %s", g->n - g->sent, g->n,
 		    strerrordesc_np(-g->error));
-	log_notice("handed over %zu sessions in %u messages, %zu parcels, %lld ms", g->sent,
-	    g->n_messages, g->out.n_stored, ms);
+	log_notice("handed over %zu sessions in %u messages, %zu parcels, %lld ms",
+	    g->sent + g->n_udp, g->n_messages, g->out.n_stored, ms);
 }
 
 void
@@ -329,6 +354,7 @@ handover_give(struct handover *h)
 	parcel_init(&g.parcel);
 	give_state(&g);
 	give_sessions(&g);
+	give_all_udp(&g);
 	flush(&g, true);
 	close_files(&g);
 	rc = outbox_store(&g.out);

@@ -10,6 +10,7 @@
 #include "proxyd/handover.h"
 #include "proxyd/post.h"
 #include "proxyd/proxy.h"
+#include "proxyd/relay_udp.h"
 
 /* Names in the store.  Listeners: a new set has another name than the one it replaces. */
 #define HANDOVER_SESSIONS "sessions"
@@ -57,6 +58,10 @@ void handover_close_listeners(struct handover *); /* those nobody took: counted 
 /* The identity of a listener as it is written down. */
 void handover_address(const struct listener *, struct parcel_address *ret);
 bool handover_same_address(const struct parcel_address *, const struct listener *);
+
+/* handover_udp.c: but for listener, route, server and descriptor when it is filled. */
+void handover_describe_udp(const struct udp_left *, struct parcel_udp *ret);
+void handover_fill_udp(const struct parcel_udp *, struct udp_left *ret);
 
 void handover_copy(char to[static PARCEL_NAME_SIZE], const char *from);
 

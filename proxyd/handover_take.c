@@ -7,6 +7,7 @@
 #include "proxyd/control.h"
 #include "proxyd/dial.h"
 #include "proxyd/handover_priv.h"
+#include "proxyd/rules.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,8 @@
 struct bundle {
 	struct session *sessions;
 	size_t n;
+	struct udp_left *udp;
+	size_t n_udp;
 	struct route **routes;
 	size_t n_routes;
 };
@@ -439,6 +442,81 @@ take_session(struct taker *t, struct post_message *m, const struct parcel_record
 	enlist(t, &s, &left);
 }
 
+/* ---- datagrams ---- */
+
+static struct route *
+find_udp_route(struct taker *t, size_t thread, struct listener *l, struct upstream *up,
+    const struct parcel_udp *left)
+{
+	struct bundle *b = &t->bundles[thread];
+	struct route *r;
+
+	for (size_t i = 0; i < b->n_routes; i++) {
+		r = b->routes[i];
+		if (r->listener == l && r->up == up && r->timeout_us == left->timeout_us &&
+		    r->requests == left->max_requests && r->responses == left->max_responses)
+			return r;
+	}
+	r = xcalloc(1, sizeof(*r));
+	upstream_ref(up);
+	rules_ref(l->rules);
+	*r = (struct route){ .listener = l,
+		.up = up,
+		.rules = l->rules,
+		.tally = &l->tallies[thread],
+		.timeout_us = left->timeout_us,
+		.requests = left->max_requests,
+		.responses = left->max_responses };
+	b->routes = xreallocarray(b->routes, b->n_routes + 1, sizeof(struct route *));
+	b->routes[b->n_routes++] = r;
+	return r;
+}
+
+/* To the thread that has the socket which the kernel gives the client's datagrams to. */
+static void
+enlist_udp(struct taker *t, struct listener *l, const struct parcel_udp *left, int fd)
+{
+	size_t thread = left->socket % t->proxy->n_workers;
+	struct bundle *b = &t->bundles[thread];
+	struct udp_left *f;
+
+	b->udp = xreallocarray(b->udp, b->n_udp + 1, sizeof(*b->udp));
+	f = &b->udp[b->n_udp++];
+	handover_fill_udp(left, f);
+	f->fd = fd;
+	f->listener = l;
+	f->server = upstreams_server(
+	    &t->proxy->upstreams, left->upstream, left->server_name, &left->server);
+	pool_session_begin(&f->server->health);
+	f->route = find_udp_route(t, thread, l, f->server->up, left);
+	f->route->refs++;
+	begin_session(t, l);
+	t->handover->counts.sessions++;
+}
+
+static void
+take_udp(struct taker *t, struct post_message *m, const struct parcel_record *r)
+{
+	int *fd = m->fds + r->first_fd, rc;
+	struct parcel_udp left;
+	struct listener *l;
+
+	rc = parcel_get(r, &left);
+	if (rc == 0 && option_of(*fd, SO_PROTOCOL) != IPPROTO_UDP)
+		rc = -EBADMSG;
+	if (rc < 0) {
+		refuse_record(t->handover, rc);
+		return;
+	}
+	l = find_listener(t->proxy, &left.listener);
+	if (l == NULL || l->state != LISTENER_LISTENING || left.socket >= l->n_sockets) {
+		handover_refuse(t->handover, HANDOVER_UNWANTED); /* replies could not leave */
+		return;
+	}
+	enlist_udp(t, l, &left, *fd);
+	*fd = -1;
+}
+
 static void
 on_counters_record(void *aux, struct post_message *m, const struct parcel_record *r)
 {
@@ -455,6 +533,9 @@ on_session_record(void *aux, struct post_message *m, const struct parcel_record 
 	switch (r->kind) {
 	case PARCEL_SESSION:
 		take_session(t, m, r);
+		return;
+	case PARCEL_UDP:
+		take_udp(t, m, r);
 		return;
 	case PARCEL_COUNTERS:
 	case PARCEL_SERVER:
@@ -474,6 +555,11 @@ send_bundles(struct taker *t)
 			worker_send(t->proxy->workers[i],
 			    &(struct command){
 				.kind = COMMAND_ADOPT, .adopted = b->sessions, .n_adopted = b->n });
+		if (b->n_udp > 0)
+			worker_send(
+			    t->proxy->workers[i], &(struct command){ .kind = COMMAND_ADOPT_UDP,
+						      .adopted_udp = b->udp,
+						      .n_adopted = b->n_udp });
 		free(b->routes);
 	}
 	free(t->bundles);

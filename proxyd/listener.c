@@ -278,6 +278,28 @@ listener_take(struct listener *l, const int *fds, size_t n)
 }
 
 bool
+listener_grow(struct listener *l, size_t n)
+{
+	size_t before = l->n_sockets;
+	const char *what = "";
+
+	if (l->udp || listener_is_unix(l) || n <= before)
+		return false;
+	l->fds = xreallocarray(l->fds, n, sizeof(*l->fds));
+	while (l->n_sockets < n) {
+		size_t i = l->n_sockets;
+
+		if (bind_one(l, i, &what) < 0 || listen(l->fds[i], (int)l->options.backlog) < 0) {
+			if (l->fds[i] >= 0)
+				close(l->fds[i]);
+			break;
+		}
+		l->n_sockets++;
+	}
+	return l->n_sockets > before;
+}
+
+bool
 listener_is_detached(const struct listener *l)
 {
 	return __atomic_load_n(&l->n_detached, __ATOMIC_ACQUIRE) == l->n_sockets;

@@ -4,8 +4,9 @@
  *
  * An address need not be there yet (IP_FREEBIND): proxyd starts before the VIP.
  * A listener that cannot bind stops nobody; it is tried again each second and
- * shown with its error.  Sockets are made and closed only as a whole: closing
- * one socket of a SO_REUSEPORT group resets what is queued on it.
+ * shown with its error.  Sockets are closed only as a whole: closing one of a
+ * SO_REUSEPORT group resets what is queued on it.  So they never become fewer:
+ * where there are more of them than threads, a thread has several.
  *
  * The record outlives its configuration until the last session it accepted has
  * ended (state draining).
@@ -38,7 +39,8 @@ struct listener {
 	unsigned n_detached;   /* sockets data threads have let go; atomic */
 	struct tally *tallies; /* one for each data thread, the last the control thread's */
 	size_t n_tallies;
-	bool configured; /* mark of a reload */
+	bool configured;  /* mark of a reload */
+	bool is_attached; /* data threads have its sockets */
 	TAILQ_ENTRY(listener) entry;
 };
 
@@ -57,6 +59,13 @@ int listener_bind(struct listener *);
 
 /* It goes on with these sockets, bound and listening, of the process before. */
 void listener_take(struct listener *, const int *fds, size_t n);
+
+/*
+ * Join more sockets to those it has, up to n, so that there is one for each data
+ * thread.  Not for datagrams: the kernel would give those of one client to another
+ * socket, and thread, than before.  Whether there are more now.
+ */
+bool listener_grow(struct listener *, size_t n);
 
 /* All data threads have let go. */
 bool listener_is_detached(const struct listener *);

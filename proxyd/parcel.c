@@ -120,8 +120,27 @@ static const struct field counters_fields[] = {
 	ADDRESS(parcel_counters, listener.),
 	TALLY(parcel_counters),
 };
+static const struct field udp_fields[] = {
+	ADDRESS(parcel_udp, listener.),
+	ONE(5,  T_TEXT,     parcel_udp, upstream),
+	ONE(6,  T_TEXT,     parcel_udp, server_name),
+	ONE(7,  T_ENDPOINT, parcel_udp, server),
+	ONE(8,  T_ENDPOINT, parcel_udp, client),
+	ONE(9,  T_ENDPOINT, parcel_udp, local),
+	ONE(10, T_U32,      parcel_udp, client_scope),
+	ONE(11, T_U32,      parcel_udp, local_interface),
+	ONE(12, T_U64,      parcel_udp, timeout_us),
+	ONE(13, T_U64,      parcel_udp, active_us),
+	ONE(14, T_U32,      parcel_udp, max_requests),
+	ONE(15, T_U32,      parcel_udp, max_responses),
+	ONE(16, T_U32,      parcel_udp, requests),
+	ONE(17, T_U32,      parcel_udp, responses),
+	ONE(18, T_BOOL,     parcel_udp, is_current),
+	ONE(19, T_U32,      parcel_udp, socket),
+};
 /* clang-format on */
 
+static bool udp_holds(const void *, size_t n_fds);
 static bool session_holds(const void *, size_t n_fds);
 static bool address_holds(const void *, size_t n_fds);
 static bool server_holds(const void *, size_t n_fds);
@@ -145,6 +164,7 @@ static const struct kind kinds[] = {
 	    sizeof(struct parcel_upstream), upstream_holds },
 	[PARCEL_COUNTERS] = { counters_fields, ARRAY_LEN(counters_fields),
 	    sizeof(struct parcel_counters), counters_hold },
+	[PARCEL_UDP] = { udp_fields, ARRAY_LEN(udp_fields), sizeof(struct parcel_udp), udp_holds },
 };
 
 union any {
@@ -153,6 +173,7 @@ union any {
 	struct parcel_server server;
 	struct parcel_upstream upstream;
 	struct parcel_counters counters;
+	struct parcel_udp udp;
 };
 
 static const struct kind *
@@ -237,6 +258,18 @@ session_holds(const void *record, size_t n_fds)
 		return false;
 	/* flow.h: before a server answered nothing is taken from anybody */
 	return n_fds == 2 + n_waiting && (s->is_open || n_waiting == 0);
+}
+
+static bool
+udp_holds(const void *record, size_t n_fds)
+{
+	const struct parcel_udp *u = record;
+
+	return n_fds == 1 && is_address(&u->listener) && is_family(&u->listener.endpoint) &&
+	       is_family(&u->server) && is_family(&u->client) && u->upstream[0] != '\0' &&
+	       u->client.addr.family == u->listener.endpoint.addr.family &&
+	       (!is_family(&u->local) || u->local.addr.family == u->client.addr.family) &&
+	       u->timeout_us >= 0 && u->active_us > 0;
 }
 
 /* ---- fields: writing ---- */

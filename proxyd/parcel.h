@@ -43,6 +43,7 @@ enum parcel_kind {
 	PARCEL_SERVER,	 /* health and counters */
 	PARCEL_UPSTREAM, /* counters of servers that left */
 	PARCEL_COUNTERS, /* of a listener */
+	PARCEL_UDP,	 /* a UDP session: its socket towards the server */
 };
 
 struct parcel_head {
@@ -111,6 +112,19 @@ struct parcel_upstream {
 struct parcel_counters {
 	struct parcel_address listener;
 	struct tally tally;
+};
+
+struct parcel_udp {
+	struct parcel_address listener;
+	uint32_t socket; /* which of the listener's, in their order */
+	char upstream[PARCEL_NAME_SIZE], server_name[PARCEL_NAME_SIZE];
+	struct endpoint server, client;
+	struct endpoint local; /* where the client sent to; none: it was not told */
+	uint32_t client_scope, local_interface;
+	int64_t timeout_us, active_us;
+	uint32_t max_requests, max_responses; /* the terms it began with */
+	uint32_t requests, responses;	      /* so far */
+	bool is_current;
 };
 
 /* ---- writing ---- */

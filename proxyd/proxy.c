@@ -90,6 +90,7 @@ attach(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 {
 	struct upstream *up = upstreams_find(&p->upstreams, lc->upstream->name);
 
+	l->is_attached = true;
 	for (size_t i = 0; i < l->n_sockets; i++) {
 		size_t turn = listener_is_unix(l) ? p->next_unix++ : i;
 		unsigned thread = (unsigned)(turn % p->n_workers);
@@ -191,13 +192,30 @@ drain_all(struct proxy *p, bool only_unconfigured)
 
 /* ---- configuration ---- */
 
-/* The sockets were listening all the time; who queued there meanwhile is served now. */
+/*
+ * The sockets were listening all the time; who queued there meanwhile is served
+ * now, datagrams when the sessions they belong to are here (attach_late).
+ */
 static void
 resume_listener(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 {
 	listener_update(l, lc);
-	attach(p, l, lc);
+	if (listener_grow(l, p->n_workers))
+		handover_listeners_changed(p->handover);
+	if (!l->udp)
+		attach(p, l, lc);
 	tell_listener(p, l);
+}
+
+static void
+attach_late(struct proxy *p, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_listeners; i++) {
+		struct listener *l = find_listener(p, &conf->listeners[i]);
+
+		if (l != NULL && l->state == LISTENER_LISTENING && !l->is_attached)
+			attach(p, l, &conf->listeners[i]);
+	}
 }
 
 static void
@@ -462,6 +480,7 @@ proxy_start(struct daemon *d)
 	loop_timer_at(&p->second, mono_add(loop_now(), USEC_PER_SEC));
 	apply(p, d->conf);
 	handover_take_sessions(p->handover);
+	attach_late(p, d->conf);
 	watch_addresses(p);
 	handover_keep_listeners(p->handover);
 	daemon_ready(d);

@@ -1,12 +1,11 @@
 /*
  * relay_udp.c - see relay_udp.h.
  */
-#include "proxyd/relay_udp.h"
+#include "proxyd/relay_udp_priv.h"
 
 #include "proxyd/facts.h"
 #include "proxyd/listener.h"
 #include "proxyd/rules.h"
-#include "proxyd/udp_batch.h"
 
 #include "common/text.h"
 
@@ -18,49 +17,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define BUCKETS 4096
 #define KEY_MAX 512 /* of a hash (guest.c) */
 
-/* Whose datagrams: words, without holes, to be hashed and compared as they are. */
-struct key {
-	uint32_t binding;
-	uint32_t family_port;
-	uint32_t from[4], scope;
-	uint32_t local[4], interface;
-};
-#define KEY_WORDS (sizeof(struct key) / sizeof(uint32_t))
-
-struct udp_flow {
-	struct key key;
-	bool is_hashed; /* the client's next datagram is this session's */
-	int fd;
-	struct binding *binding;
-	struct route *route;
-	struct server *server;
-	struct sockaddr_in6 client; /* or a sockaddr_in */
-	struct udp_local local;
-	uint32_t requests, responses;
-	mono_t active;
-	struct wheel_timer timer;
-	LIST_ENTRY(udp_flow) in_bucket;
-	TAILQ_ENTRY(udp_flow) entry; /* of all, or of those that ended in this pass */
-};
-
-TAILQ_HEAD(flow_list, udp_flow);
-
-struct udp {
-	struct udp_batch *batch;
-	LIST_HEAD(, udp_flow) buckets[BUCKETS];
-	uint64_t secret[KEY_WORDS]; /* nobody outside can aim at one bucket */
-	struct flow_list flows;
-	struct flow_list ended; /* epoll may have handed out an event of theirs already */
-	unsigned n_flows;
-	struct wheel wheel;
-	struct log_limit full_log;
-};
-
-static struct udp *
-state(struct worker *w)
+struct udp *
+udp_of(struct worker *w)
 {
 	struct udp *u = w->udp;
 
@@ -70,6 +30,7 @@ state(struct worker *w)
 	u->batch = udp_batch_new();
 	TAILQ_INIT(&u->flows);
 	TAILQ_INIT(&u->ended);
+	TAILQ_INIT(&u->waiting);
 	wheel_init(&u->wheel, w->now);
 	if (getrandom(u->secret, sizeof(u->secret), 0) != sizeof(u->secret))
 		log_warn("getrandom: %s", strerrordesc_np(errno));
@@ -78,10 +39,10 @@ state(struct worker *w)
 
 /* ---- the table ---- */
 
-static struct key
-key_of(const struct binding *b, const struct udp_datagram *d)
+struct udp_key
+udp_key_of(const struct binding *b, const struct udp_datagram *d)
 {
-	struct key k = { .binding = b->id };
+	struct udp_key k = { .binding = b->id };
 
 	if (d->from.sa.sa_family == AF_INET) {
 		k.from[0] = d->from.v4.sin_addr.s_addr;
@@ -102,19 +63,19 @@ key_of(const struct binding *b, const struct udp_datagram *d)
 
 /* Multilinear, of secret factors: universal whatever the keys. */
 static size_t
-bucket_of(const struct udp *u, const struct key *k)
+bucket_of(const struct udp *u, const struct udp_key *k)
 {
-	uint32_t words[KEY_WORDS];
+	uint32_t words[UDP_KEY_WORDS];
 	uint64_t sum = 0;
 
 	memcpy(words, k, sizeof(words));
-	for (size_t i = 0; i < KEY_WORDS; i++)
+	for (size_t i = 0; i < UDP_KEY_WORDS; i++)
 		sum += u->secret[i] * ((uint64_t)words[i] + 1);
-	return (size_t)(sum >> 32) % BUCKETS;
+	return (size_t)(sum >> 32) % UDP_BUCKETS;
 }
 
 static struct udp_flow *
-find(const struct udp *u, const struct key *k)
+find(const struct udp *u, const struct udp_key *k)
 {
 	struct udp_flow *f;
 
@@ -122,6 +83,13 @@ find(const struct udp *u, const struct key *k)
 		if (memcmp(&f->key, k, sizeof(*k)) == 0)
 			return f;
 	return NULL;
+}
+
+void
+udp_flow_hash(struct udp *u, struct udp_flow *f)
+{
+	f->is_hashed = true;
+	LIST_INSERT_HEAD(&u->buckets[bucket_of(u, &f->key)], f, in_bucket);
 }
 
 static void
@@ -147,8 +115,8 @@ leave_server(struct worker *w, struct udp_flow *f, enum flow_reason reason)
 	f->server = NULL;
 }
 
-static void
-end(struct worker *w, struct udp_flow *f, enum flow_reason reason)
+void
+udp_flow_end(struct worker *w, struct udp_flow *f, enum flow_reason reason)
 {
 	struct udp *u = w->udp;
 
@@ -181,19 +149,23 @@ is_over(const struct udp_flow *f)
 
 /* ---- servers ---- */
 
-static int
-connect_server(struct worker *w, struct udp_flow *f)
+int
+udp_flow_watch(struct worker *w, struct udp_flow *f)
 {
 	struct epoll_event ev = { .events = EPOLLIN,
 		.data.u64 = (uint64_t)TAG_UDP << 62 | (uintptr_t)f };
 
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) < 0 ? -errno : 0;
+}
+
+static int
+connect_server(struct worker *w, struct udp_flow *f)
+{
 	f->fd = socket(f->server->sockaddr.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (f->fd < 0 ||
-	    connect(f->fd, (const struct sockaddr *)&f->server->sockaddr,
-		f->server->sockaddr_size) < 0 ||
-	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) < 0)
+	if (f->fd < 0 || connect(f->fd, (const struct sockaddr *)&f->server->sockaddr,
+			     f->server->sockaddr_size) < 0)
 		return -errno;
-	return 0;
+	return udp_flow_watch(w, f);
 }
 
 /* The address it came to; where it was not told, the listener's. */
@@ -270,12 +242,12 @@ find_server(struct worker *w, struct udp_flow *f, struct pick_tried *tried)
 		if (is_local_shortage(rc)) {
 			log_limited(&w->connect_log, w->now, LOG_WARNING, "udp session: %s",
 			    strerrordesc_np(-rc));
-			end(w, f, FLOW_RESOURCES);
+			udp_flow_end(w, f, FLOW_RESOURCES);
 			return false;
 		}
 		blame(w, f, rc);
 	}
-	end(w, f, FLOW_NO_SERVER);
+	udp_flow_end(w, f, FLOW_NO_SERVER);
 	return false;
 }
 
@@ -299,13 +271,13 @@ leave_dead_server(struct worker *w, struct udp_flow *f)
 	leave_server(w, f, FLOW_CONNECT_FAILED);
 	use_server(w, f, s);
 	if (connect_server(w, f) < 0)
-		end(w, f, FLOW_RESOURCES);
+		udp_flow_end(w, f, FLOW_RESOURCES);
 }
 
 /* ---- from clients ---- */
 
 static struct udp_flow *
-new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, const struct key *k)
+new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, const struct udp_key *k)
 {
 	struct udp *u = w->udp;
 	struct pick_tried tried = { 0 };
@@ -333,8 +305,7 @@ new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, cons
 	u->n_flows++;
 	if (!find_server(w, f, &tried))
 		return NULL;
-	f->is_hashed = true;
-	LIST_INSERT_HEAD(&u->buckets[bucket_of(u, k)], f, in_bucket);
+	udp_flow_hash(u, f);
 	if (f->route->timeout_us > 0)
 		wheel_set(&u->wheel, &f->timer, mono_add(w->now, f->route->timeout_us));
 	return f;
@@ -394,7 +365,7 @@ send_to_server(struct worker *w, struct udp_flow *f, struct iovec *iov, unsigned
 	if (f->route->requests > 0 && f->requests >= f->route->requests)
 		unhash(f); /* the client's next datagram begins another session */
 	if (is_complete(f))
-		end(w, f, FLOW_COMPLETE);
+		udp_flow_end(w, f, FLOW_COMPLETE);
 }
 
 /* May this session take one more datagram of this batch? */
@@ -413,14 +384,14 @@ pass_on(struct worker *w, struct binding *b, unsigned first, unsigned n, bool *d
 {
 	struct udp *u = w->udp;
 	struct iovec iov[UDP_BATCH] = { { 0 } };
-	struct key k = key_of(b, udp_batch_at(u->batch, first));
+	struct udp_key k = udp_key_of(b, udp_batch_at(u->batch, first));
 	struct udp_flow *f = find(u, &k);
 	unsigned n_iov = 0;
 
 	if (f == NULL)
 		f = new_flow(w, b, udp_batch_at(u->batch, first), &k);
 	for (unsigned i = first; i < n && (i == first || f == NULL || has_room(f, n_iov)); i++) {
-		struct key other = key_of(b, udp_batch_at(u->batch, i));
+		struct udp_key other = udp_key_of(b, udp_batch_at(u->batch, i));
 
 		if (done[i] || memcmp(&other, &k, sizeof(k)) != 0)
 			continue;
@@ -434,7 +405,7 @@ pass_on(struct worker *w, struct binding *b, unsigned first, unsigned n, bool *d
 void
 relay_udp_clients(struct worker *w, struct binding *b)
 {
-	struct udp *u = state(w);
+	struct udp *u = udp_of(w);
 	bool done[UDP_BATCH] = { false };
 	int n = udp_batch_receive(u->batch, b->fd);
 
@@ -465,7 +436,7 @@ reply(struct worker *w, struct udp_flow *f, unsigned n)
 	for (unsigned done = 0; done < n; done++) /* what cannot be sent is lost, and only that */
 		done += udp_send(&peer, iov + done, n - done, &error);
 	if (is_complete(f))
-		end(w, f, FLOW_COMPLETE);
+		udp_flow_end(w, f, FLOW_COMPLETE);
 }
 
 void
@@ -481,7 +452,8 @@ relay_udp_server(struct worker *w, struct udp_flow *f)
 		reply(w, f, (unsigned)n);
 	else if (n < 0 && n != -EAGAIN) {
 		blame(w, f, n);
-		end(w, f, FLOW_CONNECT_FAILED); /* the client's next datagram finds another */
+		udp_flow_end(
+		    w, f, FLOW_CONNECT_FAILED); /* the client's next datagram finds another */
 	}
 }
 
@@ -501,7 +473,7 @@ time_out(struct worker *w, struct udp_flow *f)
 	tally_add(&f->server->tallies[w->number].timeouts, 1);
 	if (f->route->responses != UDP_UNLIMITED && !is_complete(f) && f->responses == 0)
 		blame(w, f, -ETIMEDOUT);
-	end(w, f, FLOW_IDLE);
+	udp_flow_end(w, f, FLOW_IDLE);
 }
 
 void
@@ -536,7 +508,7 @@ relay_udp_end(struct worker *w, const struct binding *b, enum flow_reason reason
 	for (f = TAILQ_FIRST(&w->udp->flows); f != NULL; f = next) {
 		next = TAILQ_NEXT(f, entry);
 		if (b == NULL || f->binding == b)
-			end(w, f, reason);
+			udp_flow_end(w, f, reason);
 	}
 }
 
@@ -564,7 +536,7 @@ relay_udp_lost(struct worker *w, const struct addr *addr)
 	for (f = TAILQ_FIRST(&w->udp->flows); f != NULL; f = next) {
 		next = TAILQ_NEXT(f, entry);
 		if (is_local(f, addr))
-			end(w, f, FLOW_ADDRESS_LOST);
+			udp_flow_end(w, f, FLOW_ADDRESS_LOST);
 	}
 }
 
@@ -574,6 +546,7 @@ relay_udp_free(struct worker *w)
 	if (w->udp == NULL)
 		return;
 	relay_udp_end(w, NULL, FLOW_SHUTDOWN);
+	udp_drop_waiting(w);
 	free_ended(w->udp);
 	udp_batch_free(w->udp->batch);
 	free(w->udp);

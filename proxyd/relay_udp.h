@@ -18,6 +18,7 @@
 #ifndef PROXYD_RELAY_UDP_H
 #define PROXYD_RELAY_UDP_H
 
+#include "proxyd/udp_batch.h"
 #include "proxyd/worker.h"
 
 #define UDP_FLOWS_MAX 16384
@@ -39,5 +40,36 @@ void relay_udp_end(struct worker *, const struct binding *, enum flow_reason);
 void relay_udp_lost(struct worker *, const struct addr *);
 
 void relay_udp_free(struct worker *);
+
+/* ---- over a restart (relay_udp_left.c) ---- */
+
+/*
+ * A session as it is written down: its socket towards the server, and which of
+ * the listener's sockets it belongs to (the kernel goes on to give that one the
+ * client's datagrams).
+ */
+struct udp_left {
+	struct listener *listener;
+	unsigned socket; /* index into listener->fds */
+	int fd;
+	struct route *route;	    /* adopting: a reference */
+	struct server *server;	    /* likewise */
+	struct sockaddr_in6 client; /* or a sockaddr_in */
+	struct udp_local local;
+	uint32_t requests, responses;
+	mono_t active;
+	bool is_current; /* the client's next datagram is this session's */
+};
+
+/* All sessions of a thread that has stopped. */
+void relay_udp_list(
+    const struct worker *, void (*each)(void *aux, const struct udp_left *), void *aux);
+
+/*
+ * Go on with them; before their sockets are attached, so that no datagram
+ * begins a second session for the same client.
+ */
+void relay_udp_adopt(struct worker *, const struct udp_left *, size_t n);
+void relay_udp_attached(struct worker *, struct binding *);
 
 #endif

@@ -207,6 +207,8 @@ attach(struct worker *w, const struct command *c)
 	b->route = c->route;
 	b->id = w->next_binding++;
 	TAILQ_INSERT_TAIL(&w->bindings, b, entry);
+	if (c->listener->udp)
+		relay_udp_attached(w, b);
 	if (watch_listener(w, b, EPOLL_CTL_ADD, EPOLLIN) < 0)
 		log_err("listener %s: epoll_ctl: %s", b->listener->name, strerrordesc_np(errno));
 }
@@ -322,6 +324,10 @@ obey(struct worker *w, const struct command *c)
 		break;
 	case COMMAND_ADOPT:
 		adopt(w, c);
+		break;
+	case COMMAND_ADOPT_UDP:
+		relay_udp_adopt(w, c->adopted_udp, c->n_adopted);
+		free(c->adopted_udp);
 		break;
 	case COMMAND_QUIESCE:
 		w->quit = w->quiesced = true;
@@ -473,9 +479,10 @@ worker_main(void *aux)
 
 	while (!w->quit)
 		pass(w);
-	if (!w->quiesced)
+	if (!w->quiesced) {
 		abort_all(w, FLOW_SHUTDOWN);
-	relay_udp_free(w); /* they begin anew with the next process */
+		relay_udp_free(w);
+	}
 	w->wake(w->wake_aux);
 	return NULL;
 }
@@ -615,6 +622,7 @@ worker_stop(struct worker *w)
 		worker_send(w, &(struct command){ .kind = COMMAND_QUIT });
 		worker_join(w);
 	}
-	abort_all(w, FLOW_SHUTDOWN);
+	abort_all(w, w->quiesced ? FLOW_HANDOVER : FLOW_SHUTDOWN);
+	relay_udp_free(w);
 	worker_free(w);
 }

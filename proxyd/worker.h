@@ -26,6 +26,7 @@
 struct dial;
 struct listener;
 struct roll;
+struct udp_left;
 struct rules;
 
 /*
@@ -58,14 +59,15 @@ struct binding {
 };
 
 enum command_kind {
-	COMMAND_ATTACH,	 /* accept from 'fd' and forward by 'route' */
-	COMMAND_ROUTE,	 /* new sessions of 'listener' go by 'route' */
-	COMMAND_DETACH,	 /* accept what is queued, then no more; listener_detached() when done */
-	COMMAND_ABORT,	 /* end all sessions for 'reason', by reset */
-	COMMAND_LOST,	 /* end those whose local address is 'addr' */
-	COMMAND_ROLL,	 /* answer 'roll' (roll.h) */
-	COMMAND_ADOPT,	 /* go on with the sessions 'adopted', begun by another process */
-	COMMAND_QUIESCE, /* let the thread end and leave its sessions as they are */
+	COMMAND_ATTACH,	   /* accept from 'fd' and forward by 'route' */
+	COMMAND_ROUTE,	   /* new sessions of 'listener' go by 'route' */
+	COMMAND_DETACH,	   /* accept what is queued, then no more; listener_detached() when done */
+	COMMAND_ABORT,	   /* end all sessions for 'reason', by reset */
+	COMMAND_LOST,	   /* end those whose local address is 'addr' */
+	COMMAND_ROLL,	   /* answer 'roll' (roll.h) */
+	COMMAND_ADOPT,	   /* go on with the sessions 'adopted', begun by another process */
+	COMMAND_ADOPT_UDP, /* the same for datagrams; before their listener is attached */
+	COMMAND_QUIESCE,   /* let the thread end and leave its sessions as they are */
 	COMMAND_QUIT,
 };
 
@@ -78,6 +80,7 @@ struct command {
 	struct addr addr;
 	struct roll *roll;
 	struct session *adopted; /* an array; ownership passes */
+	struct udp_left *adopted_udp;
 	size_t n_adopted;
 	STAILQ_ENTRY(command) entry;
 };

@@ -16,6 +16,7 @@ import varlink
 from lab import PATIENCE, wait_for
 from peers import (TIMEOUT, Drain, Server, Stream, connect, digest, echo, ending, make_socket,
                    read_exactly)
+from test_proxyd_udp import UdpServer, datagram_socket
 
 VIP, PORT = "10.4.7.10", 7443
 ONE, TWO = "10.4.7.21", "10.4.7.22"
@@ -397,6 +398,107 @@ def test_health_and_counters_travel(front):
     assert after == before
     assert front.listener()["counters"] == counters
     assert f"server {TWO}:8082 is up" not in front.suite.log()
+
+
+def test_datagrams_go_on(front):
+    """The same server socket before and after, replies counted on, none of what came
+    meanwhile lost; a session that is over after so many replies is over."""
+    echoes = UdpServer(front.servers, ONE, 8081)
+    slow = UdpServer(front.servers, TWO, 8082, lambda data: [])
+    front.start(conf(listen=f"*:5353 udp", upstream=f"server {ONE}:8081;", more=f"""
+        server {{ listen {VIP}:5354 udp; proxy_pass {TWO}:8082; proxy_responses 2; }}"""))
+    clients = []
+    for n in range(8):
+        sock = datagram_socket(front.client)
+        sock.connect((VIP, 5353))
+        sock.send(b"before %d" % n)
+        assert sock.recv(100) == b"before %d" % n
+        clients.append(sock)
+    due = datagram_socket(front.client)
+    due.connect((VIP, 5354))
+    due.send(b"question")
+    wait_for(lambda: slow.seen, "the server has the question")
+    slow.sock.sendto(b"first half", slow.seen[0][1])
+    assert due.recv(100) == b"first half"
+    for count in (1, 2):
+        stop = threading.Event()
+
+        def chatter():
+            while not stop.wait(0.005):
+                clients[0].send(b"meanwhile")
+        thread = threading.Thread(target=chatter, daemon=True)
+        thread.start()
+        front.restart()
+        stop.set()
+        thread.join()
+        assert front.taken(count)[:2] == (2, 9)
+        for n, sock in enumerate(clients[1:], 1):
+            sock.send(b"after %d" % n)
+            assert sock.recv(100) == b"after %d" % n
+    wait_for(lambda: _drained(clients[0]), "whatever was sent was answered")
+    ports = {}
+    for data, source in echoes.seen:
+        who = b"0" if data == b"meanwhile" else data.split()[1]
+        ports.setdefault(who, set()).add(source)
+    assert [len(p) for p in ports.values()] == [1] * 8, "one socket for each client all along"
+    listener = front.listener("*:5353/udp")
+    assert (listener["currentSessions"], listener["counters"]["sessions"]) == (8, 8)
+    slow.sock.sendto(b"second half", slow.seen[0][1])
+    assert due.recv(100) == b"second half"
+    wait_for(lambda: front.listener(f"{VIP}:5354/udp")["counters"]["closeReasons"] == {"complete": 1},
+             "two replies end it")
+
+
+def _drained(sock):
+    """Each "meanwhile" has come back: the last answers the last."""
+    sock.send(b"end 0")
+    while (data := sock.recv(100)) != b"end 0":
+        assert data == b"meanwhile"
+    return True
+
+
+def test_threads_come_and_go(front):
+    """4 to 1 to 4 under load: nobody is reset, and what listens for one thread serves four."""
+    Server(front.servers, ONE, 8081).serve(echo)
+    text = conf(head="worker_processes 4;")
+    front.start(text)
+    callers = Callers(front)
+    client = front.connect()
+    stream, drain = Stream(client, "threads", 60_000_000), Drain(client)
+    callers.more()
+    for n in (1, 4, 2):
+        front.proxy.write("trivet.conf", text.replace("worker_processes 4", f"worker_processes {n}"))
+        front.restart()
+        pid = front.proxy.daemon_pid("proxyd")
+        names = [(Path(t) / "comm").read_text() for t in Path(f"/proc/{pid}/task").iterdir()]
+        assert sum(name.startswith("data-") for name in names) == n
+        callers.more(40)
+    assert callers.stop() == []
+    stream.join(60)
+    drain.join(60)
+    assert (drain.size, drain.hash.hexdigest()) == (60_000_000, digest("threads", 60_000_000))
+
+
+def test_more_threads_than_sockets(front):
+    """One thread's listener gets a socket for each of three."""
+    Server(front.servers, ONE, 8081).serve(echo)
+    text = conf(head="worker_processes 1;")
+    front.start(text)
+
+    def sockets():
+        done = front.proxy.run(["ss", "-Hltn", f"sport = :{PORT}"])
+        return len(done.stdout.splitlines())
+    assert sockets() == 1
+    front.proxy.write("trivet.conf", text.replace("worker_processes 1", "worker_processes 3"))
+    front.restart()
+    assert sockets() == 3
+    callers = Callers(front)
+    callers.more(60)
+    front.proxy.write("trivet.conf", text)
+    front.restart()
+    callers.more(60)
+    assert sockets() == 3, "closing one would reset who is queued there"
+    assert callers.stop() == []
 
 
 def test_changed_configuration(front):

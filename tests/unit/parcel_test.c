@@ -288,10 +288,67 @@ bounds(void **unused)
 	parcel_done(&p);
 }
 
+/* A session of datagrams comes back as it went, and only if it makes sense. */
+static void
+datagrams(void **unused)
+{
+	static const struct parcel_udp good = {
+		.listener = { .name = "*:53/udp",
+		    .endpoint = { { AF_INET, { 0 } }, 53 },
+		    .protocol = 17 },
+		.socket = 3,
+		.upstream = "dns",
+		.server_name = "10.0.0.1:53",
+		.server = { { AF_INET, { 10, 0, 0, 1 } }, 53 },
+		.client = { { AF_INET, { 10, 0, 0, 9 } }, 4711 },
+		.local = { { AF_INET, { 10, 0, 0, 2 } }, 0 },
+		.timeout_us = 600000000,
+		.active_us = 1,
+		.max_responses = UINT32_MAX,
+		.requests = 7,
+		.responses = 6,
+		.is_current = true,
+	};
+	static const int fd = 9;
+	struct parcel_udp bad[5], back;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		bad[i] = good;
+	bad[0].client.addr.family = AF_INET6;
+	bad[1].server.addr.family = AF_UNSPEC;
+	bad[2].upstream[0] = '\0';
+	bad[3].local.addr.family = AF_INET6;
+	bad[4].active_us = 0;
+	for (size_t i = 0; i <= ARRAY_LEN(bad); i++) {
+		const struct parcel_udp *given = i == 0 ? &good : &bad[i - 1];
+		struct parcel_reader reader;
+		struct parcel_record record;
+		struct parcel_head head;
+		struct parcel p;
+
+		parcel_init(&p);
+		assert_int_equal(parcel_put(&p, PARCEL_UDP, given, &fd, 1), 0);
+		parcel_seal(&p, &(struct parcel_head){ .number = 1, .total = 1 });
+		assert_int_equal(
+		    parcel_open((const uint8_t *)p.bytes.chars, p.bytes.length, 1, &reader, &head),
+		    0);
+		assert_true(parcel_next(&reader, &record));
+		if (i == 0) {
+			assert_int_equal(parcel_get(&record, &back), 0);
+			assert_memory_equal(&back, &good, sizeof(good));
+		} else if (parcel_get(&record, &back) != -EBADMSG) {
+			fail_msg("bad record %zu was believed", i - 1);
+		}
+		parcel_done(&p);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(datagrams),
 		cmocka_unit_test(a_session_comes_back),
 		cmocka_unit_test(a_server_comes_back),
 		cmocka_unit_test(contradictions),

@@ -1,0 +1,122 @@
+/*
+ * relay_udp_left.c - UDP sessions over a restart (relay_udp.h): a list of what
+ * they are, and going on with those of the process before.
+ */
+#include "proxyd/listener.h"
+#include "proxyd/relay_udp_priv.h"
+
+#include "common/text.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- giving ---- */
+
+static unsigned
+socket_number(const struct udp_flow *f)
+{
+	const struct listener *l = f->binding->listener;
+	unsigned i = 0;
+
+	while (i < l->n_sockets && l->fds[i] != f->binding->fd)
+		i++;
+	return i;
+}
+
+void
+relay_udp_list(const struct worker *w, void (*each)(void *aux, const struct udp_left *), void *aux)
+{
+	const struct udp_flow *f;
+
+	if (w->udp == NULL)
+		return;
+	TAILQ_FOREACH (f, &w->udp->flows, entry) {
+		struct udp_left left = { .listener = f->binding->listener,
+			.socket = socket_number(f),
+			.fd = f->fd,
+			.route = f->route,
+			.server = f->server,
+			.local = f->local,
+			.requests = f->requests,
+			.responses = f->responses,
+			.active = f->active,
+			.is_current = f->is_hashed };
+
+		memcpy(&left.client, &f->client, sizeof(left.client));
+		each(aux, &left);
+	}
+}
+
+/* ---- taking ---- */
+
+void
+relay_udp_adopt(struct worker *w, const struct udp_left *left, size_t n)
+{
+	struct udp *u = udp_of(w);
+
+	for (size_t i = 0; i < n; i++) {
+		struct udp_flow *f = xcalloc(1, sizeof(*f));
+
+		f->fd = left[i].fd;
+		f->listener_fd = left[i].listener->fds[left[i].socket];
+		f->route = left[i].route;
+		f->server = left[i].server;
+		memcpy(&f->client, &left[i].client, sizeof(f->client));
+		f->local = left[i].local;
+		f->requests = left[i].requests;
+		f->responses = left[i].responses;
+		f->active = left[i].active;
+		f->is_hashed = left[i].is_current; /* put into its bucket when it is attached */
+		TAILQ_INSERT_TAIL(&u->waiting, f, entry);
+		u->n_flows++;
+	}
+}
+
+static void
+go_on(struct worker *w, struct binding *b, struct udp_flow *f)
+{
+	struct udp *u = w->udp;
+	struct udp_datagram d = { .local = f->local };
+
+	memcpy(&d.from, &f->client, sizeof(d.from));
+	f->binding = b;
+	f->key = udp_key_of(b, &d);
+	TAILQ_REMOVE(&u->waiting, f, entry);
+	TAILQ_INSERT_TAIL(&u->flows, f, entry);
+	if (f->is_hashed)
+		udp_flow_hash(u, f);
+	if (f->route->timeout_us > 0)
+		wheel_set(&u->wheel, &f->timer, mono_add(f->active, f->route->timeout_us));
+	if (udp_flow_watch(w, f) < 0)
+		udp_flow_end(w, f, FLOW_HANDOVER);
+}
+
+void
+relay_udp_attached(struct worker *w, struct binding *b)
+{
+	struct udp_flow *f, *next;
+
+	if (w->udp == NULL)
+		return;
+	for (f = TAILQ_FIRST(&w->udp->waiting); f != NULL; f = next) {
+		next = TAILQ_NEXT(f, entry);
+		if (f->listener_fd == b->fd)
+			go_on(w, b, f);
+	}
+}
+
+/* Their socket was not attached, which is not asked for: for completeness. */
+void
+udp_drop_waiting(struct worker *w)
+{
+	struct udp_flow *f;
+
+	while ((f = TAILQ_FIRST(&w->udp->waiting)) != NULL) {
+		TAILQ_REMOVE(&w->udp->waiting, f, entry);
+		TAILQ_INSERT_TAIL(&w->udp->flows, f, entry);
+		f->is_hashed = false;
+		udp_flow_end(w, f, FLOW_HANDOVER);
+	}
+}

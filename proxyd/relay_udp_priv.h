@@ -1,0 +1,64 @@
+/*
+ * relay_udp_priv.h - a data thread's UDP sessions, between relay_udp.c (passing
+ * datagrams) and relay_udp_left.c (over a restart).
+ */
+#ifndef PROXYD_RELAY_UDP_PRIV_H
+#define PROXYD_RELAY_UDP_PRIV_H
+
+#include "proxyd/relay_udp.h"
+#include "proxyd/udp_batch.h"
+
+#define UDP_BUCKETS 4096
+
+/* Whose datagrams: words, without holes, to be hashed and compared as they are. */
+struct udp_key {
+	uint32_t binding;
+	uint32_t family_port;
+	uint32_t from[4], scope;
+	uint32_t local[4], interface;
+};
+#define UDP_KEY_WORDS (sizeof(struct udp_key) / sizeof(uint32_t))
+
+struct udp_flow {
+	struct udp_key key;
+	bool is_hashed; /* the client's next datagram is this session's */
+	int fd;
+	struct binding *binding;
+	struct route *route;
+	struct server *server;
+	struct sockaddr_in6 client; /* or a sockaddr_in */
+	struct udp_local local;
+	uint32_t requests, responses;
+	mono_t active;
+	struct wheel_timer timer;
+	LIST_ENTRY(udp_flow) in_bucket;
+	int listener_fd;	     /* while it waits */
+	TAILQ_ENTRY(udp_flow) entry; /* of all, of those that ended in this pass, or wait */
+};
+
+TAILQ_HEAD(udp_flow_list, udp_flow);
+
+struct udp {
+	struct udp_batch *batch;
+	LIST_HEAD(, udp_flow) buckets[UDP_BUCKETS];
+	uint64_t secret[UDP_KEY_WORDS]; /* nobody outside can aim at one bucket */
+	struct udp_flow_list flows;
+	struct udp_flow_list ended;   /* epoll may have handed out an event of theirs already */
+	struct udp_flow_list waiting; /* of the process before, for a socket to be attached */
+	unsigned n_flows;
+	struct wheel wheel;
+	struct log_limit full_log;
+};
+
+/* The thread's, made when it is first asked for. */
+struct udp *udp_of(struct worker *);
+
+struct udp_key udp_key_of(const struct binding *, const struct udp_datagram *);
+void udp_flow_hash(struct udp *, struct udp_flow *);
+int udp_flow_watch(struct worker *, struct udp_flow *); /* 0 or -errno */
+void udp_flow_end(struct worker *, struct udp_flow *, enum flow_reason);
+
+/* relay_udp_left.c: those whose socket never came. */
+void udp_drop_waiting(struct worker *);
+
+#endif
