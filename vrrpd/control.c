@@ -208,7 +208,7 @@ barred(const struct instance *in, mono_t now)
 	else if (s->deaf.on)
 		words = xasprintf("%s did not hear us", addr_format(&s->deaf.peer, buf));
 	else if (s->wants)
-		words = xasprintf("waiting for the rest of sync group %s", in->conf->group);
+		words = xasprintf("waiting for the rest of %s", in->conf->group);
 	else if (s->pending)
 		words = xstrdup("a tracker has no verdict yet");
 	else if (s->no_witness)
@@ -235,16 +235,21 @@ instance_object(const struct instance *in)
 	const struct vrrp_conf *conf = in->conf;
 	mono_t now = loop_now();
 	json_t *object = json_pack(
-	    "{s:s, s:s, s:n, s:s, s:s, s:i, s:i, s:s, s:s, s:i, s:i, s:I, s:b}", "key", in->name,
-	    "name", in->name, "group", "device", conf->interface, "family",
-	    conf->family == AF_INET6 ? "ipv6" : "ipv4", "virtualRouterId", conf->vrid,
-	    "protocolVersion", conf->version, "state", control_state_word(in->state.role), "reason",
-	    in->reason, "basePriority", conf->priority, "effectivePriority",
-	    in->trackers.sum.effective, "advertisementIntervalMs",
-	    (json_int_t)(conf->advert_us / USEC_PER_MSEC), "preempt", (int)!conf->nopreempt);
+	    "{s:s, s:s, s:o, s:s, s:s, s:i, s:i, s:s, s:s, s:i, s:i, s:I, s:b}", "key", in->name,
+	    "name", conf->dual != NULL ? conf->dual : in->name, "group", string_or_null(conf->dual),
+	    "device", conf->interface, "family", conf->family == AF_INET6 ? "ipv6" : "ipv4",
+	    "virtualRouterId", conf->vrid, "protocolVersion", conf->version, "state",
+	    control_state_word(in->state.role), "reason", in->reason, "basePriority",
+	    conf->priority, "effectivePriority", in->trackers.sum.effective,
+	    "advertisementIntervalMs", (json_int_t)(conf->advert_us / USEC_PER_MSEC), "preempt",
+	    (int)!conf->nopreempt);
 
 	set_master(in, object);
-	json_object_set_new(object, "syncGroup", string_or_null(in->conf->group));
+	json_object_set_new(object, "syncGroup",
+	    string_or_null(
+		conf->group != NULL && conf->dual != NULL && strcmp(conf->group, conf->dual) == 0
+		    ? NULL
+		    : conf->group));
 	json_object_set_new(object, "barred", barred(in, now));
 	json_object_set_new(object, "peerDiffers", peer_differs(in));
 	json_object_set_new(object, "lastTransitionAt", json_string(in->changed_stamp));
@@ -282,6 +287,39 @@ static struct ipc_collection instances = {
 	.each = each,
 };
 
+/* Both halves of a dual-stack instance under its one name; NULL: there is none. */
+static json_t *
+list_halves(struct control *c, const char *name)
+{
+	struct instance *in = roster_next_half(c->vrrpd, name, NULL);
+	json_t *list = in != NULL ? ipc_publish_list(c->publisher, &instances, in->name) : NULL;
+
+	while (list != NULL && (in = roster_next_half(c->vrrpd, name, in)) != NULL)
+		json_array_append_new(json_object_get(list, "instances"), instance_object(in));
+	return list;
+}
+
+/* Names as people know them: a dual-stack instance stands for its halves.  New reference. */
+static json_t *
+keys_of(const struct control *c, const json_t *names)
+{
+	json_t *keys = json_array();
+
+	if (!json_is_array(names)) {
+		json_decref(keys);
+		return NULL;
+	}
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		struct instance *in = NULL;
+
+		json_array_append(keys, json_array_get(names, i));
+		while (name != NULL && (in = roster_next_half(c->vrrpd, name, in)) != NULL)
+			json_array_append_new(keys, json_string(in->name));
+	}
+	return keys;
+}
+
 static void
 list_instances(struct ipc_call *call, json_t *parameters, void *aux)
 {
@@ -289,6 +327,8 @@ list_instances(struct ipc_call *call, json_t *parameters, void *aux)
 	const char *name = json_string_value(json_object_get(parameters, "name"));
 	json_t *list = ipc_publish_list(c->publisher, &instances, name);
 
+	if (list == NULL)
+		list = list_halves(c, name);
 	if (list != NULL)
 		ipc_reply(call, list);
 	else
@@ -300,8 +340,10 @@ monitor(struct ipc_call *call, json_t *parameters, void *aux)
 {
 	struct control *c = aux;
 
-	ipc_publish_monitor(c->publisher, call, json_object_get(parameters, "names"),
-	    json_object_get(parameters, "heartbeatMs"));
+	json_t *keys = keys_of(c, json_object_get(parameters, "names"));
+
+	ipc_publish_monitor(c->publisher, call, keys, json_object_get(parameters, "heartbeatMs"));
+	json_decref(keys);
 }
 
 void

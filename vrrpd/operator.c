@@ -18,6 +18,8 @@ named(struct ipc_call *call, const json_t *parameters, struct vrrpd *v)
 	const char *name = json_string_value(json_object_get(parameters, "name"));
 	struct instance *in = roster_find(v, name);
 
+	if (in == NULL) /* one half is enough: the other moves along */
+		in = roster_next_half(v, name, NULL);
 	if (in == NULL)
 		ipc_error(call, "org.trivet.vrrp.control.NoSuchInstance",
 		    json_pack("{s:s}", "name", name));

@@ -23,6 +23,16 @@ roster_find(const struct vrrpd *v, const char *name)
 	return NULL;
 }
 
+struct instance *
+roster_next_half(const struct vrrpd *v, const char *name, const struct instance *from)
+{
+	struct instance *in = from != NULL ? TAILQ_NEXT(from, entry) : TAILQ_FIRST(&v->instances);
+
+	while (in != NULL && (in->conf->dual == NULL || strcmp(in->conf->dual, name) != 0))
+		in = TAILQ_NEXT(in, entry);
+	return in;
+}
+
 static struct instance *
 add(struct vrrpd *v, const struct vrrp_conf *conf)
 {

@@ -17,6 +17,9 @@ void roster_on_startup(struct loop_timer *, mono_t now);
 void roster_apply(struct vrrpd *);
 
 struct instance *roster_find(const struct vrrpd *, const char *name);
+/* The next after 'from' (NULL: the first) half of a dual-stack instance of that name. */
+struct instance *roster_next_half(
+    const struct vrrpd *, const char *name, const struct instance *from);
 
 /* Every instance looks at the world again. */
 void roster_update(struct vrrpd *);

@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "vrrpd/group.h"
 #include "vrrpd/roster.h"
+#include "vrrpd/voice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 struct sync_group {
 	TAILQ_ENTRY(sync_group) entry;
 	char *name;
+	bool is_dual; /* to people it is one instance */
 	size_t notify[NOTIFY_MAX];
 	char digest[17]; /* of the configuration they are from */
 	struct instance **members;
@@ -39,20 +41,25 @@ tell(struct sync_group *g, enum vrrp_role role)
 	};
 	const char *state = role == VRRP_INIT ? "STOP" : vrrp_role_str(role);
 	const struct instance *first = g->members[0];
+	struct text vips = { 0 };
 
 	event_emit(LOG_NOTICE, g->name,
 	    (const char *const[]){
 		"from", vrrp_role_str(g->told), "to", vrrp_role_str(role), NULL },
-	    "Group is %s: %s", state, first->reason);
+	    "%s %s: %s", g->is_dual ? "Both families are" : "Group is", state, first->reason);
+	for (size_t i = 0; g->is_dual && i < g->n; i++)
+		voice_add_vips(g->members[i], &vips);
+	/* Of a group keepalived says 0: its members have a priority each. */
 	if (g->notifier.runner != NULL)
 		notifier_tell(&g->notifier, g->notify, g->digest,
-		    &(struct notify_change){ .type = "GROUP",
+		    &(struct notify_change){ .type = g->is_dual ? "INSTANCE" : "GROUP",
 			.kind = kinds[role],
 			.old_state = vrrp_role_str(g->told),
 			.new_state = state,
-			.priority = 0, /* as keepalived says; members have one each */
+			.priority = g->is_dual ? first->trackers.sum.effective : 0,
 			.reason = first->reason,
-			.vips = "" });
+			.vips = text_str(&vips) });
+	text_done(&vips);
 	g->told = role;
 }
 
@@ -182,6 +189,7 @@ configure(struct vrrpd *v, const struct sync_group_conf *conf)
 
 	if (g == NULL)
 		g = add(v, conf->name);
+	g->is_dual = conf->is_dual;
 	memcpy(g->notify, conf->notify, sizeof(g->notify));
 	memcpy(g->digest, v->conf->digest, sizeof(g->digest));
 	g->notifier.runner = v->runner;

@@ -21,16 +21,15 @@ voice_remember(struct instance *in, const char *reason, mono_t now)
 	loop_wallclock(in->changed_stamp);
 }
 
-static const char *
-vip_list(const struct instance *in, struct text *text)
+void
+voice_add_vips(const struct instance *in, struct text *text)
 {
 	char buf[ADDR_STRLEN];
 
 	for (size_t i = 0; i < in->vips.n; i++) {
-		text_add(text, i > 0 ? " " : "");
+		text_add(text, text->length > 0 ? " " : "");
 		text_add(text, addr_format(&in->vips.vips[i].request.local, buf));
 	}
-	return text_str(text);
 }
 
 static void
@@ -46,16 +45,17 @@ tell_scripts(struct instance *in, enum vrrp_role was, const struct vrrp_reason *
 		[VRRP_FAULT] = { NOTIFY_FAULT, "FAULT" },
 	};
 	struct text vips = { 0 };
-	const struct notify_change change = {
+	struct notify_change change = {
 		.type = "INSTANCE",
 		.kind = of_role[in->state.role].kind,
 		.old_state = vrrp_role_str(was),
 		.new_state = of_role[in->state.role].state,
 		.priority = in->trackers.sum.effective,
 		.reason = in->reason,
-		.vips = vip_list(in, &vips),
 	};
 
+	voice_add_vips(in, &vips);
+	change.vips = text_str(&vips);
 	/* Nothing changed for the outside when a process goes on where the last one stopped. */
 	if (in->notifier.runner != NULL && reason->why != VRRP_WHY_RESUMED &&
 	    reason->why != VRRP_WHY_LISTEN)

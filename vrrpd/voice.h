@@ -6,6 +6,7 @@
 #ifndef VRRPD_VOICE_H
 #define VRRPD_VOICE_H
 
+#include "common/text.h"
 #include "vrrpd/instance.h"
 
 /* in->state.role is new: a line in the field's words, an event, the scripts. */
@@ -19,6 +20,9 @@ void voice_differs(struct instance *, const struct vrrp_pkt *);
 
 /* A packet that is not acted upon: a line now and then. */
 void voice_ignored(struct instance *, const struct addr *source, enum vrrp_pkt_err);
+
+/* Its addresses, separated by spaces, behind what is there. */
+void voice_add_vips(const struct instance *, struct text *);
 
 /* in->reason and since when. */
 void voice_remember(struct instance *, const char *reason, mono_t now);

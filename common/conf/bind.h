@@ -181,6 +181,8 @@ void vrrp_settle_authentication(struct binder *, const struct auth_draft *, stru
 void hmac_conf_free(struct hmac_conf *); /* accepts NULL */
 /* vrrp_group.c: sync groups. */
 void vrrp_bind_group(struct binder *, struct stmt *);
+/* Of the two instances bound last; 'name' is the one they were written under. */
+void vrrp_group_halves(struct binder *, const struct word *name);
 void vrrp_resolve_groups(struct binder *); /* when the instances are known */
 void vrrp_share_trackers(struct binder *); /* when all that is tracked is */
 /* NULL: there is none, which is said elsewhere. */

@@ -133,6 +133,7 @@ void
 vrrp_conf_done(struct vrrp_conf *v)
 {
 	free(v->name);
+	free(v->dual);
 	free(v->group);
 	free(v->interface);
 	free(v->peers);

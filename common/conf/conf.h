@@ -245,6 +245,7 @@ enum notify_kind {
 /* vrrp_sync_group: master together or not at all. */
 struct sync_group_conf {
 	char *name;
+	bool is_dual; /* the two halves of the dual-stack instance of that name */
 	struct group_member_conf {
 		char *name; /* of a vrrp_conf, whose 'group' is this one's name */
 		struct conf_pos pos;
@@ -275,10 +276,12 @@ struct hmac_conf {
 };
 
 struct vrrp_conf {
-	char *name;
+	char *name; /* unique; of a half of a dual-stack instance NAME/ipv4, NAME/ipv6 */
+	char *dual; /* ... and this is NAME; NULL: none */
 	struct conf_pos pos;
 	bool state_master; /* as written; the initial wait is the normal one either way */
-	char *group;	   /* of a sync_group_conf with other members, too; NULL: none */
+	char *group; /* of a sync_group_conf (also a dual-stack one) with other members, too; NULL:
+			none */
 	char *interface;
 	uint8_t vrid;
 	uint8_t priority;

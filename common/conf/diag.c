@@ -57,9 +57,28 @@ evictable(const struct conf_diags *diags, const struct conf_diag *d)
 	return SIZE_MAX;
 }
 
+/* Said already?  What two halves of an instance have in common is read twice. */
+static bool
+is_known(const struct conf_diags *diags, const struct conf_diag *d)
+{
+	for (size_t i = 0; i < diags->n; i++) {
+		const struct conf_diag *k = &diags->items[i];
+
+		if (k->pos.line == d->pos.line && k->pos.column == d->pos.column &&
+		    k->pos.line != 0 && k->pos.file == d->pos.file && k->severity == d->severity &&
+		    strcmp(k->message, d->message) == 0)
+			return true;
+	}
+	return false;
+}
+
 void
 conf_diags_take(struct conf_diags *diags, struct conf_diag *d)
 {
+	if (is_known(diags, d)) {
+		item_done(d);
+		return;
+	}
 	if (diags->n >= CONF_DIAGS_MAX) {
 		size_t out = evictable(diags, d);
 

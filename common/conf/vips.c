@@ -366,6 +366,16 @@ add_vip(struct vrrp_conf *v, const struct vip_conf *vip)
 
 #define VIPS_MAX 2048 /* of one instance; 255 of them fit into an advert */
 
+static size_t
+n_advertised(const struct vrrp_conf *v, uint8_t family)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n_advertised; i++)
+		n += v->vips[i].addr.family == family;
+	return n;
+}
+
 /* May the address be one of the instance's?  Said if not. */
 static bool
 vip_fits(
@@ -375,16 +385,17 @@ vip_fits(
 		bind_say(b, CONF_ERROR, stmt_pos(s),
 		    "the address is here twice, and keepalived would send it twice: remove one, on "
 		    "every node");
-	else if (v->n_vips >= VIPS_MAX || (!vip->excluded && v->n_advertised >= 255))
+	else if (v->n_vips >= VIPS_MAX ||
+		 (!vip->excluded && n_advertised(v, vip->addr.family) >= 255))
 		bind_say(b, CONF_ERROR, stmt_pos(s),
 		    "an advert holds 255 addresses: the others belong into "
 		    "virtual_ipaddress_excluded (all together %d)",
 		    VIPS_MAX);
-	else if (!vip->excluded && v->n_advertised > 0 &&
+	else if (!vip->excluded && v->dual == NULL && v->n_advertised > 0 &&
 		 v->vips[0].addr.family != vip->addr.family)
 		bind_say(b, CONF_ERROR, stmt_pos(s),
-		    "both families in one virtual_ipaddress are not in effect yet: use a second "
-		    "instance, or virtual_ipaddress_excluded");
+		    "both families in one virtual_ipaddress: write 'dual_stack' for two adverts that "
+		    "move together, or use virtual_ipaddress_excluded");
 	else
 		return true;
 	return false;

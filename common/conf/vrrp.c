@@ -17,6 +17,7 @@ struct draft {
 	struct auth_draft auth;
 	struct conf_pos nopreempt;
 	bool version_written, state_written, has_unicast_source;
+	uint8_t half; /* of a dual-stack instance, a family: what is of the other is not for us */
 };
 
 #define V(field) offsetof(struct draft, vrrp.field)
@@ -50,18 +51,33 @@ bind_rules(struct binder *b, struct stmt *block, const struct directive *d, void
 
 /* ---- the peers ---- */
 
+/* One of each family is fine where there are two halves; keepalived takes the last one. */
+static void
+say_second(struct binder *b, const struct stmt *s, const struct addr *first)
+{
+	if (first->family != AF_UNSPEC)
+		bind_say(b, CONF_WARNING, stmt_pos(s),
+		    "'%s' is written twice here; the last one holds", stmt_name(s));
+}
+
 static void
 bind_source(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
 	struct draft *draft = object;
+	struct addr a;
 
 	(void)d;
-	if (vrrp_skips_address(b, s, "source address"))
+	if (vrrp_skips_address(b, s, "source address") || !value_addr(b, &s->words[1], &a))
 		return;
-	if (value_addr(b, &s->words[1], &draft->vrrp.source) &&
-	    (addr_is_multicast(&draft->vrrp.source) || addr_is_any(&draft->vrrp.source)))
+	if (addr_is_multicast(&a) || addr_is_any(&a)) {
 		bind_say(b, CONF_ERROR, s->words[1].pos, "'%s' cannot be a source address",
 		    s->words[1].text);
+		return;
+	}
+	if (draft->half != AF_UNSPEC && a.family != draft->half)
+		return;
+	say_second(b, s, &draft->vrrp.source);
+	draft->vrrp.source = a;
 }
 
 /* IP [min_ttl N] [max_ttl N] */
@@ -239,14 +255,20 @@ static void
 bind_destination(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
 	struct draft *draft = object;
+	struct addr a;
 
 	(void)d;
-	if (vrrp_skips_address(b, s, "group"))
+	if (vrrp_skips_address(b, s, "group") || !value_addr(b, &s->words[1], &a))
 		return;
-	if (value_addr(b, &s->words[1], &draft->vrrp.mcast_group) &&
-	    !addr_is_multicast(&draft->vrrp.mcast_group))
+	if (!addr_is_multicast(&a)) {
 		bind_say(b, CONF_ERROR, s->words[1].pos, "'%s' is not a multicast address",
 		    s->words[1].text);
+		return;
+	}
+	if (draft->half != AF_UNSPEC && a.family != draft->half)
+		return;
+	say_second(b, s, &draft->vrrp.mcast_group);
+	draft->vrrp.mcast_group = a;
 }
 
 /* References to checks are looked up when all of them are known (suite.c). */
@@ -315,9 +337,13 @@ bind_lease(struct binder *b, struct stmt *s, const struct directive *d, void *ob
 static void
 bind_notify(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
-	struct vrrp_conf *v = &((struct draft *)object)->vrrp;
+	struct draft *draft = object;
+	struct vrrp_conf *v = &draft->vrrp;
 
-	script_add(b, s, 2, true, xasprintf("%s of %s", d->name, v->name), &v->notify[d->low]);
+	if (draft->half != AF_INET6) /* one of the halves speaks for both */
+		script_add(b, s, 2, true,
+		    xasprintf("%s of %s", d->name, v->dual != NULL ? v->dual : v->name),
+		    &v->notify[d->low]);
 }
 
 /* clang-format off */
@@ -334,9 +360,9 @@ static const struct directive instance_rows[] = {
 	{ "nopreempt", 0, 0, D_REPEAT, bind_nopreempt, 0, true, 0, NULL },
 	{ "preempt", 0, 0, D_REPEAT, bind_nopreempt, 0, false, 0, NULL },
 	{ "preempt_delay", 1, 1, 0, bind_preempt_delay, V(preempt_delay_us), 0, 1000 * US_PER_S, NULL },
-	{ "unicast_src_ip", 1, 1, D_SEMICOLON, bind_source, 0, 0, 0, NULL },
-	{ "mcast_src_ip", 1, 1, D_SEMICOLON, bind_source, 0, 0, 0, NULL },
-	{ "mcast_dst_ip", 1, 1, D_SEMICOLON, bind_destination, 0, 0, 0, NULL },
+	{ "unicast_src_ip", 1, 1, D_SEMICOLON | D_REPEAT, bind_source, 0, 0, 0, NULL },
+	{ "mcast_src_ip", 1, 1, D_SEMICOLON | D_REPEAT, bind_source, 0, 0, 0, NULL },
+	{ "mcast_dst_ip", 1, 1, D_SEMICOLON | D_REPEAT, bind_destination, 0, 0, 0, NULL },
 	{ "unicast_peer", 0, 0, D_BLOCK, bind_peers, 0, 0, 0, NULL },
 	{ "virtual_ipaddress", 0, 0, D_BLOCK | D_REPEAT, bind_vips, 0, false, 0, NULL },
 	{ "virtual_ipaddress_excluded", 0, 0, D_BLOCK | D_REPEAT, bind_vips, 0, true, 0, NULL },
@@ -381,7 +407,8 @@ static const struct directive instance_rows[] = {
 	KNOWN("notify_master_rx_lower_pri"), KNOWN("notify_priority_changes"), KNOWN("notify_fifo"),
 	KNOWN("smtp_alert"), KNOWN("kernel_rx_buf_size"), KNOWN("linkbeat_use_polling"),
 	KNOWN("lvs_sync_daemon_interface"),
-	KNOWN("dual_stack"),
+	{ "dual_stack", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* decided by its addresses */
+	
 	KNOWN("sync_group_tracking_weight"),
 };
 /* clang-format on */
@@ -512,14 +539,83 @@ set_defaults(struct binder *b, struct vrrp_conf *v)
 		v->notify[i] = SIZE_MAX;
 }
 
-void
-vrrp_bind(struct binder *b, struct stmt *s)
+/* ---- the halves of a dual-stack instance ---- */
+
+/* The families of the addresses that are advertised, as bits. */
+enum { HAS_IPV4 = 1, HAS_IPV6 = 2 };
+
+static unsigned
+families_of(const struct stmt *instance)
 {
-	struct draft draft = { .vrrp = {
-				   .name = xstrdup(s->words[1].text), .pos = s->words[1].pos } };
+	unsigned found = 0;
+
+	for (const struct stmt *block = instance->first; block != NULL; block = block->next) {
+		if (strcmp(stmt_name(block), "virtual_ipaddress") != 0)
+			continue;
+		for (const struct stmt *s = block->first; s != NULL; s = s->next) {
+			char *host = xstrndup(stmt_name(s), strcspn(stmt_name(s), "/"));
+			struct addr a;
+
+			if (addr_parse(host, &a) == 0)
+				found |= a.family == AF_INET6 ? HAS_IPV6 : HAS_IPV4;
+			free(host);
+		}
+	}
+	return found;
+}
+
+/* All was read for both: what is of the other family goes. */
+static void
+keep_half(struct binder *b, struct draft *draft)
+{
+	struct vrrp_conf *v = &draft->vrrp;
+	struct routing_conf *r = &v->routing;
+	size_t n = 0, n_advertised = 0;
+
+	for (size_t i = 0; i < v->n_vips; i++) {
+		if (v->vips[i].addr.family != draft->half) {
+			vip_conf_done(&v->vips[i]);
+			continue;
+		}
+		n_advertised += i < v->n_advertised;
+		v->vips[n++] = v->vips[i];
+	}
+	v->n_vips = n;
+	v->n_advertised = n_advertised;
+	n = 0;
+	for (size_t i = 0; i < v->n_peers; i++)
+		if (v->peers[i].family == draft->half)
+			v->peers[n++] = v->peers[i];
+	if (v->unicast && n == 0 && v->n_peers > 0)
+		bind_say(b, CONF_ERROR, v->pos, "'%s' has no unicast_peer of IPv%d", v->dual,
+		    draft->half == AF_INET ? 4 : 6);
+	v->n_peers = n;
+	n = 0;
+	for (size_t i = 0; i < r->n_routes; i++)
+		if (r->routes[i].route.family == draft->half)
+			memcpy(&r->routes[n++], &r->routes[i], sizeof(*r->routes));
+	r->n_routes = n;
+	n = 0;
+	for (size_t i = 0; i < r->n_rules; i++)
+		if (r->rules[i].rule.family == draft->half)
+			memcpy(&r->rules[n++], &r->rules[i], sizeof(*r->rules));
+	r->n_rules = n;
+}
+
+/* half: AF_UNSPEC: the whole. */
+static void
+bind_instance(struct binder *b, struct stmt *s, uint8_t half)
+{
+	const char *name = s->words[1].text;
+	struct draft draft = { .half = half,
+		.vrrp = { .name = half == AF_UNSPEC
+				      ? xstrdup(name)
+				      : xasprintf("%s/ipv%d", name, half == AF_INET ? 4 : 6),
+		    .dual = half != AF_UNSPEC ? xstrdup(name) : NULL,
+		    .pos = s->words[1].pos } };
 	struct vrrp_conf *v = &draft.vrrp;
 	struct context in = { .kind = "vrrp_instance",
-		.name = v->name,
+		.name = name,
 		.part = CONF_VRRP,
 		.rows = instance_rows,
 		.n_rows = ARRAY_LEN(instance_rows) };
@@ -529,11 +625,14 @@ vrrp_bind(struct binder *b, struct stmt *s)
 	b->in = &in;
 	if (!bind_room(b, v->pos, conf->n_instances, CONF_OBJECTS_MAX, "instances")) {
 		free(v->name);
+		free(v->dual);
 		b->in = outer;
 		return;
 	}
 	set_defaults(b, v);
 	bind_block(b, s, &in, &draft);
+	if (half != AF_UNSPEC)
+		keep_half(b, &draft);
 	settle_version(b, &draft);
 	settle_interval(b, &draft);
 	vrrp_settle_authentication(b, &draft.auth, v);
@@ -548,4 +647,26 @@ vrrp_bind(struct binder *b, struct stmt *s)
 	/* kept even with errors, so that references by index hold; conf_finish drops it */
 	conf->instances = conf_grow(conf->instances, conf->n_instances, sizeof(*conf->instances));
 	conf->instances[conf->n_instances++] = *v;
+}
+
+/*
+ * A dual-stack instance is read once for each family: everything that one of
+ * the halves says of itself the other says, too.
+ */
+void
+vrrp_bind(struct binder *b, struct stmt *s)
+{
+	bool dual = bind_mentions(s, "dual_stack");
+
+	if (dual && families_of(s) == (HAS_IPV4 | HAS_IPV6)) {
+		bind_instance(b, s, AF_INET);
+		bind_instance(b, s, AF_INET6);
+		vrrp_group_halves(b, &s->words[1]);
+		return;
+	}
+	bind_instance(b, s, AF_UNSPEC);
+	if (dual)
+		bind_say(b, CONF_WARNING, s->words[1].pos,
+		    "'dual_stack' has no effect: the addresses of '%s' are of one family",
+		    s->words[1].text);
 }

@@ -97,7 +97,7 @@ vrrp_bind_group(struct binder *b, struct stmt *s)
 	b->in = &in;
 	bind_block(b, s, &in, &g);
 	for (size_t i = 0; i < conf->n_groups; i++)
-		if (strcmp(conf->groups[i].name, g.name) == 0)
+		if (!conf->groups[i].is_dual && strcmp(conf->groups[i].name, g.name) == 0)
 			bind_say(b, CONF_ERROR, g.pos,
 			    "there is a vrrp_sync_group '%s' already, in line %u", g.name,
 			    conf->groups[i].pos.line);
@@ -121,6 +121,68 @@ vrrp_first_member(struct binder *b, size_t group)
 	const struct sync_group_conf *g = &b->conf->groups[group];
 
 	return g->n_members > 0 ? find_instance(b->conf, g->members[0].name) : NULL;
+}
+
+/* ---- dual-stack instances: a group that nobody wrote ---- */
+
+void
+vrrp_group_halves(struct binder *b, const struct word *name)
+{
+	struct conf *conf = b->conf;
+	struct vrrp_conf *half = &conf->instances[conf->n_instances - 2];
+	struct sync_group_conf g = {
+		.name = xstrdup(name->text), .is_dual = true, .pos = name->pos
+	};
+
+	g.n_members = 2;
+	g.members = xcalloc(g.n_members, sizeof(*g.members));
+	for (size_t i = 0; i < g.n_members; i++)
+		g.members[i] = (struct group_member_conf){ xstrdup(half[i].name), name->pos };
+	/* Scripts are told of the whole. */
+	memcpy(g.notify, half[0].notify, sizeof(g.notify));
+	for (size_t i = 0; i < NOTIFY_MAX; i++)
+		half[0].notify[i] = SIZE_MAX;
+	conf->groups = conf_grow(conf->groups, conf->n_groups, sizeof(*conf->groups));
+	conf->groups[conf->n_groups++] = g;
+}
+
+static struct sync_group_conf *
+find_dual(struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_groups; i++)
+		if (conf->groups[i].is_dual && strcmp(conf->groups[i].name, name) == 0)
+			return &conf->groups[i];
+	return NULL;
+}
+
+/*
+ * A group that names a dual-stack instance has both halves as members, and is
+ * the only one they are in; what is left tells the instance's own scripts.
+ */
+static void
+take_halves(struct binder *b, struct sync_group_conf *g)
+{
+	struct conf *conf = b->conf;
+
+	for (size_t i = 0, n = g->n_members; i < n; i++) {
+		struct sync_group_conf *dual = find_dual(conf, g->members[i].name);
+		struct vrrp_conf *first;
+
+		if (dual == NULL || dual->n_members == 0)
+			continue;
+		g->members = conf_grow(g->members, g->n_members, sizeof(*g->members));
+		free(g->members[i].name);
+		g->members[i].name = dual->members[0].name;
+		g->members[g->n_members++] = (struct group_member_conf){ dual->members[1].name,
+			g->members[i].pos };
+		free(dual->members);
+		dual->members = NULL;
+		dual->n_members = 0;
+		if ((first = find_instance(conf, g->members[i].name)) != NULL)
+			memcpy(first->notify, dual->notify, sizeof(first->notify));
+		for (size_t k = 0; k < NOTIFY_MAX; k++)
+			dual->notify[k] = SIZE_MAX;
+	}
 }
 
 static void
@@ -154,7 +216,7 @@ resolve_member(struct binder *b, const struct sync_group_conf *g, const struct g
 	} else {
 		if (g->n_members > 1)
 			v->group = xstrdup(g->name);
-		if (v->priority == 255)
+		if (v->priority == 255 && !g->is_dual)
 			bind_say(b, CONF_WARNING, m->pos,
 			    "'%s' is an owner (priority 255): in a group it waits for the others",
 			    m->name);
@@ -186,11 +248,19 @@ hand_on_interfaces(struct binder *b, struct sync_group_conf *g)
 void
 vrrp_resolve_groups(struct binder *b)
 {
+	for (size_t i = 0; i < b->conf->n_groups; i++)
+		if (!b->conf->groups[i].is_dual && find_dual(b->conf, b->conf->groups[i].name))
+			bind_say(b, CONF_ERROR, b->conf->groups[i].pos,
+			    "'%s' is the name of a dual-stack instance, which is a group of its own",
+			    b->conf->groups[i].name);
+	for (size_t i = 0; i < b->conf->n_groups; i++)
+		if (!b->conf->groups[i].is_dual)
+			take_halves(b, &b->conf->groups[i]);
 	for (size_t i = 0; i < b->conf->n_groups; i++) {
 		struct sync_group_conf *g = &b->conf->groups[i];
 
 		hand_on_interfaces(b, g);
-		if (g->n_members < 2)
+		if (g->n_members < 2 && !g->is_dual)
 			bind_say(b, CONF_WARNING, g->pos, "group '%s' has %s", g->name,
 			    g->n_members == 0 ? "no member" : "one member only: it does nothing");
 		for (size_t k = 0; k < g->n_members; k++)
