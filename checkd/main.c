@@ -134,6 +134,7 @@ start(struct daemon *d)
 	c->env.runner = runner_client_new(d->loop, d->options.run_dir);
 	c->env.diag = diag_new();
 	c->env.procs = procs_new();
+	turn_init(&c->env.turn, d->loop);
 	c->state_path = daemon_run_path(d, "state");
 	loop_timer_init(d->loop, &c->write, on_write_due);
 	c->checks = checks_new(&c->env, d->conf, &events);
@@ -175,6 +176,7 @@ stop(struct daemon *d, enum daemon_stop how)
 	runner_client_free(c->env.runner);
 	diag_free(c->env.diag);
 	procs_free(c->env.procs);
+	turn_done(&c->env.turn);
 	fetch_module_free(c->env.fetch);
 	free(c->state_path);
 	daemon_exit(d, EXIT_OK);

@@ -9,6 +9,7 @@
 #define CHECKD_PROBE_H
 
 #include "checkd/histogram.h"
+#include "checkd/turn.h"
 #include "checkd/verdict.h"
 #include "common/conf/conf.h"
 #include "common/runner/client.h"
@@ -30,6 +31,7 @@ struct probe_env {
 	struct diag *diag;	    /* the kernel's list of sockets */
 	struct procs *procs;	    /* the processes of the host */
 	struct fetch_module *fetch; /* made by the first http check */
+	struct turn turn;	    /* in which runs begin */
 	struct histogram late;	    /* runs behind their plan */
 	struct histogram took[CHECK_KINDS]; /* runs, by kind */
 };

@@ -64,27 +64,41 @@ pack(const struct target *t)
 	return o;
 }
 
+/* One after the other, because the tree of thousands would take more than their text. */
+static void
+add(const struct target *t, bool first, struct text *out)
+{
+	json_t *o = pack(t);
+	char *text = json_dumps(o, 0);
+
+	json_decref(o);
+	if (text == NULL)
+		return; /* no memory: it begins without what is known, as with an older file */
+	text_add(out, first ? "\n" : ",\n");
+	text_add(out, text);
+	free(text);
+}
+
 int
 record_write(const char *path, const struct checks *checks)
 {
-	json_t *array = json_array(), *root;
-	char *text;
+	struct text text = { 0 };
+	bool first = true;
 	int err;
 
+	text_addf(&text, "{\"version\": %d, \"checks\": [", VERSION);
 	for (size_t i = 0; i < checks_count(checks); i++) {
 		const struct target *t = checks_at(checks, i);
 
-		if (!mono_is_never(target_status(t)->checked) ||
-		    target_status(t)->admin.mode != ADMIN_AUTO)
-			json_array_append_new(array, pack(t));
+		if (mono_is_never(target_status(t)->checked) &&
+		    target_status(t)->admin.mode == ADMIN_AUTO)
+			continue;
+		add(t, first, &text);
+		first = false;
 	}
-	root = json_pack("{si so}", "version", VERSION, "checks", array);
-	text = json_dumps(root, JSON_INDENT(1));
-	json_decref(root);
-	if (text == NULL)
-		return -ENOMEM;
-	err = daemon_write_file(path, text, strlen(text), 0600);
-	free(text);
+	text_add(&text, "\n]}\n");
+	err = daemon_write_file(path, text_str(&text), text.length, 0600);
+	text_done(&text);
 	return err;
 }
 

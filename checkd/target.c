@@ -30,6 +30,7 @@ struct target {
 	struct probe *probe;
 	struct plan plan;
 	struct loop_timer timer;
+	struct turn_entry turn; /* waits: a run is due, and begins when others have begun */
 	bool running;
 	struct target_status status;
 	mono_t began;	/* the last run */
@@ -144,7 +145,7 @@ answer_begun(struct target *t)
 static mono_t
 run_due(const struct target *t)
 {
-	if (t->running || t->status.admin.mode == ADMIN_PAUSED)
+	if (t->running || t->turn.waits || t->status.admin.mode == ADMIN_PAUSED)
 		return MONO_NEVER;
 	return t->n_waiters > 0 ? mono_min(t->plan.due, mono_add(t->began, ASK_GAP_US))
 				: t->plan.due;
@@ -317,14 +318,17 @@ target_set_admin(struct target *t, const struct admin *admin, const char *who)
 	tell(t, now, true);
 	if (admin->mode != ADMIN_AUTO)
 		answer_all(t, t);
+	if (admin->mode == ADMIN_PAUSED)
+		turn_forget(&t->env->turn, &t->turn);
 	arm(t);
 }
 
 /* ---- runs ---- */
 
 static void
-run(struct target *t)
+run(struct turn_entry *turn)
 {
+	struct target *t = CONTAINER_OF(turn, struct target, turn);
 	struct target_waiter *w;
 
 	TAILQ_FOREACH (w, &t->waiters, entry)
@@ -346,7 +350,7 @@ on_due(struct loop_timer *timer, mono_t now)
 	if (!mono_before(now, admin_end(&t->status.admin)))
 		target_set_admin(t, &(struct admin){ 0 }, "its time is over");
 	if (!mono_before(now, run_due(t)))
-		run(t);
+		turn_take(&t->env->turn, &t->turn);
 	else
 		arm(t);
 }
@@ -357,14 +361,14 @@ on_wake(void *aux)
 	struct target *t = aux;
 	mono_t now = loop_now();
 
-	if (t->running)
+	if (t->running || t->turn.waits)
 		return;
 	t->woken = mono_max(now, mono_add(t->woken, WAKE_GAP_US));
 	t->plan.due = mono_min(t->plan.due, t->woken);
 	if (mono_before(now, run_due(t)))
 		arm(t);
 	else
-		run(t);
+		turn_take(&t->env->turn, &t->turn);
 }
 
 /* ---- life ---- */
@@ -384,6 +388,7 @@ target_new(struct probe_env *env, const struct check_conf *conf, size_t index, s
 	t->env = env;
 	t->events = *events;
 	TAILQ_INIT(&t->waiters);
+	t->turn.begin = run;
 	rng_seed(&t->rng, (uint64_t)now.us + index);
 	t->status.verdict = verdict_init(&params);
 	t->status.state = t->status.verdict.state;
@@ -409,6 +414,7 @@ target_free(struct target *t)
 	if (t == NULL)
 		return;
 	answer_all(t, NULL);
+	turn_forget(&t->env->turn, &t->turn);
 	probe_free(t->probe);
 	loop_timer_close(&t->timer, on_timer_closed);
 }

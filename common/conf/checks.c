@@ -325,7 +325,9 @@ checks_bind(struct binder *b, struct stmt *s, enum check_block block)
 	if (bind_room(b, draft.check.pos, conf->n_checks, CONF_NAMES_MAX, "checks") &&
 	    complete(b, s, &draft)) {
 		conf->checks = conf_grow(conf->checks, conf->n_checks, sizeof(*conf->checks));
-		conf->checks[conf->n_checks++] = draft.check;
+		conf->checks[conf->n_checks] = draft.check;
+		names_add(
+		    &conf->check_names, conf->checks, sizeof(*conf->checks), conf->n_checks++);
 	} else {
 		add_inert(b, s, true);
 		check_conf_done(&draft.check);

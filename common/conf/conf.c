@@ -47,10 +47,7 @@ check_block_str(enum check_block block)
 const struct check_conf *
 conf_check(const struct conf *conf, const char *name)
 {
-	for (size_t i = 0; i < conf->n_checks; i++)
-		if (strcmp(conf->checks[i].name, name) == 0)
-			return &conf->checks[i];
-	return NULL;
+	return names_find(&conf->check_names, conf->checks, sizeof(*conf->checks), name);
 }
 
 const struct vrrp_conf *
@@ -199,6 +196,7 @@ conf_free(struct conf *conf)
 	routing_conf_done(&conf->static_routing);
 	free(conf->matches);
 	free(conf->checks);
+	names_done(&conf->check_names);
 	free(conf->scripts);
 	free(conf->instances);
 	free(conf->groups);

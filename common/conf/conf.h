@@ -16,6 +16,7 @@
 #include "common/addr.h"
 #include "common/conf/diag.h"
 #include "common/conf/forward.h"
+#include "common/conf/names.h"
 #include "common/route.h"
 
 #include <stdbool.h>
@@ -333,6 +334,7 @@ struct conf {
 
 	struct check_conf *checks;
 	size_t n_checks;
+	struct names check_names; /* conf_check's */
 	struct conf_script *scripts;
 	size_t n_scripts;
 	struct vrrp_conf *instances;

@@ -17,10 +17,7 @@ static const struct context stream_context = { .kind = "stream", .part = CONF_ST
 static struct check_conf *
 find_check(struct binder *b, const char *name)
 {
-	for (size_t i = 0; i < b->conf->n_checks; i++)
-		if (strcmp(b->conf->checks[i].name, name) == 0)
-			return &b->conf->checks[i];
-	return NULL;
+	return names_find(&b->conf->check_names, b->conf->checks, sizeof(*b->conf->checks), name);
 }
 
 static void
