@@ -40,7 +40,7 @@ enum adopt_why {
 	ADOPT_SUSPENDED,  /* the clocks disagree: the host slept */
 	ADOPT_REBOOTED,	  /* the record is of another boot */
 	ADOPT_TOO_OLD,	  /* nothing proves mastership any more */
-	ADOPT_TOO_OFTEN,  /* a crash loop: 3 adoptions within 10 leases */
+	ADOPT_TOO_OFTEN,  /* a crash loop: 3 adoptions after crashes within 10 leases */
 	ADOPT_GROUP,	  /* another member of the sync group could not be adopted */
 };
 const char *adopt_why_str(enum adopt_why);

@@ -133,7 +133,7 @@ roster_start(struct vrrpd *v, struct record *rec, const char *boot_id)
 		if (!in->waits_startup)
 			adopted |= instance_start(in, rec, boot_id);
 	syncgroup_apply(v);
-	if (adopted)
+	if (adopted && !rec->handover) /* planned ones, however many, are no crash loop */
 		record_note_adoption(rec, loop_now());
 	statics_apply(&v->statics, v->conf, loop_now());
 	remove_leftovers(v);
