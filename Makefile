@@ -46,7 +46,7 @@ CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix checkd/,verdict.c admin.c flap.c histogram.c plan.c http.c expect.c dns.c smtp.c number.c proc.c)) \
 	$(wildcard $(addprefix proxyd/,pool.c pick.c flow.c bulk.c wheel.c parcel.c)) \
 	$(wildcard proxyd/balance*.c $(addprefix proxyd/,crc32.c facts.c proxyproto.c)) \
-	$(wildcard $(addprefix ctl/,supervise.c table.c node.c page.c why.c pair.c whatif.c))
+	$(wildcard $(addprefix ctl/,supervise.c table.c node.c page.c why.c pair.c whatif.c diagnose.c diagnose_nft.c))
 
 # ---- the rest of common and ipc are shells that daemons share ----
 RUNNER_MAIN := $(wildcard $(addprefix common/runner/,main.c serve.c job.c run.c exec.c book.c cred.c host.c))

@@ -37,6 +37,7 @@ int verb_drain(const struct ctl *, int argc, char **argv);
 int verb_maintenance(const struct ctl *, int argc, char **argv);
 int verb_ready(const struct ctl *, int argc, char **argv);
 int verb_weight(const struct ctl *, int argc, char **argv);
+int verb_doctor(const struct ctl *, int argc, char **argv);
 int verb_run(const struct ctl *, int argc, char **argv);
 
 /* "trivet VERB: what is wrong", and how the verb is used; returns EXIT_USAGE. */

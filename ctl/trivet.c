@@ -54,6 +54,8 @@ static const struct verb {
     "the end of drain and maintenance" },
 { "weight", verb_weight, "UPSTREAM SERVER N|auto",
     "another weight than the file's" },
+{ "doctor", verb_doctor, "",
+    "look at the running node: network, firewall, who else has the addresses" },
 { "run", verb_run, "[-v] [-c FILE] [-i ID] [--run-dir DIR] [--state-dir DIR] [--only DAEMON,...]",
     "run the daemons in the foreground, without systemd" },
 };
