@@ -27,6 +27,8 @@ override LDFLAGS  += -pthread
 CORE_LIBS  := -ljansson -lpcre2-8 # what the cores use of others' code
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+# The C library's own, for SRV records.
+LIBS_proxyd := -lresolv
 override CPPFLAGS += $(PKG_CFLAGS)
 
 comma := ,
@@ -101,7 +103,7 @@ $(B)/obj/ipc/model.o: $(B)/obj/ipc/model.c
 define program
 $(B)/$(1): $$(SRC_$(1):%.c=$(B)/obj/%.o) $(B)/libshell.a $(B)/libcore.a
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS) $$(LIBS_$(1))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 

@@ -6,7 +6,6 @@
 #include "common/loop.h"
 #include "common/text.h"
 
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,17 +13,17 @@
 #define RETRY_MIN_US USEC_PER_SEC
 
 struct resolve {
-	uv_getaddrinfo_t req;
+	uv_work_t req;
 	struct loop_timer timer;
 	char *host;
-	bool again;
+	bool is_service, again;
 	resolve_cb *on_answer;
 	void *aux;
 	bool is_asking, is_over; /* over: freed when the answer and the timer are through */
 	bool timer_closed;
 	int64_t retry_us;
-	struct addr addrs[RESOLVE_ADDRS_MAX]; /* as last told */
-	size_t n;
+	struct answer answer; /* the pool thread's while it is asking */
+	struct answer told;
 };
 
 static void
@@ -36,102 +35,86 @@ free_when_through(struct resolve *r)
 	free(r);
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	return addr_cmp(a, b);
-}
-
-/* Sorted and without doubles, so that two answers can be compared. */
-static size_t
-collect(const struct addrinfo *list, struct addr *addrs)
-{
-	size_t n = 0, kept = 0;
-
-	for (const struct addrinfo *ai = list; ai != NULL && n < RESOLVE_ADDRS_MAX;
-	     ai = ai->ai_next) {
-		struct endpoint ep;
-
-		if (endpoint_from_sockaddr(ai->ai_addr, &ep) == 0)
-			addrs[n++] = ep.addr;
-	}
-	qsort(addrs, n, sizeof(*addrs), compare);
-	for (size_t i = 0; i < n; i++)
-		if (kept == 0 || !addr_equal(&addrs[i], &addrs[kept - 1]))
-			addrs[kept++] = addrs[i];
-	return kept;
-}
-
-static bool
-is_same(const struct resolve *r, const struct addr *addrs, size_t n)
-{
-	if (n != r->n)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!addr_equal(&addrs[i], &r->addrs[i]))
-			return false;
-	return true;
-}
-
 static void
-take_good(struct resolve *r, const struct addr *addrs, size_t n)
+take_good(struct resolve *r)
 {
+	int64_t us = r->answer.ttl_s > 0 ? r->answer.ttl_s * USEC_PER_SEC : AGAIN_US;
+
 	r->retry_us = RETRY_MIN_US;
-	loop_timer_at(&r->timer, r->again ? mono_add(loop_now(), AGAIN_US) : MONO_NEVER);
-	if (is_same(r, addrs, n))
+	loop_timer_at(&r->timer, r->again ? mono_add(loop_now(), us) : MONO_NEVER);
+	if (answer_equal(&r->answer, &r->told))
 		return;
-	memcpy(r->addrs, addrs, n * sizeof(*addrs));
-	r->n = n;
-	r->on_answer(r->aux, r->addrs, n, NULL);
+	r->told = r->answer;
+	r->on_answer(r->aux, &r->told);
 }
 
 static void
-take_bad(struct resolve *r, const char *why)
+take_bad(struct resolve *r)
 {
-	loop_timer_at(&r->timer, mono_add(loop_now(), r->n > 0 ? AGAIN_US : r->retry_us));
+	loop_timer_at(&r->timer, mono_add(loop_now(), r->retry_us));
 	r->retry_us = MIN(r->retry_us * 2, AGAIN_US);
-	if (r->n == 0)
-		r->on_answer(r->aux, NULL, 0, why);
+	if (r->told.n == 0)
+		r->on_answer(r->aux, &r->answer);
 }
 
 static void
-on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
+take(struct resolve *r)
+{
+	if (r->answer.n > 0)
+		take_good(r);
+	else
+		take_bad(r);
+}
+
+/* In the pool. */
+static void
+look_up(uv_work_t *req)
 {
 	struct resolve *r = req->data;
-	struct addr addrs[RESOLVE_ADDRS_MAX] = { 0 };
-	size_t n = status == 0 ? collect(list, addrs) : 0;
 
-	uv_freeaddrinfo(list);
+	if (r->is_service)
+		lookup_service(r->host, &r->answer);
+	else
+		lookup_addresses(r->host, &r->answer);
+}
+
+static void
+on_looked_up(uv_work_t *req, int status)
+{
+	struct resolve *r = req->data;
+
+	(void)status; /* cancelled only when it is over */
 	r->is_asking = false;
 	if (r->is_over)
 		free_when_through(r);
-	else if (n > 0)
-		take_good(r, addrs, n);
 	else
-		take_bad(r, status != 0 ? uv_strerror(status) : "no address");
+		take(r);
 }
 
 static void
 ask(struct loop_timer *timer, mono_t now)
 {
-	static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct resolve *r = CONTAINER_OF(timer, struct resolve, timer);
 	int rc;
 
 	(void)now;
 	r->req.data = r;
-	rc = uv_getaddrinfo(timer->uv.loop, &r->req, on_resolved, r->host, NULL, &hints);
+	rc = uv_queue_work(timer->uv.loop, &r->req, look_up, on_looked_up);
 	r->is_asking = rc == 0;
-	if (rc < 0)
-		take_bad(r, uv_strerror(rc));
+	if (rc < 0) {
+		r->answer = (struct answer){ .why = uv_strerror(rc) };
+		take(r);
+	}
 }
 
 struct resolve *
-resolve_new(uv_loop_t *loop, const char *host, bool again, resolve_cb *on_answer, void *aux)
+resolve_new(uv_loop_t *loop, const char *host, bool is_service, bool again, resolve_cb *on_answer,
+    void *aux)
 {
 	struct resolve *r = xcalloc(1, sizeof(*r));
 
 	r->host = xstrdup(host);
+	r->is_service = is_service;
 	r->again = again;
 	r->on_answer = on_answer;
 	r->aux = aux;

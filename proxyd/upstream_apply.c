@@ -83,11 +83,12 @@ upstream_server_new(struct upstream *up, const struct pool_params *params,
 static char *
 server_name(const struct spec *spec, const struct endpoint *ep)
 {
-	char buf[ADDR_STRLEN];
+	char buf[ENDPOINT_STRLEN];
 
-	if (spec->n_addrs < 2)
+	if (spec->n_targets < 2)
 		return xstrdup(spec->text);
-	return xasprintf("%s@%s", spec->text, addr_format(&ep->addr, buf));
+	return xasprintf("%s@%s", spec->text,
+	    spec->is_service ? endpoint_format(ep, buf) : addr_format(&ep->addr, buf));
 }
 
 bool
@@ -134,17 +135,18 @@ struct rebuild {
 };
 
 static void
-want(struct rebuild *rb, const struct spec *spec, const struct endpoint *ep)
+want(struct rebuild *rb, const struct spec *spec, const struct pool_params *params,
+    const struct endpoint *ep)
 {
 	struct upstream *up = rb->up;
 	struct server *s = find_server(up, spec->text, ep);
 
 	if (s == NULL) {
-		s = upstream_server_new(up, &spec->params, ep, spec->text);
+		s = upstream_server_new(up, params, ep, spec->text);
 		pool_server_set_line(&s->health, spec->text);
 	} else {
 		pthread_mutex_lock(&up->lock);
-		pool_server_update(&s->health, &spec->params, loop_now());
+		pool_server_update(&s->health, params, loop_now());
 		pthread_mutex_unlock(&up->lock);
 	}
 	s->keep = true;
@@ -153,18 +155,30 @@ want(struct rebuild *rb, const struct spec *spec, const struct endpoint *ep)
 	rb->list[rb->n++] = &s->health;
 }
 
+/* SRV says the weights; who is a backup by the file is one whatever it says. */
+static struct pool_params
+params_of(const struct spec *spec, const struct target *t)
+{
+	struct pool_params params = spec->params;
+
+	if (t->weight > 0)
+		params.weight = t->weight;
+	params.backup |= t->backup;
+	return params;
+}
+
 static void
 want_spec(struct rebuild *rb, const struct spec *spec)
 {
-	struct endpoint ep = spec->endpoint;
-
-	if (spec->host == NULL || spec->n_addrs == 0) {
-		want(rb, spec, &ep);
+	if (spec->host == NULL || spec->n_targets == 0) {
+		want(rb, spec, &spec->params, &spec->endpoint);
 		return;
 	}
-	for (size_t i = 0; i < spec->n_addrs; i++) {
-		ep.addr = spec->addrs[i];
-		want(rb, spec, &ep);
+	for (size_t i = 0; i < spec->n_targets; i++) {
+		struct pool_params params = params_of(spec, &spec->targets[i]);
+		struct endpoint ep = spec_endpoint(spec, i);
+
+		want(rb, spec, &params, &ep);
 	}
 }
 
@@ -230,33 +244,37 @@ mark_unresolved(struct upstream *up, const struct spec *spec, const char *why)
 
 /* What to say of an answer: "10.0.0.1 10.0.0.2". */
 static void
-announce_answer(const struct spec *spec, const struct addr *addrs, size_t n)
+announce_answer(const struct spec *spec)
 {
 	const char *const fields[] = { "upstream", spec->up->name, "server", spec->text, NULL };
 	struct text list = { 0 };
-	char buf[ADDR_STRLEN];
+	char buf[ENDPOINT_STRLEN];
 
-	for (size_t i = 0; i < n; i++)
-		text_addf(&list, " %s", addr_format(&addrs[i], buf));
+	for (size_t i = 0; i < spec->n_targets; i++) {
+		const struct endpoint *at = &spec->targets[i].at;
+
+		text_addf(&list, " %s",
+		    spec->is_service ? endpoint_format(at, buf) : addr_format(&at->addr, buf));
+	}
 	event_emit(LOG_NOTICE, "", fields, "upstream %s: server %s resolves to%s", spec->up->name,
 	    spec->text, text_str(&list));
 	text_done(&list);
 }
 
 static void
-on_answer(void *aux, const struct addr *addrs, size_t n, const char *why)
+on_answer(void *aux, const struct answer *answer)
 {
 	struct spec *spec = aux;
 
-	if (n == 0) {
-		mark_unresolved(spec->up, spec, why);
+	if (answer->n == 0) {
+		mark_unresolved(spec->up, spec, answer->why);
 		return;
 	}
-	free(spec->addrs);
-	spec->addrs = xcalloc(n, sizeof(*spec->addrs));
-	memcpy(spec->addrs, addrs, n * sizeof(*addrs));
-	spec->n_addrs = n;
-	announce_answer(spec, addrs, n);
+	free(spec->targets);
+	spec->targets = xcalloc(answer->n, sizeof(*spec->targets));
+	memcpy(spec->targets, answer->targets, answer->n * sizeof(*spec->targets));
+	spec->n_targets = answer->n;
+	announce_answer(spec);
 	upstream_rebuild(spec->up);
 }
 
@@ -268,8 +286,8 @@ upstream_found(const struct upstream *up, struct endpoint *ret, size_t max)
 	for (size_t i = 0; i < up->n_specs; i++) {
 		const struct spec *spec = &up->specs[i];
 
-		for (size_t k = 0; k < spec->n_addrs && !spec->params.down && n < max; k++)
-			ret[n++] = (struct endpoint){ spec->addrs[k], spec->endpoint.port };
+		for (size_t k = 0; k < spec->n_targets && !spec->params.down && n < max; k++)
+			ret[n++] = spec_endpoint(spec, k);
 	}
 	return n;
 }
@@ -280,7 +298,7 @@ static void
 spec_done(struct spec *spec)
 {
 	resolve_free(spec->resolve);
-	free(spec->addrs);
+	free(spec->targets);
 	free(spec->text);
 	free(spec->host);
 }
@@ -298,11 +316,11 @@ static void
 inherit_answer(struct spec *spec, const struct spec *old, size_t n_old)
 {
 	for (size_t i = 0; i < n_old; i++) {
-		if (old[i].n_addrs == 0 || strcmp(old[i].text, spec->text) != 0)
+		if (old[i].n_targets == 0 || strcmp(old[i].text, spec->text) != 0)
 			continue;
-		spec->n_addrs = old[i].n_addrs;
-		spec->addrs = xcalloc(spec->n_addrs, sizeof(*spec->addrs));
-		memcpy(spec->addrs, old[i].addrs, spec->n_addrs * sizeof(*spec->addrs));
+		spec->n_targets = old[i].n_targets;
+		spec->targets = xcalloc(spec->n_targets, sizeof(*spec->targets));
+		memcpy(spec->targets, old[i].targets, spec->n_targets * sizeof(*spec->targets));
 		return;
 	}
 }
@@ -317,6 +335,7 @@ spec_init(struct spec *spec, struct upstream *up, const struct upstream_conf *uc
 		.host = sc->host != NULL ? xstrdup(sc->host) : NULL,
 		.endpoint = sc->endpoint,
 		.again = sc->resolve,
+		.is_service = sc->is_service,
 		.params = { .weight = sc->weight,
 		    .max_fails = sc->max_fails,
 		    .max_conns = sc->max_conns,
@@ -346,7 +365,7 @@ set_specs(struct upstream *up, const struct upstream_conf *uc)
 			continue;
 		inherit_answer(spec, old, n_old);
 		spec->resolve = resolve_new(
-		    up->all->loop, spec->host, spec->again, on_answer, spec);
+		    up->all->loop, spec->host, spec->is_service, spec->again, on_answer, spec);
 	}
 	free_specs(old, n_old);
 }

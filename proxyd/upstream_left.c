@@ -112,7 +112,8 @@ restore_told(struct server *s, const struct parcel_server *left)
 	s->transitions = left->transitions;
 	s->downtime_us = left->downtime_us;
 	s->down_since = s->told == POOL_DOWN ? s->told_since : MONO_NEVER;
-	snprintf(s->changed_at, sizeof(s->changed_at), "%s", left->changed_at);
+	snprintf(s->changed_at, sizeof(s->changed_at), "%.*s", (int)sizeof(s->changed_at) - 1,
+	    left->changed_at);
 }
 
 static void
@@ -132,10 +133,11 @@ restore_answer(struct spec *spec, const struct parcel_server *left, size_t n)
 		if (strcmp(left[i].upstream, spec->up->name) != 0 ||
 		    !upstream_is_of_line(left[i].name, spec->text) ||
 		    left[i].endpoint.addr.family == AF_UNSPEC ||
-		    left[i].endpoint.port != spec->endpoint.port)
+		    (!spec->is_service && left[i].endpoint.port != spec->endpoint.port))
 			continue;
-		spec->addrs = xreallocarray(spec->addrs, spec->n_addrs + 1, sizeof(*spec->addrs));
-		spec->addrs[spec->n_addrs++] = left[i].endpoint.addr;
+		spec->targets = xreallocarray(
+		    spec->targets, spec->n_targets + 1, sizeof(*spec->targets));
+		spec->targets[spec->n_targets++] = (struct target){ .at = left[i].endpoint };
 	}
 }
 
@@ -147,10 +149,10 @@ restore_answers(struct upstream *up, const struct parcel_server *left, size_t n)
 	for (size_t i = 0; i < up->n_specs; i++) {
 		struct spec *spec = &up->specs[i];
 
-		if (spec->host == NULL || spec->n_addrs > 0)
+		if (spec->host == NULL || spec->n_targets > 0)
 			continue;
 		restore_answer(spec, left, n);
-		any |= spec->n_addrs > 0;
+		any |= spec->n_targets > 0;
 	}
 	if (any)
 		upstream_rebuild(up);

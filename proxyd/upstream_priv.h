@@ -4,6 +4,7 @@
 #ifndef PROXYD_UPSTREAM_PRIV_H
 #define PROXYD_UPSTREAM_PRIV_H
 
+#include "proxyd/lookup.h"
 #include "proxyd/upstream.h"
 
 /* One server line of the file, and the addresses behind it. */
@@ -15,12 +16,24 @@ struct spec {
 	struct pool_params params;
 	bool again;
 	struct resolve *resolve;
-	struct addr *addrs; /* what the name resolved to */
-	size_t n_addrs;
+	bool is_service;	/* the host is that of SRV records */
+	struct target *targets; /* what the name resolved to */
+	size_t n_targets;
 };
 
 /* An upstream of that name, in the list, without lines. */
 struct upstream *upstream_new(struct upstreams *, const char *name);
+
+/* The endpoint of one of its targets. */
+static inline struct endpoint
+spec_endpoint(const struct spec *spec, size_t i)
+{
+	struct endpoint ep = spec->targets[i].at;
+
+	if (!spec->is_service)
+		ep.port = spec->endpoint.port;
+	return ep;
+}
 
 /* A server of its own, in no pool yet, without a name.  'text': where no endpoint is a unix socket.
  */

@@ -21,6 +21,7 @@ struct server_conf {
 	char *text;		  /* as written, "10.4.7.21:6443": its name on the bus */
 	struct endpoint endpoint; /* AF_UNSPEC: it is a host name, or a unix socket (no host) */
 	char *host;		  /* the name to resolve, or NULL */
+	bool is_service;	  /* it has SRV records, which say addresses and ports */
 	unsigned weight, max_fails, max_conns;
 	int64_t fail_timeout_us;
 	int64_t slow_start_us; /* 0: none */

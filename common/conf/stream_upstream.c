@@ -88,12 +88,51 @@ server_number(struct binder *b, const struct word *w, const char *name, int64_t 
 	return true;
 }
 
+/*
+ * service=NAME: SRV records are asked for, by nginx's rule: a name without a dot
+ * is a service over TCP, "http" is _http._tcp.HOST; one with a dot stands before
+ * the host as it is.
+ */
+static bool
+bind_service(struct binder *b, const struct stmt *s, const char *service, struct server_conf *ret)
+{
+	const struct word *host = &s->words[1];
+	bool resolve = false;
+
+	for (size_t i = 2; i < s->n_words; i++)
+		resolve |= strcmp(s->words[i].text, "resolve") == 0;
+	if (!resolve)
+		bind_say(b, CONF_ERROR, host->pos, "service= needs 'resolve' beside it");
+	else if (*service == '\0' || strpbrk(service, " :/[]") != NULL)
+		bind_say(b, CONF_ERROR, host->pos, "'%.64s' is no service", service);
+	else if (strpbrk(host->text, " :/[]") != NULL)
+		bind_say(b, CONF_ERROR, host->pos,
+		    "'%.64s' is no host name; with service= the ports come from SRV records",
+		    host->text);
+	else
+		ret->host = strchr(service, '.') != NULL
+				? xasprintf("%s.%s", service, host->text)
+				: xasprintf("_%s._tcp.%s", service, host->text);
+	ret->is_service = true;
+	return ret->host != NULL;
+}
+
+static const char *
+service_of(const struct stmt *s)
+{
+	const char *service = NULL;
+
+	for (size_t i = 2; i < s->n_words && service == NULL; i++)
+		service = stream_value_of(s->words[i].text, "service");
+	return service;
+}
+
 static void
 server_option(struct binder *b, const struct word *w, struct server_conf *s)
 {
-	static const char *const known[] = { "service=", "route=", "drain", "rate_limit_conn=" };
+	static const char *const known[] = { "route=", "drain", "rate_limit_conn=" };
 	static const char *const names[] = { "weight=", "max_fails=", "max_conns=", "fail_timeout=",
-		"backup", "down", "slow_start=", "resolve" };
+		"backup", "down", "slow_start=", "resolve", "service=" };
 	const char *value = stream_value_of(w->text, "fail_timeout");
 	char *hint;
 
@@ -126,6 +165,8 @@ server_option(struct binder *b, const struct word *w, struct server_conf *s)
 		s->resolve = true;
 		return;
 	}
+	if (stream_value_of(w->text, "service") != NULL)
+		return; /* bind_service */
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (strncmp(w->text, known[i], strlen(known[i])) == 0) {
 			bind_say(b, CONF_NOTICE, w->pos, "'%.64s' is accepted, not in effect yet",
@@ -155,12 +196,15 @@ bind_upstream_server(struct binder *b, struct stmt *s, const struct directive *d
 		.fail_timeout_us = 10 * US_PER_S,
 		.pos = s->words[1].pos };
 
+	const char *service = service_of(s);
+
 	(void)d;
-	if (!stream_parse_server(b, &s->words[1], &server.endpoint, &server.host))
+	if (service != NULL ? !bind_service(b, s, service, &server)
+			    : !stream_parse_server(b, &s->words[1], &server.endpoint, &server.host))
 		return;
 	for (size_t i = 2; i < s->n_words; i++)
 		server_option(b, &s->words[i], &server);
-	server.text = xstrdup(s->words[1].text);
+	server.text = xstrdup(service != NULL ? server.host : s->words[1].text);
 	for (size_t i = 0; i < u->n_servers; i++)
 		if (strcmp(u->servers[i].text, server.text) == 0)
 			bind_say(b, CONF_WARNING, s->words[1].pos, "the server '%s' is here twice",

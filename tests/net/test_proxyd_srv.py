@@ -1,0 +1,102 @@
+"""Servers that a service's SRV records name: addresses, ports, weights, who is a backup;
+answers that change, lie or do not come."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from lab import wait_for
+from peers import Server, greeter, read_all, read_exactly
+from test_proxyd import ONE, TWO, Front
+
+SERVICE = "_http._tcp.backend.example"
+
+
+@pytest.fixture
+def front(lab):
+    """proxyd's node asks a dnsmasq of its own."""
+    front = Front(lab)
+    etc = Path("/etc/netns") / front.proxy.netns
+    etc.mkdir(parents=True)
+    (etc / "resolv.conf").write_text("nameserver 127.0.0.1\noptions attempts:1 timeout:1\n")
+    (etc / "hosts").write_text("127.0.0.1 localhost\n")
+    yield front
+    shutil.rmtree(etc)
+
+
+def dns(front, *records, before=None):
+    """The only name server, with these records."""
+    if before is not None:
+        before.stop()
+    proc = front.proxy.spawn(["dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts",
+                              "--user=root", "--pid-file=", "--listen-address=127.0.0.1",
+                              "--bind-interfaces", "--local=/example/",
+                              f"--host-record=one.example,{ONE}", f"--host-record=two.example,{TWO}",
+                              *records])
+    front.proxy.run(["sh", "-c", "until ss -Hlun sport = :53 | grep -q 127; do sleep 0.05; done"])
+    return proc
+
+
+def srv(target, port, priority=0, weight=1, service=SERVICE):
+    return f"--srv-host={service},{target},{port},{priority},{weight}"
+
+
+def servers(front):
+    return {s["name"]: (s["address"], s["port"], s["weight"], s["backup"], s["state"])
+            for s in front.call("ListUpstreams", name="web")["servers"]}
+
+
+def test_ports_weights_and_backups(front):
+    dns(front, srv("one.example", 8081, 1, 3), srv("two.example", 8082, 1, 1),
+        srv("one.example", 8083, 7, 9))
+    with Server(front.servers, ONE, 8081).serve(greeter(b"one")), \
+            Server(front.servers, TWO, 8082).serve(greeter(b"two")), \
+            Server(front.servers, ONE, 8083).serve(greeter(b"spare")):
+        front.start("server backend.example service=http resolve max_fails=1;")
+        wait_for(lambda: len(servers(front)) == 3, "the answer is there")
+        assert servers(front) == {
+            f"{SERVICE}@{ONE}:8081": (ONE, 8081, 3, False, "up"),
+            f"{SERVICE}@{TWO}:8082": (TWO, 8082, 1, False, "up"),
+            f"{SERVICE}@{ONE}:8083": (ONE, 8083, 9, True, "up")}
+        said = [read_all(front.connect()) for _ in range(8)]
+        assert (said.count(b"one"), said.count(b"two")) == (6, 2)
+    with Server(front.servers, ONE, 8083).serve(greeter(b"spare")):
+        assert read_all(front.connect()) == b"spare"
+
+
+def test_answers_that_change(front):
+    """A server that is no longer named drains; a bad answer changes nothing."""
+    first = dns(front, srv("one.example", 8081, service="_x._udp.backend.example"))
+    with Server(front.servers, ONE, 8081) as one, Server(front.servers, TWO, 8082) as two:
+        front.start("server backend.example service=_x._udp resolve;")
+        name = "_x._udp.backend.example"
+        front.wait_state(name, "up")
+        client = front.connect()
+        conn = one.accept()
+        second = dns(front, srv("two.example", 8082, service=name), before=first)
+        wait_for(lambda: servers(front)[name][:2] == (TWO, 8082), "the new answer is in force", 20)
+        front.connect()
+        two.accept()
+        client.sendall(b"still here")
+        assert read_exactly(conn, 10) == b"still here", "it drains"
+        for bad in (["--srv-host=other.example"],  # no such name
+                    [srv("nobody.example", 8089, service=name)],  # a name behind it that is not there
+                    [f"--srv-host={name}"]):  # the service is decidedly not there
+            second = dns(front, "--log-queries", "--log-facility=-", *bad, before=second)
+            second.wait_log(r"query\[SRV\]", timeout=20)
+            assert servers(front)[name][:2] == (TWO, 8082)
+        second.kill(signal.SIGKILL)
+        front.connect()
+        two.accept()
+
+
+def test_never_there(front):
+    dns(front)
+    front.start(f"server backend.example service=http resolve; server {TWO}:8082;")
+    with Server(front.servers, TWO, 8082).serve(greeter(b"two")):
+        down = front.wait_state(SERVICE, "down")
+        assert down["stateSource"] == "resolver"
+        wait_for(lambda: front.server(SERVICE)["reason"].endswith("no such name"), "it says why")
+        assert {read_all(front.connect()) for _ in range(3)} == {b"two"}
