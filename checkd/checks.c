@@ -128,6 +128,15 @@ same_script(const struct conf *a_conf, const struct check_conf *a, const struct 
 	       same_text(x->group, y->group);
 }
 
+static bool
+same_processes(const struct process_conf *a, const struct process_conf *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->full_command == b->full_command &&
+	       a->param_match == b->param_match && a->quorum == b->quorum &&
+	       a->quorum_max == b->quorum_max &&
+	       same_words(a->params, a->n_params, b->params, b->n_params);
+}
+
 /* Times, rise and fall may differ: what it found out stays true. */
 static bool
 same_question(const struct conf *a_conf, const struct check_conf *a, const struct conf *b_conf,
@@ -147,7 +156,7 @@ same_question(const struct conf *a_conf, const struct check_conf *a, const struc
 	case CHECK_FILE:
 		return strcmp(a->file, b->file) == 0 && (a->weight == 0) == (b->weight == 0);
 	case CHECK_PROCESS:
-		return strcmp(a->process, b->process) == 0 && a->quorum == b->quorum;
+		return same_processes(&a->process, &b->process);
 	default:
 		return check_same_peer(a, b);
 	}

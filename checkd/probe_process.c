@@ -12,6 +12,7 @@
 #include "common/loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +35,10 @@ struct process_probe {
 	struct probe probe;
 	LIST_HEAD(, held) held;
 	unsigned n_held;
-	unsigned n_found; /* by the look that is on */
-	bool lost;	  /* the run is about an exit, which cannot wait */
+	unsigned n_found;  /* by the look that is on */
+	bool lost;	   /* the run is about an exit, which cannot wait */
+	bool looked, good; /* what the last run said, if there was one */
+	mono_t turned;	   /* since when it is otherwise; MONO_NEVER: it is not */
 };
 
 static struct process_probe *
@@ -90,13 +93,13 @@ is_held(const struct process_probe *p, pid_t pid)
 static bool
 wants(const struct proc *proc, const void *conf)
 {
-	return proc_is_named(proc, ((const struct check_conf *)conf)->process);
+	return proc_matches(proc, conf);
 }
 
 static bool
 is_wanted(const struct process_probe *p, pid_t pid)
 {
-	return procs_is(pid, wants, p->probe.conf);
+	return procs_is(pid, wants, &p->probe.conf->process);
 }
 
 /* False: it is gone, or another one.  Without a descriptor it counts, and is not held. */
@@ -146,17 +149,18 @@ on_found(void *aux, pid_t pid)
 
 	if (is_held(p, pid)) {
 		p->n_found++;
-	} else if (p->n_held < MIN(p->probe.conf->quorum + HELD_BESIDE, HELD_MAX)) {
+	} else if (p->n_held < MIN(p->probe.conf->process.quorum + HELD_BESIDE, HELD_MAX)) {
 		p->n_found += hold(p, pid);
 	} else {
 		p->n_found += is_wanted(p, pid);
 	}
 }
 
-/* How many run; counting stops to be exact once they are enough. */
+/* How many run; not counted exactly once they are enough, unless they may be too many. */
 static int
 count(struct process_probe *p, unsigned *ret)
 {
+	const struct process_conf *conf = &p->probe.conf->process;
 	struct procs *procs = p->probe.env->procs;
 	bool lost = p->lost;
 	int err;
@@ -164,44 +168,78 @@ count(struct process_probe *p, unsigned *ret)
 	p->lost = false;
 	check_held(p);
 	*ret = p->n_held;
-	if (p->n_held >= p->probe.conf->quorum) {
+	if (conf->quorum_max == UINT_MAX && p->n_held >= conf->quorum) {
 		procs_look(procs, PROCS_KEEP, loop_now());
 		return 0; /* they were read themselves */
 	}
 	err = procs_look(procs, lost ? PROCS_NEW : PROCS_ALL, loop_now());
 	p->n_found = 0;
-	procs_each(procs, wants, p->probe.conf, on_found, p);
+	procs_each(procs, wants, conf, on_found, p);
 	*ret = p->n_found;
 	return err;
 }
 
 static void
-describe(const struct check_conf *conf, unsigned n, char *buf, size_t size)
+describe(const struct process_conf *conf, unsigned n, char *buf, size_t size)
 {
-	if (n == 0)
-		snprintf(buf, size, "no process named %s", conf->process);
+	if (n > conf->quorum_max)
+		snprintf(buf, size, "%u processes named %s, %u at most", n, conf->name,
+		    conf->quorum_max);
+	else if (n == 0)
+		snprintf(buf, size, "no process named %s", conf->name);
 	else
-		snprintf(buf, size, "%u of %u processes named %s", n, conf->quorum, conf->process);
+		snprintf(buf, size, "%u of %u processes named %s", n, conf->quorum, conf->name);
+}
+
+/*
+ * Enough and not too many, as it counts: what the first look found, and later
+ * what has been so for its delay.
+ */
+static bool
+counts_as_good(struct process_probe *p, bool good, mono_t now)
+{
+	const struct process_conf *conf = &p->probe.conf->process;
+
+	if (!p->looked || good == p->good) {
+		p->looked = true;
+		p->good = good;
+		p->turned = MONO_NEVER;
+		return good;
+	}
+	if (mono_is_never(p->turned))
+		p->turned = now;
+	if (mono_until(p->turned, now) >= (good ? conf->fork_us : conf->terminate_us)) {
+		p->good = good;
+		p->turned = MONO_NEVER;
+	}
+	return p->good;
 }
 
 static void
 start(struct probe *probe)
 {
 	struct process_probe *p = of(probe);
+	const struct process_conf *conf = &probe->conf->process;
 	struct probe_result result = { .reason = REASON_OK, .detail = "" };
-	char buf[PROBE_DETAIL_MAX];
+	char buf[PROBE_DETAIL_MAX] = "";
 	mono_t began = loop_now();
 	unsigned n = 0;
 	int err = count(p, &n);
+	bool good = n >= conf->quorum && n <= conf->quorum_max;
 
+	result.detail = buf;
 	if (err < 0) {
 		result.reason = REASON_SYSTEM;
 		snprintf(buf, sizeof(buf), "/proc: %s", strerror(-err));
-		result.detail = buf;
-	} else if (n < probe->conf->quorum) {
+	} else if (!counts_as_good(p, good, began)) {
 		result.reason = REASON_NO_PROCESS;
-		describe(probe->conf, n, buf, sizeof(buf));
-		result.detail = buf;
+		if (good)
+			snprintf(buf, sizeof(buf), "enough processes named %s, but not for long",
+			    conf->name);
+		else
+			describe(conf, n, buf, sizeof(buf));
+	} else if (!good) {
+		describe(conf, n, buf, sizeof(buf)); /* it may come back within its delay */
 	}
 	result.duration_us = mono_until(began, loop_now());
 	probe->events.on_result(probe->events.aux, &result);
@@ -211,6 +249,7 @@ static void
 init(struct probe *probe)
 {
 	LIST_INIT(&of(probe)->held);
+	of(probe)->turned = MONO_NEVER;
 }
 
 static void

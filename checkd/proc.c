@@ -3,6 +3,7 @@
  */
 #include "checkd/proc.h"
 
+#include "checkd/cmdline.h"
 #include "common/util.h"
 
 #include <string.h>
@@ -35,6 +36,14 @@ bool
 proc_is_named(const struct proc *p, const char *name)
 {
 	return strcmp(p->comm, name) == 0 || (p->cmdline != NULL && argv0_is(p, name));
+}
+
+bool
+proc_matches(const struct proc *p, const struct process_conf *conf)
+{
+	if (conf->full_command || conf->param_match != PARAM_ANY)
+		return p->cmdline != NULL && cmdline_matches(conf, p->cmdline, p->cmdline_size);
+	return proc_is_named(p, conf->name);
 }
 
 /* proc(5): "pid (comm) state ..."; comm may hold anything, so the last parenthesis counts. */

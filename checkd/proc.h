@@ -4,6 +4,8 @@
 #ifndef CHECKD_PROC_H
 #define CHECKD_PROC_H
 
+#include "common/conf/conf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -27,6 +29,9 @@ void proc_set_comm(struct proc *, const char *bytes, size_t size);
  * name is found by argv[0] only.
  */
 bool proc_is_named(const struct proc *, const char *name);
+
+/* One of those that a check counts: by its name, or by its command line alone. */
+bool proc_matches(const struct proc *, const struct process_conf *);
 
 /* Of /proc/PID/stat: neither a zombie nor dead, and parsed at all. */
 bool proc_is_alive(const char *stat, size_t size);

@@ -7,6 +7,8 @@
 #include "common/loop.h"
 #include "ipc/varlink.h"
 
+#include <limits.h>
+
 static json_t *
 stamp_or_null(mono_t at)
 {
@@ -42,9 +44,13 @@ render_target(const struct check_conf *conf, struct text *out)
 		text_add(out, conf->file);
 		return;
 	case CHECK_PROCESS:
-		text_add(out, conf->process);
-		if (conf->quorum > 1)
-			text_addf(out, " quorum %u", conf->quorum);
+		text_add(out, conf->process.name);
+		for (size_t i = 0; i < conf->process.n_params; i++)
+			text_addf(out, " %s", conf->process.params[i]);
+		if (conf->process.quorum != 1)
+			text_addf(out, " quorum %u", conf->process.quorum);
+		if (conf->process.quorum_max != UINT_MAX)
+			text_addf(out, " quorum_max %u", conf->process.quorum_max);
 		return;
 	default: /* they ask a peer */
 		check_peer_format(conf, out);

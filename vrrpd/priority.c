@@ -11,6 +11,7 @@
 #define EFFECTIVE_MIN 1
 #define EFFECTIVE_MAX 254
 #define OWNER	      255
+#define PART_MAX      253 /* of one term */
 
 const char *
 prio_kind_str(enum prio_kind kind)
@@ -94,6 +95,27 @@ counted(const struct prio_term *t, mono_t now, enum prio_standing *ret, mono_t *
 	return PRIO_DOWN;
 }
 
+/*
+ * keepalived's track_file: the number times the weight; beyond the range it is
+ * a FAULT, and with weight 0 any number but 0 is (reverse: 0 is).  Without a
+ * number the worst that a weight can do.
+ */
+static struct prio_line
+line_of_file(const struct prio_term *t, struct prio_line line)
+{
+	int64_t part = (int64_t)t->value * t->weight * (t->reverse ? -1 : 1);
+
+	if (t->weight == 0) {
+		line.fault = line.counted == PRIO_DOWN || (t->value != 0) != t->reverse;
+	} else if (line.counted == PRIO_DOWN) {
+		line.contribution = -PART_MAX;
+	} else {
+		line.fault = part < -PART_MAX;
+		line.contribution = line.fault ? 0 : (int)MIN(part, PART_MAX);
+	}
+	return line;
+}
+
 /* Up adds a positive weight, down subtracts a negative one; reverse turns the sign. */
 static int
 contribution(const struct prio_term *t, bool up)
@@ -127,6 +149,8 @@ line_of(const struct prio_term *t, mono_t now, mono_t *again_at)
 		return line; /* pending: bars a takeover, changes nothing else */
 	if (t->kind == PRIO_WITNESS)
 		return line;
+	if (t->kind == PRIO_FILE)
+		return line_of_file(t, line);
 	if (t->weight == 0)
 		line.fault = missing || (line.counted == PRIO_UP) == t->reverse;
 	else if (missing)
@@ -142,6 +166,8 @@ best_contribution(const struct prio_term *t, const struct prio_line *line)
 {
 	if (t->kind == PRIO_OPERATOR || t->kind == PRIO_WITNESS)
 		return line->contribution;
+	if (t->kind == PRIO_FILE) /* nobody knows how much more it might say */
+		return line->counted == PRIO_DOWN ? 0 : line->contribution;
 	return MAX(contribution(t, true), contribution(t, false));
 }
 
@@ -197,7 +223,7 @@ static const struct words {
 	[PRIO_SCRIPT] = { "check", "passed", "failed", "checkd" },
 	[PRIO_INTERFACE] = { "interface", "is up", "is down", "the kernel" },
 	[PRIO_PROCESS] = { "process", "is running", "is not running", "checkd" },
-	[PRIO_FILE] = { "file", "passed", "failed", "checkd" },
+	[PRIO_FILE] = { "file", "says", "has no number", "checkd" },
 	[PRIO_UPSTREAM] = { "upstream", "is available", "is not available", "proxyd" },
 	[PRIO_PROXY] = { "proxyd", "is serving", "is not serving", "proxyd" },
 	[PRIO_OPERATOR] = { "operator", "adjusted", "adjusted", "vrrpd" },

@@ -4,7 +4,8 @@
  *
  * keepalived's arithmetic (weights, reverse, clamp to 1..254, an owner at 255
  * untouched), fail-closed: a verdict that never came, or whose time and hold
- * have run out under `on_lost fail`, counts as down.
+ * have run out under `on_lost fail`, counts as down.  So does a file without a
+ * number, where keepalived takes 0.
  */
 #ifndef VRRPD_PRIORITY_H
 #define VRRPD_PRIORITY_H
@@ -48,7 +49,7 @@ struct prio_term {
 	const char *name;
 	int weight; /* 0: FAULT while down (reverse: while up) */
 	bool reverse;
-	int value; /* PRIO_OPERATOR: the adjustment itself; others: unused */
+	int value; /* PRIO_OPERATOR: the adjustment itself; PRIO_FILE: the number in it, while up */
 
 	enum prio_verdict verdict; /* the last one; UNKNOWN: there never was one */
 	mono_t asked_at;	   /* since when a first verdict is waited for */

@@ -78,6 +78,8 @@ add_term(struct trackers *t, const struct trackers *old, const struct prio_term 
 	if (before == NULL)
 		return;
 	new->verdict = before->verdict;
+	if (term->kind == PRIO_FILE)
+		new->value = before->value;
 	new->asked_at = before->asked_at;
 	new->away = before->away;
 	new->valid_until = before->valid_until;
@@ -109,12 +111,20 @@ add_interfaces(
 	}
 }
 
+static enum prio_kind
+kind_of(const struct check_conf *check)
+{
+	return check->kind == CHECK_FILE	     ? PRIO_FILE
+	       : check->block == BLOCK_TRACK_PROCESS ? PRIO_PROCESS
+						     : PRIO_SCRIPT;
+}
+
 static void
 add_checks(struct trackers *t, const struct trackers *old, const struct vrrp_conf *conf, mono_t now)
 {
 	for (size_t i = 0; i < conf->n_tracks; i++)
 		add_term(t, old,
-		    &(struct prio_term){ .kind = PRIO_SCRIPT,
+		    &(struct prio_term){ .kind = kind_of(conf->tracks[i].check),
 			.name = conf->tracks[i].check->name,
 			.weight = conf->tracks[i].weight,
 			.reverse = conf->tracks[i].reverse,
@@ -240,6 +250,8 @@ trackers_restore(struct trackers *t, const struct record_instance *rec, mono_t p
 		term->valid_until = mono_max(was->valid_until, proof);
 		term->since = was->since;
 		set_evidence(term, was->evidence[0] != '\0' ? was->evidence : NULL);
+		if (term->kind == PRIO_FILE) /* what take_number() wrote */
+			term->value = atoi(was->evidence);
 	}
 }
 
@@ -387,6 +399,23 @@ look_at_interface(struct trackers *t, struct prio_term *term, const struct netli
 	free(trouble);
 }
 
+/* What a file says is its number; it is down, whatever the number, only without one. */
+static void
+take_number(struct trackers *t, struct prio_term *term, const struct verdict *v)
+{
+	char number[PRIO_CAUSE_STRLEN];
+
+	if (!v->has_value) {
+		term->value = 0;
+		take_verdict(t, term, v->held ? v->verdict : PRIO_DOWN, v->evidence, v->since);
+		return;
+	}
+	t->touched |= term->value != v->value;
+	term->value = v->value;
+	snprintf(number, sizeof(number), "%d", v->value);
+	take_verdict(t, term, PRIO_UP, number, v->since);
+}
+
 static void
 look_at_check(struct trackers *t, struct prio_term *term, const struct verdicts *verdicts)
 {
@@ -395,7 +424,10 @@ look_at_check(struct trackers *t, struct prio_term *term, const struct verdicts 
 	term->away = v == NULL || v->away || verdicts_away(verdicts);
 	if (v == NULL || v->verdict == PRIO_UNKNOWN)
 		return;
-	take_verdict(t, term, v->verdict, v->evidence, v->since);
+	if (term->kind == PRIO_FILE)
+		take_number(t, term, v);
+	else
+		take_verdict(t, term, v->verdict, v->evidence, v->since);
 	term->valid_until = v->valid_until;
 }
 
@@ -486,6 +518,8 @@ look(struct trackers *t, struct prio_term *term, const struct trackers_world *wo
 		look_at_interface(t, term, world->nl, now);
 		break;
 	case PRIO_SCRIPT:
+	case PRIO_PROCESS:
+	case PRIO_FILE:
 	case PRIO_WITNESS:
 		look_at_check(t, term, world->verdicts);
 		break;
@@ -535,7 +569,8 @@ trackers_fault(const struct trackers *t, char cause[static PRIO_CAUSE_STRLEN])
 static bool
 is_weighted_check(const struct prio_term *term)
 {
-	return term->kind == PRIO_SCRIPT && term->weight != 0;
+	return term->weight != 0 &&
+	       (term->kind == PRIO_SCRIPT || term->kind == PRIO_PROCESS || term->kind == PRIO_FILE);
 }
 
 bool

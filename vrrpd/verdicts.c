@@ -136,6 +136,7 @@ take(struct verdict *v, const json_t *check)
 {
 	enum prio_verdict verdict = verdict_of(check);
 	const json_t *until = json_object_get(check, "validUntilUsec");
+	const json_t *value = json_object_get(check, "value");
 	const char *admin = json_string_value(json_object_get(check, "administrative"));
 	bool away = verdict == PRIO_UNKNOWN;
 	bool news = away != v->away;
@@ -146,7 +147,11 @@ take(struct verdict *v, const json_t *check)
 	if (away)
 		return news;
 	evidence = evidence_of(check);
-	news |= verdict != v->verdict || !same_text(evidence, v->evidence);
+	news |= verdict != v->verdict || !same_text(evidence, v->evidence) ||
+		v->value != (int)json_integer_value(value);
+	v->has_value = json_is_integer(value) &&
+		       (admin == NULL || strncmp(admin, "forced", 6) != 0);
+	v->value = (int)json_integer_value(value);
 	free(v->evidence);
 	v->evidence = evidence;
 	v->verdict = verdict;

@@ -20,8 +20,10 @@ struct verdict {
 	int64_t took_us; /* that run */
 	mono_t since;	 /* of its last change */
 	char *evidence;	 /* "exit 1 \"no nginx\""; NULL: none */
-	bool held;	 /* by an operator's word: no run would change it */
-	bool wavers;	 /* up, but its last run failed: on its way down, maybe */
+	bool has_value;	 /* of a file: the number in it, unless an operator says otherwise */
+	int value;
+	bool held;   /* by an operator's word: no run would change it */
+	bool wavers; /* up, but its last run failed: on its way down, maybe */
 };
 
 struct verdicts;

@@ -76,6 +76,7 @@ struct reference {
 	struct stmt *stmt;
 	size_t object; /* index of the instance or listener */
 	bool of_group; /* ... or of the sync group */
+	enum track_word { TRACK_ANY, TRACK_PROCESS, TRACK_FILE } word; /* of its block */
 };
 
 /* A health_check line, bound when its upstream and its match are known. */
@@ -84,12 +85,6 @@ struct health_reference {
 	int64_t timeout_us; /* 0: none written in its block */
 	bool of_listener;
 	size_t object; /* index of the listener or upstream */
-};
-
-struct inert {
-	char *name;	  /* of a check, process or file that does nothing yet */
-	const char *kind; /* "check", "vrrp_track_process" ... */
-	bool broken;	  /* it has an error, which was said: enough about it */
 };
 
 struct binder {
@@ -105,8 +100,8 @@ struct binder {
 	unsigned n_resolving;	   /* proxy_pass: variables in variables */
 	struct log_format_conf *formats;
 	size_t n_formats;
-	struct inert *inert;
-	size_t n_inert;
+	char **broken; /* names of checks with an error, which was said: enough about them */
+	size_t n_broken;
 };
 
 /* Bind the statements of a block into 'object' by a table. */
@@ -167,7 +162,6 @@ bind_fn bind_refused;  /* an error: 'note' */
 
 void globals_bind(struct binder *, struct stmt *); /* global_defs */
 void checks_bind(struct binder *, struct stmt *, enum check_block);
-void checks_bind_inert(struct binder *, struct stmt *);
 void vrrp_bind(struct binder *, struct stmt *);
 /* vrrp_auth.c: how its adverts are authenticated. */
 struct auth_draft {

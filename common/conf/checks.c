@@ -1,8 +1,10 @@
 /*
- * checks.c - check blocks, and keepalived's: vrrp_script, vrrp_track_file.
+ * checks.c - check blocks, and keepalived's: vrrp_script, vrrp_track_file,
+ * vrrp_track_process.
  */
 #include "common/conf/checks.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,30 +62,6 @@ bind_port(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	else if (s->n_words > 2 && strcmp(s->words[2].text, "tcp") != 0)
 		bind_say(b, CONF_ERROR, s->words[2].pos, "'%.64s' is neither udp nor tcp",
 		    s->words[2].text);
-}
-
-/* process NAME [quorum N] */
-static void
-bind_process(struct binder *b, struct stmt *s, const struct directive *d, void *object)
-{
-	struct draft *draft = object;
-	struct check_conf *c = &draft->check;
-	int64_t quorum;
-
-	if (!check_set_type(b, s, d, draft))
-		return;
-	c->kind = CHECK_PROCESS;
-	if (s->words[1].text[0] == '\0')
-		bind_say(b, CONF_ERROR, s->words[1].pos, "the name of the process is empty");
-	free(c->process);
-	c->process = xstrdup(s->words[1].text);
-	if (s->n_words == 2)
-		return;
-	if (s->n_words != 4 || strcmp(s->words[2].text, "quorum") != 0)
-		bind_say(
-		    b, CONF_ERROR, s->words[2].pos, "behind the name only 'quorum N' may stand");
-	else if (value_integer(b, &s->words[3], 1, 65535, &quorum))
-		c->quorum = (unsigned)quorum;
 }
 
 /* file PATH */
@@ -203,10 +181,22 @@ static const struct directive track_file_rows[] = {
 	{ "init_file", 0, 2, 0, bind_init_file, 0, 0, 0, NULL },
 };
 
+static const struct directive track_process_rows[] = {
+	{ "process", 1, MANY, 0, check_bind_command, 0, 0, 0, NULL },
+	{ "param_match", 1, 1, 0, check_bind_param_match, 0, 0, 0, NULL },
+	{ "full_command", 0, 0, 0, bind_flag, C(process.full_command), 0, 0, NULL },
+	{ "weight", 1, 2, 0, bind_weight, 0, -253, 253, NULL },
+	{ "quorum", 1, 1, 0, bind_unsigned, C(process.quorum), 0, 65535, NULL },
+	{ "quorum_max", 1, 1, 0, bind_unsigned, C(process.quorum_max), 0, 65535, NULL },
+	{ "delay", 1, 1, 0, check_bind_process_delay, 0, 0, 0, NULL },
+	{ "fork_delay", 1, 1, 0, bind_seconds, C(process.fork_us), 0, 3600 * US_PER_S, NULL },
+	{ "terminate_delay", 1, 1, 0, bind_seconds, C(process.terminate_us), 0, 3600 * US_PER_S, NULL },
+};
+
 static const struct directive check_rows[] = {
 	{ "script", 1, MANY, 0, bind_script, 0, 0, 0, NULL },
 	{ "port", 1, 2, 0, bind_port, 0, 0, 0, NULL },
-	{ "process", 1, 3, 0, bind_process, 0, 0, 0, NULL },
+	{ "process", 1, 3, 0, check_bind_process, 0, 0, 0, NULL },
 	{ "tcp", 1, 5, 0, check_bind_tcp, 0, 0, 0, NULL },
 	{ "http", 1, MANY, 0, check_bind_http, 0, 0, 0, NULL },
 	{ "https", 1, MANY, 0, check_bind_http, 0, 0, 0, NULL },
@@ -239,6 +229,8 @@ static const struct {
 	[BLOCK_SCRIPT] = { script_rows, ARRAY_LEN(script_rows), "vrrp_script '%s' has no script" },
 	[BLOCK_TRACK_FILE] = { track_file_rows, ARRAY_LEN(track_file_rows),
 	    "vrrp_track_file '%s' has no file" },
+	[BLOCK_TRACK_PROCESS] = { track_process_rows, ARRAY_LEN(track_process_rows),
+	    "vrrp_track_process '%s' has no process" },
 };
 
 static int64_t
@@ -271,12 +263,12 @@ name_taken(struct binder *b, const struct stmt *s)
 	return true;
 }
 
-/* Known by name, so that what names it is told the truth. */
+/* Known by name, so that what names it is not told that there is none. */
 static void
-add_inert(struct binder *b, const struct stmt *s, bool broken)
+add_broken(struct binder *b, const struct stmt *s)
 {
-	b->inert = conf_grow(b->inert, b->n_inert, sizeof(*b->inert));
-	b->inert[b->n_inert++] = (struct inert){ xstrdup(s->words[1].text), stmt_name(s), broken };
+	b->broken = conf_grow(b->broken, b->n_broken, sizeof(*b->broken));
+	b->broken[b->n_broken++] = xstrdup(s->words[1].text);
 }
 
 /* All statements of the block are bound; false: there is no check to keep. */
@@ -289,7 +281,8 @@ complete(struct binder *b, const struct stmt *s, struct draft *draft)
 		bind_say(b, CONF_ERROR, s->words[1].pos, blocks[c->block].needs, c->name);
 		return false;
 	}
-	if (name_taken(b, s) || !check_http_complete(b, s, draft))
+	if (name_taken(b, s) || !check_http_complete(b, s, draft) ||
+	    (c->kind == CHECK_PROCESS && !check_process_complete(b, draft)))
 		return false;
 	if (c->kind == CHECK_SCRIPT && !check_take_dev_tcp(b, c, &draft->command->words[1]))
 		return check_add_command(b, draft);
@@ -314,7 +307,7 @@ checks_bind(struct binder *b, struct stmt *s, enum check_block block)
 				   .hold_us = 10 * US_PER_S,
 				   .rise = 1,
 				   .fall = 1,
-				   .quorum = 1,
+				   .process = { .quorum = 1, .quorum_max = UINT_MAX },
 				   .script = SIZE_MAX } };
 	const struct context *outer = b->in;
 	struct conf *conf = b->conf;
@@ -329,17 +322,8 @@ checks_bind(struct binder *b, struct stmt *s, enum check_block block)
 		names_add(
 		    &conf->check_names, conf->checks, sizeof(*conf->checks), conf->n_checks++);
 	} else {
-		add_inert(b, s, true);
+		add_broken(b, s);
 		check_conf_done(&draft.check);
 	}
 	b->in = outer;
-}
-
-/* vrrp_track_process: known, nothing done with it yet. */
-void
-checks_bind_inert(struct binder *b, struct stmt *s)
-{
-	conf_say(b->src, CONF_WARNING, CONF_CHECK, stmt_pos(s),
-	    "'%s' is accepted, not in effect yet: it watches nothing", stmt_name(s));
-	add_inert(b, s, false);
 }

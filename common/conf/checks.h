@@ -1,7 +1,8 @@
 /*
  * checks.h - a check block while it is being bound.  The block and what is asked
  * of this host stand in checks.c, command lines in command.c, what asks over the
- * network in checks_net.c, http and https in checks_http.c.
+ * network in checks_net.c, http and https in checks_http.c, processes in
+ * checks_process.c.
  *
  * Internal to common/conf.
  */
@@ -25,6 +26,18 @@ bool check_set_type(struct binder *, const struct stmt *, const struct directive
 bind_fn check_bind_tcp, check_bind_udp, check_bind_ping, check_bind_dns, check_bind_smtp;
 bind_fn check_bind_http;	/* http URL ..., https URL ... */
 bind_fn check_bind_http_option; /* the same words, each a statement */
+
+bind_fn check_bind_process;	  /* process NAME [quorum N] */
+bind_fn check_bind_command;	  /* process COMMAND [PARAMETER ...], keepalived's */
+bind_fn check_bind_param_match;	  /* initial, partial or exact */
+bind_fn check_bind_process_delay; /* both delays */
+bool check_process_complete(struct binder *, struct draft *);
+
+/*
+ * The words of a command line, malloc()ed, added to those there are; NULL
+ * behind the last.  False: said.
+ */
+bool command_split(struct binder *, const struct word *, char ***words, size_t *n);
 
 /* The command goes among the scripts; the check keeps its own view of the words. */
 bool check_add_command(struct binder *, struct draft *);

@@ -149,21 +149,21 @@ script_set_user(struct binder *b, struct conf_script *c, const char *user, const
 	c->group = group != NULL ? xstrdup(group) : colon != NULL ? xstrdup(colon + 1) : NULL;
 }
 
-static bool
-split_command(struct binder *b, struct conf_script *c, const struct word *w)
+bool
+command_split(struct binder *b, const struct word *w, char ***words, size_t *n)
 {
 	const char *at = w->text;
 	bool closed = true;
 	char *word;
 
 	while (closed && (word = command_word(&at, &closed)) != NULL) {
-		c->argv = xreallocarray(c->argv, c->argc + 2, sizeof(*c->argv));
-		c->argv[c->argc++] = word;
-		c->argv[c->argc] = NULL;
+		*words = xreallocarray(*words, *n + 2, sizeof(**words));
+		(*words)[(*n)++] = word;
+		(*words)[*n] = NULL;
 	}
 	if (!closed)
 		bind_say(b, CONF_ERROR, w->pos, "quote without an end in the command");
-	else if (c->argc == 0 || c->argv[0][0] == '\0')
+	else if (*n == 0 || (*words)[0][0] == '\0')
 		bind_say(b, CONF_ERROR, w->pos, "the command is empty");
 	else
 		return true;
@@ -178,7 +178,7 @@ script_add(struct binder *b, const struct stmt *s, size_t user_at, bool is_notif
 	const struct word *w = &s->words[1];
 	struct conf_script c = { .is_notify = is_notify, .owner = owner, .pos = w->pos };
 
-	if (!split_command(b, &c, w)) {
+	if (!command_split(b, w, &c.argv, &c.argc)) {
 		script_conf_done(&c);
 		return false;
 	}

@@ -39,6 +39,7 @@ check_block_str(enum check_block block)
 		[BLOCK_CHECK] = "check",
 		[BLOCK_SCRIPT] = "vrrp_script",
 		[BLOCK_TRACK_FILE] = "vrrp_track_file",
+		[BLOCK_TRACK_PROCESS] = "vrrp_track_process",
 	};
 
 	return names[block];
@@ -103,7 +104,8 @@ check_conf_done(struct check_conf *c)
 	free_words(c->argv, c->argc);
 	free(c->send);
 	free(c->expect);
-	free(c->process);
+	free(c->process.name);
+	free_words(c->process.params, c->process.n_params);
 	free(c->host);
 	free(c->dns_name);
 	free(c->file);
@@ -258,9 +260,7 @@ load(struct conf_source *src, size_t file)
 	conf->files = xcalloc(src->n_files, sizeof(*conf->files));
 	for (; conf->n_files < src->n_files; conf->n_files++)
 		conf->files[conf->n_files] = xstrdup(src->files[conf->n_files].path);
-	for (size_t i = 0; i < b.n_inert; i++)
-		free(b.inert[i].name);
-	free(b.inert);
+	free_words(b.broken, b.n_broken);
 	free(b.tracks);
 	free(b.passes);
 	free(b.healths);

@@ -61,7 +61,7 @@ struct status_range {
 };
 
 /* The block that it stands in: keepalived's run only when something tracks them. */
-enum check_block { BLOCK_CHECK, BLOCK_SCRIPT, BLOCK_TRACK_FILE };
+enum check_block { BLOCK_CHECK, BLOCK_SCRIPT, BLOCK_TRACK_FILE, BLOCK_TRACK_PROCESS };
 const char *check_block_str(enum check_block); /* "check", "vrrp_script", "vrrp_track_file" */
 
 /* What an http or https check asks, and what answer is a good one. */
@@ -81,6 +81,22 @@ struct http_conf {
 	char *ca;		   /* file of certificates to trust; NULL: the system's */
 	int64_t expiry_warning_us; /* warn so long before a certificate ends; 0: never */
 	bool has_tls_option;	   /* one was written */
+};
+
+/* Which processes a check counts, and how many there have to be. */
+struct process_conf {
+	char *name;	 /* the command name; with parameters or full_command: argv[0] */
+	char **params;	 /* argv[1] ... */
+	size_t n_params; /* none, and not PARAM_ANY: there may be none */
+	enum param_match {
+		PARAM_ANY,     /* whatever they are */
+		PARAM_EXACT,   /* these and no others */
+		PARAM_PARTIAL, /* these first */
+		PARAM_INITIAL, /* likewise, and the last of them may go on */
+	} param_match;
+	bool full_command;
+	unsigned quorum, quorum_max;   /* at least, at most; UINT_MAX: any number */
+	int64_t terminate_us, fork_us; /* how long too few, enough, before it counts */
 };
 
 struct check_conf {
@@ -110,9 +126,7 @@ struct check_conf {
 	char *send, *expect; /* NULL: not given */
 	size_t send_size, expect_size;
 	bool expect_regex, expect_ignore_case; /* 'expect' is a regular expression, a string */
-	/* CHECK_PROCESS */
-	char *process;
-	unsigned quorum;
+	struct process_conf process;	       /* CHECK_PROCESS */
 	/* CHECK_HTTP */
 	struct http_conf *http;
 	/* CHECK_DNS */

@@ -8,6 +8,7 @@
 
 #include "common/text.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +111,27 @@ add_http(struct description *d, const struct http_conf *h)
 }
 
 static void
+add_process(struct description *d, const struct process_conf *p)
+{
+	static const char *const matches[] = { "any", "exact", "partial", "initial" };
+
+	add(d, "process", "%s", p->name);
+	add(d, "quorum", "%u", p->quorum);
+	if (p->n_params > 0)
+		add_words(d, "parameters", p->params, p->n_params);
+	if (p->param_match != PARAM_ANY)
+		add(d, "param_match", "%s", matches[p->param_match]);
+	if (p->full_command)
+		add_flag(d, "full_command", true);
+	if (p->quorum_max != UINT_MAX)
+		add(d, "quorum_max", "%u", p->quorum_max);
+	if (p->terminate_us > 0)
+		add_time(d, "terminate_delay", p->terminate_us);
+	if (p->fork_us > 0)
+		add_time(d, "fork_delay", p->fork_us);
+}
+
+static void
 describe_check(const struct conf *conf, const void *object, struct description *d)
 {
 	const struct check_conf *c = object;
@@ -122,8 +144,7 @@ describe_check(const struct conf *conf, const void *object, struct description *
 		add(d, "user", "%s%s%s", s->user != NULL ? s->user : "",
 		    s->group != NULL ? ":" : "", s->group != NULL ? s->group : "");
 	} else if (c->kind == CHECK_PROCESS) {
-		add(d, "process", "%s", c->process);
-		add(d, "quorum", "%u", c->quorum);
+		add_process(d, &c->process);
 	} else if (c->kind == CHECK_FILE) {
 		add(d, "file", "%s", c->file);
 	} else if (c->kind == CHECK_HTTP) {

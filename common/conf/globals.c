@@ -198,10 +198,10 @@ top_track_file(struct binder *b, struct stmt *s, const struct directive *d, void
 }
 
 static void
-top_inert(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+top_track_process(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
 	(void)d, (void)object;
-	checks_bind_inert(b, s);
+	checks_bind(b, s, BLOCK_TRACK_PROCESS);
 }
 
 static void
@@ -284,7 +284,7 @@ const struct directive file_rows[] = {
 	{ "global_defs", 0, 0, D_BLOCK | D_REPEAT, top_globals, 0, 0, 0, NULL },
 	{ "vrrp_script", 1, 1, D_BLOCK | D_REPEAT, top_script, 0, 0, 0, NULL },
 	{ "check", 1, 1, D_BLOCK | D_REPEAT, top_check, 0, 0, 0, NULL },
-	{ "vrrp_track_process", 1, 1, D_BLOCK | D_REPEAT, top_inert, 0, 0, 0, NULL },
+	{ "vrrp_track_process", 1, 1, D_BLOCK | D_REPEAT, top_track_process, 0, 0, 0, NULL },
 	{ "vrrp_track_file", 1, 1, D_BLOCK | D_REPEAT, top_track_file, 0, 0, 0, NULL },
 	{ "track_file", 1, 1, D_BLOCK | D_REPEAT, top_track_file, 0, 0, 0, NULL },
 	{ "vrrp_instance", 1, 1, D_BLOCK | D_REPEAT, top_instance, 0, 0, 0, NULL },

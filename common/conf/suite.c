@@ -21,20 +21,14 @@ find_check(struct binder *b, const char *name)
 }
 
 static void
-say_no_check(struct binder *b, const struct stmt *s, const struct vrrp_conf *v)
+say_no_check(struct binder *b, const struct stmt *s)
 {
 	const struct conf *conf = b->conf;
 	char *hint;
 
-	for (size_t i = 0; i < b->n_inert; i++) {
-		if (strcmp(b->inert[i].name, stmt_name(s)) != 0)
-			continue;
-		if (!b->inert[i].broken)
-			bind_say(b, CONF_WARNING, stmt_pos(s),
-			    "%s '%s' is not in effect yet, so %s does not track it",
-			    b->inert[i].kind, stmt_name(s), v->name);
-		return; /* what is wrong with it was said where it stands */
-	}
+	for (size_t i = 0; i < b->n_broken; i++)
+		if (strcmp(b->broken[i], stmt_name(s)) == 0)
+			return; /* what is wrong with it was said where it stands */
 	hint = bind_did_you_mean(
 	    b, stmt_name(s), conf->checks, conf->n_checks, sizeof(*conf->checks));
 	bind_say(b, CONF_ERROR, stmt_pos(s), "there is no check '%.64s'%s", stmt_name(s), hint);
@@ -45,7 +39,7 @@ say_no_check(struct binder *b, const struct stmt *s, const struct vrrp_conf *v)
 static bool
 track_options(struct binder *b, const struct stmt *s, struct track_conf *t)
 {
-	int64_t weight;
+	int64_t weight, most = t->check->kind == CHECK_FILE ? 254 : 253;
 
 	for (size_t i = 1; i < s->n_words; i++) {
 		const struct word *w = &s->words[i];
@@ -63,7 +57,7 @@ track_options(struct binder *b, const struct stmt *s, struct track_conf *t)
 			bind_say(b, CONF_ERROR, w->pos, "'weight' needs a value");
 			return false;
 		} else {
-			if (!value_integer(b, &s->words[++i], -253, 253, &weight))
+			if (!value_integer(b, &s->words[++i], -most, most, &weight))
 				return false;
 			t->weight = (int)weight;
 		}
@@ -87,6 +81,25 @@ add_track(struct binder *b, struct vrrp_conf *v, const struct track_conf *t)
 	v->tracks[v->n_tracks++] = *t;
 }
 
+/* Is it one of those that may stand in such a block?  False: said. */
+static bool
+fits(struct binder *b, const struct reference *r, const struct check_conf *c)
+{
+	static const struct {
+		enum check_kind kind;
+		const char *wanted;
+	} words[] = {
+		[TRACK_PROCESS] = { CHECK_PROCESS, "processes" },
+		[TRACK_FILE] = { CHECK_FILE, "a file" },
+	};
+
+	if (r->word == TRACK_ANY || c->kind == words[r->word].kind)
+		return true;
+	bind_say(b, CONF_ERROR, stmt_pos(r->stmt),
+	    "'%.64s' does not watch %s; track_check takes it", c->name, words[r->word].wanted);
+	return false;
+}
+
 static void
 resolve_tracks(struct binder *b)
 {
@@ -101,9 +114,11 @@ resolve_tracks(struct binder *b)
 		if (v == NULL)
 			continue; /* a group without members */
 		if (c == NULL) {
-			say_no_check(b, s, v);
+			say_no_check(b, s);
 			continue;
 		}
+		if (!fits(b, &b->tracks[i], c))
+			continue;
 		t = (struct track_conf){ c, c->weight, c->reverse, stmt_pos(s) };
 		if (!track_options(b, s, &t))
 			continue;
@@ -138,11 +153,15 @@ check_weights(struct binder *b, const struct vrrp_conf *v)
 	int up = v->priority, down = up;
 
 	for (size_t i = 0; i < v->n_tracks; i++) {
-		int w = v->tracks[i].reverse ? -v->tracks[i].weight : v->tracks[i].weight;
+		bool is_file = v->tracks[i].check->kind ==
+			       CHECK_FILE; /* its number is anybody's guess */
+		int w = is_file		       ? 0
+			: v->tracks[i].reverse ? -v->tracks[i].weight
+					       : v->tracks[i].weight;
 
 		up += MAX(w, 0);
 		down += MIN(w, 0);
-		if (v->priority == 255 && w != 0)
+		if (v->priority == 255 && v->tracks[i].weight != 0)
 			bind_say(b, CONF_WARNING, v->tracks[i].pos,
 			    "%s is an owner (priority 255), whose priority never changes: the weight "
 			    "of '%s' has no effect",

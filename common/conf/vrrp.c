@@ -275,13 +275,14 @@ bind_destination(struct binder *b, struct stmt *s, const struct directive *d, vo
 static void
 bind_track_script(struct binder *b, struct stmt *block, const struct directive *d, void *object)
 {
-	(void)d, (void)object;
+	(void)object;
 	for (struct stmt *s = block->first; s != NULL; s = s->next) {
 		if (!vrrp_list_line(b, s))
 			continue;
 		b->tracks = conf_grow(b->tracks, b->n_tracks, sizeof(*b->tracks));
-		b->tracks[b->n_tracks++] = (struct reference){ .stmt = s,
-			.object = b->conf->n_instances };
+		b->tracks[b->n_tracks++] = (struct reference){
+			.stmt = s, .object = b->conf->n_instances, .word = (enum track_word)d->low
+		};
 	}
 }
 
@@ -370,6 +371,8 @@ static const struct directive instance_rows[] = {
 	{ "virtual_rules", 0, 0, D_BLOCK | D_REPEAT, bind_rules, 0, 0, 0, NULL },
 	{ "track_script", 0, 0, D_BLOCK | D_REPEAT, bind_track_script, 0, 0, 0, NULL },
 	{ "track_check", 0, 0, D_BLOCK | D_REPEAT, bind_track_script, 0, 0, 0, NULL },
+	{ "track_process", 0, 0, D_BLOCK | D_REPEAT, bind_track_script, 0, TRACK_PROCESS, 0, NULL },
+	{ "track_file", 0, 0, D_BLOCK | D_REPEAT, bind_track_script, 0, TRACK_FILE, 0, NULL },
 	{ "track_interface", 0, 0, D_BLOCK | D_REPEAT, bind_track_interface, 0, 0, 0, NULL },
 	{ "track_upstream", 1, 5, D_REPEAT, bind_track_upstream, 0, 0, 0, NULL },
 	{ "track_proxy", 0, 4, 0, bind_track_proxy, 0, 0, 0, NULL },
@@ -397,8 +400,8 @@ static const struct directive instance_rows[] = {
 	{ "accept", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },		/* the default */
 	KNOWN("no_accept"), KNOWN("vrf"), KNOWN("use_vmac"), KNOWN("use_vmac_addr"),
 	KNOWN("vmac_xmit_base"), KNOWN("use_ipvlan"),
-	KNOWN("no_virtual_ipaddress"), KNOWN("promote_secondaries"), GUARD("track_process", "what it watches does not count"),
-	GUARD("track_file", "what it watches does not count"), GUARD("track_bfd", "what it watches does not count"),
+	KNOWN("no_virtual_ipaddress"), KNOWN("promote_secondaries"),
+	GUARD("track_bfd", "what it watches does not count"),
 	 KNOWN("unicast_ttl"), KNOWN("old_unicast_checksum"),
 	KNOWN("garp_lower_prio_delay"), KNOWN("garp_lower_prio_repeat"), KNOWN("garp_extra_if"),
 	KNOWN("garp_interval"), KNOWN("gna_interval"), KNOWN("lower_prio_no_advert"),

@@ -40,14 +40,15 @@ bind_group_notify(struct binder *b, struct stmt *s, const struct directive *d, v
 static void
 bind_group_track(struct binder *b, struct stmt *block, const struct directive *d, void *object)
 {
-	(void)d, (void)object;
+	(void)object;
 	for (struct stmt *s = block->first; s != NULL; s = s->next) {
 		if (!vrrp_list_line(b, s))
 			continue;
 		b->tracks = conf_grow(b->tracks, b->n_tracks, sizeof(*b->tracks));
-		b->tracks[b->n_tracks++] = (struct reference){
-			.stmt = s, .object = b->conf->n_groups, .of_group = true
-		};
+		b->tracks[b->n_tracks++] = (struct reference){ .stmt = s,
+			.object = b->conf->n_groups,
+			.of_group = true,
+			.word = (enum track_word)d->low };
 	}
 }
 
@@ -65,6 +66,8 @@ bind_group_interface(struct binder *b, struct stmt *block, const struct directiv
 static const struct directive group_rows[] = {
 	{ "track_script", 0, 0, D_BLOCK | D_REPEAT, bind_group_track, 0, 0, 0, NULL },
 	{ "track_check", 0, 0, D_BLOCK | D_REPEAT, bind_group_track, 0, 0, 0, NULL },
+	{ "track_process", 0, 0, D_BLOCK | D_REPEAT, bind_group_track, 0, TRACK_PROCESS, 0, NULL },
+	{ "track_file", 0, 0, D_BLOCK | D_REPEAT, bind_group_track, 0, TRACK_FILE, 0, NULL },
 	{ "track_interface", 0, 0, D_BLOCK | D_REPEAT, bind_group_interface, 0, 0, 0, NULL },
 	{ "group", 0, 0, D_BLOCK | D_REPEAT, bind_members, 0, 0, 0, NULL },
 	{ "notify_master", 1, 3, 0, bind_group_notify, 0, NOTIFY_MASTER, 0, NULL },
@@ -74,8 +77,8 @@ static const struct directive group_rows[] = {
 	{ "notify", 1, 3, 0, bind_group_notify, 0, NOTIFY_ANY, 0, NULL },
 	{ "global_tracking", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* members track for all */
 	{ "sync_group_tracking_weight", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* as they do */
-	GUARD("track_process", "what it watches does not count"),
-	GUARD("track_file", "what it watches does not count"), GUARD("track_bfd", "what it watches does not count"),
+	
+	GUARD("track_bfd", "what it watches does not count"),
 	KNOWN("smtp_alert"), KNOWN("notify_priority_changes"), KNOWN("notify_deleted"),
 };
 /* clang-format on */

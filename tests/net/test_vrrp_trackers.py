@@ -216,3 +216,118 @@ def test_a_start_waits_and_a_restart_does_not(lab):
     again.wait_log("resumed as master")
     assert node.holds(VIP)
     assert not re.search("vrrp_startup_delay", again.log())
+
+
+# ---- processes and files ----
+
+def priority(node):
+    return node.instance("VI_1")["effectivePriority"]
+
+
+def tracked(lab, conf, extra):
+    lab.switch()
+    node = lab.node("r1", f"{R1}/24")
+    node.conf = conf(node) + instance(extra=extra)
+    node.checkd = node.daemon("checkd", node.conf)
+    node.vrrpd = node.daemon("vrrpd", node.conf)
+    return node
+
+
+def test_a_process_and_how_many(lab):
+    def conf(node):
+        node.one = node.service("svc")
+        return (f"vrrp_track_process svc {{\n    process {node.one.comm}\n    weight -20\n}}\n"
+                f"vrrp_track_process only {{\n    process {node.one.comm}\n    quorum_max 1\n"
+                "    weight 10\n}\n")
+
+    node = tracked(lab, conf, "track_process {\n        svc\n        only weight -7\n    }")
+    wait_for(lambda: node.holds(VIP) and priority(node) == 100, "one runs", timeout=12)
+    two = node.spawn(node.one.argv, node.one.name)
+    wait_for(lambda: priority(node) == 93, "two are too many")
+    assert [t["evidence"] for t in terms(node, "process") if not t["up"]] == [
+        f"2 processes named {node.one.comm}, 1 at most"]
+    two.kill9()
+    wait_for(lambda: priority(node) == 100, "one again")
+    node.one.kill9()
+    node.vrrpd.wait_log(rf"process svc is not running: no process named {node.one.comm}")
+    wait_for(lambda: priority(node) == 73, "none: too few for both")
+    why = node.trivet("why", "VI_1").stdout
+    assert f"no process named {node.one.comm}" in why and "process svc" in why, why
+
+
+def test_a_process_by_its_command_line(lab):
+    def conf(node):
+        node.one = node.service("svc")
+        path = node.one.argv[0]
+        block = "vrrp_track_process {} {{\n    process \"{}\"\n    {}\n    weight -{}\n}}\n"
+        return (block.format("exact", f"{path} 100000", "", 1)
+                + block.format("begun", f"{path} 1000", "param_match initial", 2)
+                + block.format("other", f"{path} 5", "", 4)
+                + block.format("bare", path, "param_match partial", 8)
+                + block.format("full", path, "full_command", 16)
+                + block.format("elsewhere", "/bin/" + node.one.comm, "full_command", 32))
+
+    node = tracked(lab, conf, "track_process {\n        exact\n        begun\n        other\n"
+                   "        bare\n        full\n        elsewhere\n    }")
+    wait_for(lambda: priority(node) == 100 - 4 - 8 - 32, "three of them match")
+    assert sorted(t["name"] for t in terms(node, "process") if t["up"]) == [
+        "begun", "exact", "full"]
+
+
+def test_a_process_that_comes_back_within_its_delay(lab):
+    def conf(node):
+        node.one = node.service("svc")
+        return ("vrrp_track_process slow {\n"
+                f"    process {node.one.comm}\n    terminate_delay 3\n    weight -20\n}}\n"
+                f"vrrp_track_process quick {{\n    process {node.one.comm}\n    fork_delay 1\n"
+                "    weight -10\n}\n")
+
+    node = tracked(lab, conf, "track_process {\n        slow\n        quick\n    }")
+    wait_for(lambda: node.holds(VIP) and priority(node) == 100, "it runs", timeout=12)
+    node.one.kill9()
+    wait_for(lambda: priority(node) == 90, "the quick one notices")
+    again = node.respawn(node.one)
+    wait_for(lambda: priority(node) == 100, "it is back, and has been for its fork_delay")
+    assert not re.search("process slow is not running", node.vrrpd.log())
+    again.kill9()
+    wait_for(lambda: priority(node) == 70, "gone for longer than the delay")
+
+
+def test_the_number_in_a_file(lab):
+    def conf(node):
+        node.score = node.write("score", "3\n", 0o644)
+        node.flag = node.write("flag", "0\n", 0o644)
+        return (f"vrrp_track_file score {{\n    file {node.score}\n    weight 2\n}}\n"
+                f"track_file flag {{\n    file {node.flag}\n    weight 0\n}}\n")
+
+    def put(path, text):
+        """As a careful program does: another file in its place."""
+        new = path.with_name(f"{path.name}.new")
+        new.write_text(text)
+        new.chmod(0o644)
+        new.rename(path)
+
+    node = tracked(lab, conf, "track_file {\n        score\n        flag\n    }")
+    wait_for(lambda: node.holds(VIP) and priority(node) == 106, "100 + 2 * 3", timeout=12)
+    put(node.score, "-20\n")
+    node.vrrpd.wait_log("Changing effective priority from 106 to 60: file score says: -20")
+    assert [t["contribution"] for t in terms(node, "file") if t["name"] == "score"] == [-40]
+    put(node.flag, "1\n")
+    node.vrrpd.wait_log("Entering FAULT STATE: file flag says: 1")
+    put(node.flag, "0\n")
+    wait_for(lambda: node.holds(VIP), "well again", timeout=12)
+    # The next process knows the number before checkd has said a word.
+    node.checkd.kill9()
+    wait_for(lambda: not node.status("vrrpd")["peers"][0]["state"] == "live", "checkd is gone")
+    node.vrrpd.kill9()
+    again = node.respawn(node.vrrpd)
+    again.wait_log("resumed as master")
+    assert priority(node) == 60
+    node.respawn(node.checkd)
+    put(node.score, "-150\n")
+    again.wait_log("Entering FAULT STATE: file score says: -150")
+    put(node.score, "0\n")
+    wait_for(lambda: priority(node) == 100 and state(node) != "fault", "0 is nothing")
+    node.score.unlink()
+    wait_for(lambda: priority(node) == 1, "no file: the worst")
+    again.wait_log("file score has no number: ")

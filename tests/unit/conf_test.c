@@ -252,7 +252,7 @@ checks(void **unused)
 	assert_int_equal(t->fall, 1);
 	assert_int_equal(t->hold_us, 10000000);
 	assert_int_equal(x->kind, CHECK_PROCESS);
-	assert_int_equal(x->quorum, 3);
+	assert_int_equal(x->process.quorum, 3);
 	assert_int_equal(x->interval_us, 250000);
 	assert_true(x->reverse && x->init_fail);
 	assert_int_equal(v->n_tracks, 3);

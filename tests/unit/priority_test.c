@@ -17,6 +17,9 @@ static const mono_t now = { 100 * SECOND };
 #define SCRIPT(w, v, ...) { .kind = PRIO_SCRIPT, .name = "chk", .weight = (w), .verdict = PRIO_##v, \
 	.asked_at = AT(99), __VA_ARGS__ }
 
+#define NUMBER(w, n, ...) { .kind = PRIO_FILE, .name = "f", .weight = (w), .value = (n), \
+	.verdict = PRIO_UP, .asked_at = AT(99), __VA_ARGS__ }
+
 /* In a term written here, hold_us 0 means 10 s and valid_until 0 means 103 s. */
 static const struct {
 	const char *what;
@@ -64,6 +67,26 @@ static const struct {
 { "interface: our own observation, for ever", 100,
 	{ { .kind = PRIO_INTERFACE, .name = "eth1", .verdict = PRIO_DOWN, .away = true,
 	    .valid_until = NEVER } }, 1, 100, 100, true, false, false, NEVER },
+
+{ "file: number times weight", 100, { NUMBER(2, 7) }, 1, 114, 114, false, false, false, NEVER },
+{ "file: a negative one", 100, { NUMBER(2, -7) }, 1, 86, 86, false, false, false, NEVER },
+{ "file: a negative weight", 100, { NUMBER(-1, 7) }, 1, 93, 93, false, false, false, NEVER },
+{ "file: reverse", 100, { NUMBER(2, 7, .reverse = true) }, 1, 86, 86, false, false, false, NEVER },
+{ "file: 0 changes nothing", 100, { NUMBER(2, 0) }, 1, 100, 100, false, false, false, NEVER },
+{ "file: at most 253", 1, { NUMBER(100, 100) }, 1, 254, 254, false, false, false, NEVER },
+{ "file: -253 is no fault", 200, { NUMBER(1, -253) }, 1, -53, 1, false, false, false, NEVER },
+{ "file: -254 is", 100, { NUMBER(1, -254) }, 1, 100, 100, true, false, false, NEVER },
+{ "file: no overflow", 100, { NUMBER(-254, INT32_MAX) }, 1, 100, 100, true, false, false, NEVER },
+{ "file: w = 0, 0 is well", 100, { NUMBER(0, 0) }, 1, 100, 100, false, false, false, NEVER },
+{ "file: w = 0, any other is fault", 100, { NUMBER(0, 3) }, 1, 100, 100, true, false, false, NEVER },
+{ "file: w = 0, reverse: 0 is fault", 100, { NUMBER(0, 0, .reverse = true) }, 1,
+	100, 100, true, false, false, NEVER },
+{ "file: without a number: the worst", 200, { { .kind = PRIO_FILE, .name = "f", .weight = 1,
+	.verdict = PRIO_DOWN } }, 1, -53, 1, false, false, false, NEVER },
+{ "file: without a number, w = 0: fault", 100, { { .kind = PRIO_FILE, .name = "f",
+	.verdict = PRIO_DOWN } }, 1, 100, 100, true, false, false, NEVER },
+{ "file: never a word of it: the worst", 200, { { .kind = PRIO_FILE, .name = "f", .weight = -1,
+	.hold_us = SECOND } }, 1, -53, 1, false, false, true, NEVER },
 
 { "no verdict yet: pending, without effect", 100, { SCRIPT(-20, UNKNOWN) }, 1,
 	100, 100, false, true, false, AT(109) },
