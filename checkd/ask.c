@@ -46,7 +46,7 @@ on_ready(struct attempt *a, int events)
 
 	(void)events;
 	for (int i = 0; i < READS_PER_TURN; i++) {
-		ssize_t n = recv(a->fd, buf, sizeof(buf), MSG_DONTWAIT);
+		ssize_t n = recv(a->socket.fd, buf, sizeof(buf), MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -81,11 +81,12 @@ ask_start(struct probe *p, const struct ask_class *class)
 	struct ask_token token;
 	struct attempt *a;
 	size_t size;
-	int fd = attempt_connect(&p->peer, class->type,
-	    p->peer.addr.family == AF_INET6 ? class->protocol6 : class->protocol4);
+	const char *what;
+	int fd = attempt_connect(p, class->type,
+	    p->peer.addr.family == AF_INET6 ? class->protocol6 : class->protocol4, NULL, &what);
 
 	if (fd < 0) {
-		fail(p, class, began, "connect", -fd);
+		fail(p, class, began, what, -fd);
 		return;
 	}
 	if (getrandom(&token, sizeof(token), GRND_NONBLOCK) < 0)

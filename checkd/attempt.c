@@ -4,10 +4,12 @@
 #include "checkd/attempt.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct attempt_probe *
@@ -19,32 +21,21 @@ of(struct probe *p)
 /* ---- the end of a run ---- */
 
 static void
-handle_closed(struct attempt *a)
-{
-	if (--a->open_handles > 0)
-		return;
-	close(a->fd);
-	free(a);
-}
-
-static void
-on_poll_closed(uv_handle_t *h)
-{
-	handle_closed(CONTAINER_OF((uv_poll_t *)h, struct attempt, poll));
-}
-
-static void
 on_timer_closed(struct loop_timer *t)
 {
-	handle_closed(CONTAINER_OF(t, struct attempt, timer));
+	free(CONTAINER_OF(t, struct attempt, timer));
 }
 
 static void
 attempt_end(struct attempt *a)
 {
+	struct probe *p = &a->owner->probe;
+
 	a->owner->attempt = NULL;
 	a->owner = NULL;
-	uv_close((uv_handle_t *)&a->poll, on_poll_closed);
+	poller_close(p->env->poller, &a->socket);
+	if (a->class->done != NULL)
+		a->class->done(a);
 	loop_timer_close(&a->timer, on_timer_closed);
 }
 
@@ -78,12 +69,11 @@ attempt_probe_done(struct probe *p)
 /* ---- events ---- */
 
 static void
-on_event(uv_poll_t *poll, int status, int events)
+on_event(struct polled *socket, int events)
 {
-	struct attempt *a = CONTAINER_OF(poll, struct attempt, poll);
+	struct attempt *a = CONTAINER_OF(socket, struct attempt, socket);
 
-	/* An error is told again, and better, by the next call on the socket. */
-	a->class->on_ready(a, status < 0 ? UV_READABLE | UV_WRITABLE : events);
+	a->class->on_ready(a, events);
 }
 
 /*
@@ -93,14 +83,14 @@ on_event(uv_poll_t *poll, int status, int events)
 static bool
 answered_meanwhile(struct attempt *a)
 {
-	struct pollfd p = { .fd = a->fd };
+	struct pollfd p = { .fd = a->socket.fd };
 
-	if (a->events & UV_READABLE)
+	if (a->socket.events & UV_READABLE)
 		p.events |= POLLIN;
-	if (a->events & UV_WRITABLE)
+	if (a->socket.events & UV_WRITABLE)
 		p.events |= POLLOUT;
 	if (poll(&p, 1, 0) > 0)
-		a->class->on_ready(a, a->events);
+		a->class->on_ready(a, a->socket.events);
 	return a->owner == NULL;
 }
 
@@ -127,8 +117,7 @@ on_time_over(struct loop_timer *t, mono_t now)
 void
 attempt_wait(struct attempt *a, int events)
 {
-	a->events = events;
-	uv_poll_start(&a->poll, events, on_event);
+	poller_change(a->owner->probe.env->poller, &a->socket, events);
 }
 
 struct attempt *
@@ -139,14 +128,14 @@ attempt_begin(struct probe *p, const struct attempt_class *class, int fd, mono_t
 	a->class = class;
 	a->owner = of(p);
 	a->waiting = class->waiting;
-	a->fd = fd;
 	a->began = began;
 	a->owner->attempt = a;
-	a->open_handles = 2;
-	uv_poll_init(p->env->loop, &a->poll, fd);
 	loop_timer_init(p->env->loop, &a->timer, on_time_over);
 	loop_timer_at(&a->timer, mono_add(began, p->conf->timeout_us));
-	attempt_wait(a, events);
+	a->socket.fd = fd;
+	a->socket.on_ready = on_event;
+	if (poller_add(p->env->poller, &a->socket, events) < 0)
+		loop_timer_at(&a->timer, began); /* no memory for it: it is looked at once */
 	return a;
 }
 
@@ -174,19 +163,55 @@ attempt_reason(int err)
 	}
 }
 
+/* keepalived's bindto and bind_if: where its packets come from. */
+static const char *
+set_source(int fd, const struct check_conf *conf)
+{
+	const struct endpoint from = { .addr = conf->bind_to };
+	struct sockaddr_storage ss;
+	socklen_t size;
+
+	if (conf->bind_if != NULL && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, conf->bind_if,
+					 (socklen_t)strlen(conf->bind_if)) < 0)
+		return "bind_if";
+	if (conf->bind_to.family == AF_UNSPEC)
+		return NULL;
+	/* The port is chosen with the peer: as many as there are, for each peer. */
+	setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int));
+	size = endpoint_to_sockaddr(&from, &ss);
+	return bind(fd, (struct sockaddr *)&ss, size) < 0 ? "bindto" : NULL;
+}
+
 int
-attempt_connect(const struct endpoint *peer, int type, int protocol)
+attempt_connect(
+    const struct probe *p, int type, int protocol, void (*tune)(int fd), const char **ret_what)
 {
 	struct sockaddr_storage ss;
-	socklen_t size = endpoint_to_sockaddr(peer, &ss);
+	socklen_t size = endpoint_to_sockaddr(&p->peer, &ss);
 	int fd = socket(ss.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	int err;
 
+	*ret_what = "connect";
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&ss, size) == 0 || errno == EINPROGRESS)
-		return fd;
+	if (tune != NULL)
+		tune(fd);
+	*ret_what = set_source(fd, p->conf);
+	if (*ret_what == NULL) {
+		*ret_what = "connect";
+		if (connect(fd, (struct sockaddr *)&ss, size) == 0 || errno == EINPROGRESS)
+			return fd;
+	}
 	err = -errno;
 	close(fd);
 	return err;
+}
+
+int
+attempt_connected(const struct attempt *a)
+{
+	socklen_t size = sizeof(int);
+	int err = 0;
+
+	return getsockopt(a->socket.fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0 ? errno : err;
 }

@@ -6,6 +6,7 @@
 #ifndef CHECKD_ATTEMPT_H
 #define CHECKD_ATTEMPT_H
 
+#include "checkd/poller.h"
 #include "checkd/probe.h"
 #include "common/loop.h"
 
@@ -17,18 +18,16 @@ struct attempt_class {
 	/* The time is over; NULL: a timeout, 'waiting' says for what. */
 	void (*on_late)(struct attempt *);
 	const char *waiting;
+	void (*done)(struct attempt *); /* what its own struct holds goes; may be NULL */
 };
 
 struct attempt {
 	const struct attempt_class *class;
 	struct attempt_probe *owner; /* NULL: the run is over */
 	const char *waiting;	     /* for what; class->waiting at first */
-	int fd;
-	int events; /* waited for */
+	struct polled socket;
 	mono_t began;
-	uv_poll_t poll;
 	struct loop_timer timer;
-	unsigned open_handles;
 };
 
 /* A probe whose runs are attempts begins with this; its done is attempt_probe_done. */
@@ -55,7 +54,15 @@ void attempt_refuse(struct probe *, mono_t began, enum check_reason, const char 
 /* What an errno of connect, send or recv means. */
 enum check_reason attempt_reason(int err);
 
-/* A non-blocking socket that is connected to the peer, or (TCP) being connected; or -errno. */
-int attempt_connect(const struct endpoint *peer, int type, int protocol);
+/*
+ * A non-blocking socket that is connected to the probe's peer, or (TCP) being
+ * connected, from where the check says (bindto, bind_if).  'tune' sets options
+ * first; NULL: none.  Or -errno, *ret_what the call that failed.
+ */
+int attempt_connect(
+    const struct probe *, int type, int protocol, void (*tune)(int fd), const char **ret_what);
+
+/* What became of a connection that was being made: 0 or an errno. */
+int attempt_connected(const struct attempt *);
 
 #endif

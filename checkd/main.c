@@ -6,6 +6,7 @@
 #include "checkd/control.h"
 #include "checkd/diag.h"
 #include "checkd/fetch.h"
+#include "checkd/poller.h"
 #include "checkd/procs.h"
 #include "checkd/record.h"
 #include "common/daemon.h"
@@ -134,6 +135,11 @@ start(struct daemon *d)
 	c->env.runner = runner_client_new(d->loop, d->options.run_dir);
 	c->env.diag = diag_new();
 	c->env.procs = procs_new();
+	c->env.poller = poller_new(d->loop);
+	if (c->env.poller == NULL) {
+		log_err("epoll: %s", strerror(errno));
+		return -errno;
+	}
 	turn_init(&c->env.turn, d->loop);
 	c->state_path = daemon_run_path(d, "state");
 	loop_timer_init(d->loop, &c->write, on_write_due);
@@ -177,6 +183,7 @@ stop(struct daemon *d, enum daemon_stop how)
 	diag_free(c->env.diag);
 	procs_free(c->env.procs);
 	turn_done(&c->env.turn);
+	poller_free(c->env.poller);
 	fetch_module_free(c->env.fetch);
 	free(c->state_path);
 	daemon_exit(d, EXIT_OK);

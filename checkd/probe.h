@@ -20,6 +20,7 @@
 
 struct diag;
 struct fetch_module;
+struct poller;
 struct probe_name;
 struct procs;
 
@@ -31,6 +32,7 @@ struct probe_env {
 	struct diag *diag;	    /* the kernel's list of sockets */
 	struct procs *procs;	    /* the processes of the host */
 	struct fetch_module *fetch; /* made by the first http check */
+	struct poller *poller;	    /* of short runs' sockets */
 	struct turn turn;	    /* in which runs begin */
 	struct histogram late;	    /* runs behind their plan */
 	struct histogram took[CHECK_KINDS]; /* runs, by kind */

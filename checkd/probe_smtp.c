@@ -31,7 +31,7 @@ of(struct attempt *a)
 static bool
 say(struct attempt *a, const char *line)
 {
-	ssize_t n = send(a->fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = send(a->socket.fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
 	char detail[PROBE_DETAIL_MAX];
 
 	if (n == (ssize_t)strlen(line) || of(a)->smtp.phase == SMTP_QUIT)
@@ -97,7 +97,7 @@ receive(struct attempt *a)
 	char buf[4096];
 
 	for (int i = 0; i < READS_PER_TURN; i++) {
-		ssize_t n = recv(a->fd, buf, sizeof(buf), MSG_DONTWAIT);
+		ssize_t n = recv(a->socket.fd, buf, sizeof(buf), MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -115,17 +115,15 @@ receive(struct attempt *a)
 static void
 on_ready(struct attempt *a, int events)
 {
-	socklen_t size = sizeof(int);
 	char detail[PROBE_DETAIL_MAX];
-	int err = 0;
+	int err;
 
 	(void)events;
 	if (of(a)->connected) {
 		receive(a);
 		return;
 	}
-	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0)
-		err = errno;
+	err = attempt_connected(a);
 	if (err != 0) {
 		snprintf(detail, sizeof(detail), "connect: %s", strerror(err));
 		attempt_finish(a, attempt_reason(err), detail);
@@ -160,14 +158,15 @@ static void
 start(struct probe *p)
 {
 	mono_t began = loop_now();
-	int fd = attempt_connect(&p->peer, SOCK_STREAM, 0);
+	const char *what;
+	int fd = attempt_connect(p, SOCK_STREAM, 0, NULL, &what);
 	char detail[PROBE_DETAIL_MAX];
 
 	if (fd >= 0) {
 		attempt_begin(p, &dialog_class, fd, began, UV_WRITABLE);
 		return;
 	}
-	snprintf(detail, sizeof(detail), "connect: %s", strerror(-fd));
+	snprintf(detail, sizeof(detail), "%s: %s", what, strerror(-fd));
 	attempt_refuse(p, began, attempt_reason(-fd), detail);
 }
 

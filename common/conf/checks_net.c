@@ -304,5 +304,6 @@ check_same_peer(const struct check_conf *a, const struct check_conf *b)
 	return a->kind == b->kind && endpoint_equal(&a->endpoint, &b->endpoint) &&
 	       same_text(a->host, b->host) && same_text(a->send, b->send) &&
 	       same_text(a->expect, b->expect) && same_text(a->dns_name, b->dns_name) &&
-	       a->dns_type == b->dns_type && same_http(a->http, b->http);
+	       a->dns_type == b->dns_type && addr_equal(&a->bind_to, &b->bind_to) &&
+	       same_text(a->bind_if, b->bind_if) && same_http(a->http, b->http);
 }

@@ -107,6 +107,7 @@ check_conf_done(struct check_conf *c)
 	free(c->process.name);
 	free_words(c->process.params, c->process.n_params);
 	free(c->host);
+	free(c->bind_if);
 	free(c->dns_name);
 	free(c->file);
 	check_http_done(c->http);

@@ -123,6 +123,9 @@ struct check_conf {
 	struct endpoint endpoint;
 	bool udp;
 	char *host; /* the peer by name: its address is to be found; NULL: it is in 'endpoint' */
+	struct addr
+	    bind_to; /* where it is asked from (bindto, bind_if); AF_UNSPEC, NULL: anywhere */
+	char *bind_if;
 	char *send, *expect; /* NULL: not given */
 	size_t send_size, expect_size;
 	bool expect_regex, expect_ignore_case; /* 'expect' is a regular expression, a string */
