@@ -173,12 +173,19 @@ bench-vrrp: all
 bench-check: all
 	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 tests/bench/check.py
 
+# On two machines in containers, from the packages.
+.PHONY: bench-restart
+bench-restart: deb
+	$(MAKE) deb-next
+	TRIVET_DEBS=$(abspath $(DEB)) TRIVET_DEBS_NEXT=$(abspath $(B)/deb-next) TRIVET_BUILD=$(B) \
+		/usr/bin/python3 -B tests/bench/restart.py $(BENCH_ARGS)
+
 # ---- what this tree needs from Debian 12 ----
 DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libjansson-dev libmnl-dev libcap-dev \
 	libsystemd-dev libpcre2-dev libcurl4-openssl-dev
 DEPS_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-rerunfailures \
 	python3-scapy tshark tcpdump iproute2 iputils-ping \
-	nftables procps psmisc curl socat keepalived nginx-light libnginx-mod-stream haproxy frr openssl dnsmasq-base
+	nftables procps psmisc rsync curl socat keepalived nginx-light libnginx-mod-stream haproxy frr openssl dnsmasq-base
 DEPS_HOUSE := git clang clang-format libclang-rt-dev cppcheck mandoc debhelper dpkg-dev fakeroot \
 	lintian blhc apparmor dh-apparmor systemd systemd-container mmdebstrap dbus
 deps:

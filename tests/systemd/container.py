@@ -5,7 +5,8 @@ systemd-nspawn does the work, without machined and D-Bus on the host.  The root
 is a minimal Debian made by mmdebstrap, kept as a tar below TRIVET_LAB_CACHE
 (default /var/cache/trivet-lab; made anew when it is not there), and each
 container has it as the lower layer of an overlay.  Network: lo, and what a test
-makes inside.  Everything goes at the end.
+makes inside; or a namespace that the test has made (tests/net/lab.py), so that
+machines, clients and servers share a switch.  Everything goes at the end.
 """
 
 import atexit
@@ -23,7 +24,7 @@ WORK = Path("/var/tmp/trivet-systemd")  # with the process id: a disk, not a tmp
 SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
 
 # systemd as process 1, what trivet's packages depend on, what the tests look with.
-PACKAGES = ("systemd", "systemd-sysv", "dbus", "iproute2", "procps", "psmisc", "libuv1",
+PACKAGES = ("systemd", "systemd-sysv", "dbus", "apt", "iproute2", "procps", "psmisc", "libuv1",
             "libjansson4", "libmnl0", "libcap2", "libcurl4", "ca-certificates")
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb",
@@ -34,7 +35,7 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM":
 # nspawn grants CAP_NET_ADMIN with --private-network; the tests' daemons need raw sockets too.
 BOOT = """
 set -e
-root=$1 name=$2
+root=$1 name=$2 network=$3
 if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
 	umount -R /sys/fs/cgroup
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -43,7 +44,7 @@ mkdir -p "/sys/fs/cgroup/$name"
 echo $$ > "/sys/fs/cgroup/$name/cgroup.procs"
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 exec systemd-nspawn --quiet --directory="$root" --machine="$name" --register=no --keep-unit \\
-	--private-network --capability=all --resolv-conf=off --timezone=off --link-journal=no \\
+	"$network" --capability=all --resolv-conf=off --timezone=off --link-journal=no \\
 	--console=pipe --boot
 """
 
@@ -84,11 +85,13 @@ def workplace():
 class Container:
     """One booted machine.  Use as a context manager."""
 
-    def __init__(self, directory, name="n1"):
+    def __init__(self, directory, name="n1", netns=None):
         self.dir = Path(directory)
         self.name = f"trivet-{os.getpid()}-{name}"
         self.root = self.dir / name / "root"
         self.console = self.dir / name / "console"
+        self.network = f"--network-namespace-path=/run/netns/{netns}" if netns \
+            else "--private-network"
         self.nspawn = None
         self.leader = None
         self._mounted = False
@@ -115,6 +118,8 @@ class Container:
                         f"lowerdir={base},upperdir={upper},workdir={work}", str(self.root)],
                        check=True)
         self._mounted = True
+        # Its disk does not outlive it.
+        (self.root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
         # The container has no modules to load; a failed unit would hide ours.
         mask = self.root / "etc/systemd/system/systemd-modules-load.service"
         if not mask.is_symlink():
@@ -126,7 +131,7 @@ class Container:
             self.nspawn = subprocess.Popen(
                 # Dies with us, and takes the machine along.
                 ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "sh", "-c", BOOT, "boot",
-                 str(self.root), self.name],
+                 str(self.root), self.name, self.network],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True)
         limit = time.monotonic() + timeout
         while time.monotonic() < limit:
@@ -170,6 +175,11 @@ class Container:
 
     def journal(self, unit):
         return self.run("journalctl", "-b", "-o", "cat", "--no-pager", "-u", unit).stdout
+
+    def power_cut(self):
+        """Everything in it ends at once, and nothing of it comes back."""
+        self.nspawn.kill()
+        self.nspawn.wait()
 
     def close(self):
         """Power off, then by force; unmount; remove.  May be called again."""

@@ -5,7 +5,9 @@ One container for the whole file: the tests are the life of one machine, in
 order.  The packages are those in TRIVET_DEBS (make deb puts them there).
 """
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -219,6 +221,56 @@ def test_the_address_survives_a_restart_and_a_crash_and_leaves_at_a_stop(machine
     until(lambda: has_vip(machine), "the address is back")
 
 
+def message_ids():
+    """{(key, value): id} of common/message.c."""
+    rows = re.findall(r'\{ "(\w+)", (?:"([\w-]+)"|NULL),\s*"([0-9a-f]{32})"',
+                      (CHECKOUT / "common/message.c").read_text())
+    return {(key, value): one for key, value, one in rows}
+
+
+def test_the_journal_knows_messages_by_what_they_are(machine):
+    ids = message_ids()
+    said = machine.run("journalctl", "-o", "json", f"MESSAGE_ID={ids[('to', 'MASTER')]}").stdout
+    entry = json.loads(said.splitlines()[-1])
+    assert "Entering MASTER STATE" in entry["MESSAGE"]
+    assert entry["TRIVET_TO"] == "MASTER" and entry["TRIVET_FROM"] == "BACKUP"
+    assert entry["_SYSTEMD_UNIT"] == UNITS["vrrpd"]
+    assert entry["PRIORITY"] == "5" and entry["SYSLOG_IDENTIFIER"] == "vrrpd"
+    for key in (("configuration", "reloaded"), ("resumed", "")):
+        assert machine.run("journalctl", "-o", "cat", f"MESSAGE_ID={ids[key]}").stdout
+    explained = machine.run("journalctl", "-x", "-n", "1",
+                            f"MESSAGE_ID={ids[('resumed', '')]}").stdout
+    assert "A new vrrpd went on as master" in explained
+
+
+def test_without_the_system_bus_a_restart_is_a_stop_and_says_so(machine):
+    """Nobody can be asked which job it is: the safe answer, and the way back by itself."""
+    machine.run("systemctl", "stop", "dbus.socket", "dbus.service")
+    try:
+        for name in ("vrrpd", "proxyd", "checkd"):
+            before = pid(machine, name)
+            machine.run("systemctl", "restart", UNITS[name])
+            assert pid(machine, name) not in (0, before)
+            until(lambda: "stopping: the system bus cannot be reached"
+                  in machine.journal(UNITS[name]), "it says so")
+    finally:
+        machine.run("systemctl", "start", "dbus.socket")
+    until(lambda: has_vip(machine), "the address is back")
+    until(lambda: machine.sh("ss -Hltn 'sport = :80'").stdout, "proxyd listens")
+
+
+def test_missing_directories_are_made_again(machine):
+    """tmpfiles has not run, or somebody cleaned up: one line, and one command."""
+    machine.run("systemctl", "stop", UNITS["checkd"])
+    machine.sh("rm -r /run/trivet/checkd")
+    machine.run("systemctl", "start", "--no-block", UNITS["checkd"])
+    until(lambda: "/run/trivet/checkd: No such file or directory (--run-dir; made by root at "
+          "start, or by systemd-tmpfiles)" in machine.journal(UNITS["checkd"]), "it says so")
+    machine.run("systemd-tmpfiles", "--create")
+    until(lambda: active(machine, "checkd"), "it starts by itself then")
+    machine.run("systemctl", "restart", UNITS["checkd"])
+
+
 def test_a_broken_file_changes_nothing_that_runs(machine):
     configure(machine, CONF.replace("priority 100", "prioriy 100"))
     for name in DAEMONS:
@@ -288,6 +340,25 @@ def test_checks_over_the_network_within_the_units_walls(machine):
     machine.run("trivet", "reload")
 
 
+def test_the_packages_own_test(machine):
+    """debian/tests/smoke, as autopkgtest would run it."""
+    shutil.copy(CHECKOUT / "packaging/debian/tests/smoke", machine.root / "var/smoke")
+    done = machine.run("/var/smoke", timeout=180)
+    assert "smoke: all is well" in done.stdout
+    machine.run("ip", "address", "show")
+    configure(machine, CONF)
+    machine.run("trivet", "reload")
+    until(lambda: has_vip(machine), "the address is there")
+
+
+def test_bug_script(machine):
+    said = machine.sh("exec 3>&1; . /usr/share/bug/trivet-common/script").stdout \
+        if (machine.root / "usr/share/bug/trivet-common/script").exists() \
+        else machine.sh("exec 3>&1; . /usr/share/bug/trivet-common").stdout
+    assert "VI_1" in said and "trivet-proxyd.service" in said
+    assert "auth_pass" not in said
+
+
 def test_upgrading_one_changes_that_one_only(machine):
     before = pids(machine)
     machine.sh("dpkg -i /var/debs/trivet-checkd_*.deb")
@@ -307,6 +378,8 @@ def test_purging_leaves_nothing(machine):
     assert not has_vip(machine)
     left = machine.sh("ls -d /etc/trivet /run/trivet /var/lib/trivet /usr/sbin/vrrpd "
                       "/usr/lib/systemd/system/trivet* /etc/systemd/system/*/trivet* "
+                      "/etc/apparmor.d/usr.sbin.[vcp]* /etc/apparmor.d/local/usr.sbin.[vcp]* "
+                      "/usr/share/bash-completion/completions/trivet "
                       "2>/dev/null", check=False)
     assert left.stdout == ""
     assert machine.run("systemctl", "--failed", "--plain", "--no-legend").stdout == ""
