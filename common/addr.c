@@ -116,6 +116,70 @@ parse_port(const char *text, uint16_t *ret)
 	return 0;
 }
 
+static void
+mask(struct addr_range *r)
+{
+	size_t whole = r->bits / 8U;
+
+	if (whole < addr_size(&r->addr))
+		r->addr.bytes[whole] &= (uint8_t)(0xff00 >> r->bits % 8);
+	for (size_t i = whole + 1; i < sizeof(r->addr.bytes); i++)
+		r->addr.bytes[i] = 0;
+}
+
+int
+addr_range_parse(const char *text, struct addr_range *ret)
+{
+	const char *slash = strchr(text, '/');
+	size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
+	char address[ADDR_STRLEN];
+	struct addr_range r;
+	size_t max;
+
+	if (length >= sizeof(address))
+		return -EINVAL;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	if (addr_parse(address, &r.addr) < 0)
+		return -EINVAL;
+	max = addr_size(&r.addr) * 8;
+	r.bits = (uint8_t)max;
+	if (slash != NULL) {
+		size_t digits = strspn(slash + 1, "0123456789");
+		long bits = strtol(slash + 1, NULL, 10);
+
+		if (digits == 0 || digits > 3 || slash[1 + digits] != '\0' || (size_t)bits > max)
+			return -EINVAL;
+		r.bits = (uint8_t)bits;
+	}
+	mask(&r);
+	*ret = r;
+	return 0;
+}
+
+bool
+addr_range_has(const struct addr_range *r, const struct addr *a)
+{
+	size_t whole = r->bits / 8U;
+	uint8_t rest = (uint8_t)(0xff00 >> r->bits % 8);
+
+	if (a->family != r->addr.family || memcmp(a->bytes, r->addr.bytes, whole) != 0)
+		return false;
+	return rest == 0 || (a->bytes[whole] & rest) == r->addr.bytes[whole];
+}
+
+struct addr
+addr_unmapped(const struct addr *a)
+{
+	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+	struct addr v4 = { .family = AF_INET };
+
+	if (a->family != AF_INET6 || memcmp(a->bytes, prefix, sizeof(prefix)) != 0)
+		return *a;
+	memcpy(v4.bytes, a->bytes + 12, 4);
+	return v4;
+}
+
 int
 endpoint_parse(const char *text, struct endpoint *ret)
 {

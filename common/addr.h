@@ -41,6 +41,20 @@ bool addr_is_link_local(const struct addr *);
 /* Of one family, and their first bits are the same. */
 bool addr_in_prefix(const struct addr *, const struct addr *prefix, uint8_t prefix_length);
 
+/* A network: the first 'bits' of its addresses are those of 'addr', the others there zero. */
+struct addr_range {
+	struct addr addr;
+	uint8_t bits;
+};
+
+/* "10.0.0.0/8", "2001:db8::/32", or one address.  0, or -EINVAL; bits beyond the mask are dropped.
+ */
+int addr_range_parse(const char *text, struct addr_range *ret);
+bool addr_range_has(const struct addr_range *, const struct addr *);
+
+/* An IPv4 address in its IPv6 form (::ffff:10.0.0.1) as IPv4; any other as it is. */
+struct addr addr_unmapped(const struct addr *);
+
 /* "10.0.0.1:80", "[::1]:80".  0, or -EINVAL; the port may not be 0. */
 int endpoint_parse(const char *text, struct endpoint *ret);
 const char *endpoint_format(const struct endpoint *, char buf[static ENDPOINT_STRLEN]);

@@ -10,6 +10,7 @@ const char *
 flow_phase_str(enum flow_phase phase)
 {
 	static const char *const names[] = {
+		[FLOW_GREETING] = "greeting",
 		[FLOW_CONNECTING] = "connecting",
 		[FLOW_OPEN] = "open",
 		[FLOW_DONE] = "closed",
@@ -43,6 +44,10 @@ flow_reason_str(enum flow_reason reason)
 		[FLOW_AGE] = "age",
 		[FLOW_DRAIN] = "drain",
 		[FLOW_HANDOVER] = "handover failed",
+		[FLOW_DENIED] = "denied",
+		[FLOW_LIMIT] = "limit",
+		[FLOW_BAD_HEADER] = "bad header",
+		[FLOW_GREETING_TIMEOUT] = "greeting timeout",
 	};
 
 	return names[reason];
@@ -65,10 +70,11 @@ finish(struct flow *f, enum flow_reason reason, unsigned reset_sides)
 	return FLOW_CLOSE;
 }
 
-/* The server's connection is of no use; nothing was said on it. */
+/* The server's connection is of no use; nothing but our own preface was said on it. */
 static unsigned
 next_server(struct flow *f, enum flow_reason failure)
 {
+	f->pending[FLOW_CLIENT] = f->preface = 0;
 	f->phase = FLOW_CONNECTING;
 	f->failure = (uint8_t)failure;
 	f->half[FLOW_SERVER] = (struct flow_half){ 0 };
@@ -80,7 +86,7 @@ reset(struct flow *f, enum flow_side side)
 {
 	if (side == FLOW_CLIENT)
 		return finish(f, FLOW_CLIENT_RST, BOTH);
-	if (!f->server_spoke && !f->client_passed && f->pending[FLOW_CLIENT] == 0 &&
+	if (!f->server_spoke && !f->client_passed && f->pending[FLOW_CLIENT] == f->preface &&
 	    !f->half[FLOW_SERVER].eof && !f->half[FLOW_SERVER].fin_sent)
 		return next_server(f, FLOW_SERVER_RST);
 	return finish(f, FLOW_SERVER_RST, BOTH) | (f->server_spoke ? 0 : FLOW_BLAME);
@@ -152,7 +158,7 @@ stuck(const struct flow *f, enum flow_side side)
 static unsigned
 settle(struct flow *f)
 {
-	if (f->phase == FLOW_CONNECTING) {
+	if (f->phase != FLOW_OPEN) {
 		/* The client's bytes stay in its socket until a server takes them. */
 		return f->half[FLOW_CLIENT].err ? reset(f, FLOW_CLIENT) : 0;
 	}
@@ -173,7 +179,7 @@ wanted_from(const struct flow *f, enum flow_side from)
 		return !out->can_write	     ? 0
 		       : from == FLOW_CLIENT ? FLOW_WRITE_SERVER
 					     : FLOW_WRITE_CLIENT;
-	if (!in->can_read || in->eof)
+	if (!in->can_read || in->eof || in->held)
 		return 0;
 	return from == FLOW_CLIENT ? FLOW_READ_CLIENT : FLOW_READ_SERVER;
 }
@@ -238,12 +244,16 @@ on_read(struct flow *f, const struct flow_event *ev)
 static unsigned
 on_wrote(struct flow *f, const struct flow_event *ev)
 {
-	uint32_t *pending = &f->pending[flow_other(ev->side)];
+	uint32_t *pending = &f->pending[flow_other(ev->side)], ours = 0;
 
+	if (ev->side == FLOW_SERVER) {
+		ours = ev->n < f->preface ? ev->n : f->preface;
+		f->preface -= ours;
+	}
 	*pending -= ev->n < *pending ? ev->n : *pending;
 	if (ev->blocked)
 		f->half[ev->side].can_write = false;
-	f->client_passed |= ev->side == FLOW_SERVER && ev->n > 0;
+	f->client_passed |= ev->side == FLOW_SERVER && ev->n > ours;
 	return 0;
 }
 
@@ -253,6 +263,8 @@ on_timeout(struct flow *f, enum flow_reason why)
 {
 	bool unsent = f->pending[FLOW_CLIENT] > 0 || f->pending[FLOW_SERVER] > 0;
 
+	if (f->phase == FLOW_GREETING)
+		return finish(f, FLOW_GREETING_TIMEOUT, BOTH);
 	if (f->phase == FLOW_CONNECTING)
 		return next_server(f, FLOW_CONNECT_TIMEOUT);
 	return finish(f, why == FLOW_REASON_NONE ? FLOW_IDLE : why, unsent ? BOTH : 0);
@@ -272,6 +284,15 @@ apply(struct flow *f, const struct flow_event *ev)
 	bool open = f->phase == FLOW_OPEN;
 
 	switch (ev->kind) {
+	case FLOW_EV_GREETED:
+		if (f->phase != FLOW_GREETING)
+			return 0;
+		f->phase = FLOW_CONNECTING;
+		return FLOW_NEXT;
+	case FLOW_EV_PREFACE:
+		if (open && f->pending[FLOW_CLIENT] == 0)
+			f->pending[FLOW_CLIENT] = f->preface = ev->n;
+		return 0;
 	case FLOW_EV_CONNECTED:
 		if (!open) {
 			f->phase = FLOW_OPEN;
@@ -295,6 +316,10 @@ apply(struct flow *f, const struct flow_event *ev)
 		if (!open && ev->side == FLOW_SERVER)
 			return 0;
 		return ev->gone ? gone(f, ev->side) : reset(f, ev->side);
+	case FLOW_EV_HOLD:
+	case FLOW_EV_RELEASE:
+		f->half[ev->side].held = ev->kind == FLOW_EV_HOLD;
+		return 0;
 	case FLOW_EV_TIMEOUT:
 		return on_timeout(f, ev->reason);
 	case FLOW_EV_ABORT:

@@ -8,8 +8,9 @@
  * it, RST as RST, both ways; bytes are taken from a side only when none wait
  * for the other, so that what is pending never exceeds one read.
  *
- * Order of a session: CONNECTING (one or several servers), OPEN, DONE.  A step
- * after DONE does nothing; FLOW_CLOSE is asked for exactly once.
+ * Order of a session: GREETING (where something must be known of the client
+ * first), CONNECTING (one or several servers), OPEN, DONE.  A step after DONE
+ * does nothing; FLOW_CLOSE is asked for exactly once.
  */
 #ifndef PROXYD_FLOW_H
 #define PROXYD_FLOW_H
@@ -25,8 +26,8 @@ flow_other(enum flow_side side)
 	return side == FLOW_CLIENT ? FLOW_SERVER : FLOW_CLIENT;
 }
 
-enum flow_phase { FLOW_CONNECTING, FLOW_OPEN, FLOW_DONE };
-const char *flow_phase_str(enum flow_phase); /* "connecting", "open", "closed" */
+enum flow_phase { FLOW_GREETING, FLOW_CONNECTING, FLOW_OPEN, FLOW_DONE };
+const char *flow_phase_str(enum flow_phase); /* "greeting", "connecting", "open", "closed" */
 
 /* Why a session ended; the words of $close_reason and of Counters.closeReasons. */
 enum flow_reason {
@@ -48,24 +49,32 @@ enum flow_reason {
 	FLOW_HALF_CLOSED, /* proxy_half_close_timeout: one side had ended, the other said nothing */
 	FLOW_CLIENT_GONE, /* it answers no more: keepalive, proxy_user_timeout, unreachable */
 	FLOW_SERVER_GONE,
-	FLOW_AGE,      /* max_session_age */
-	FLOW_DRAIN,    /* its server is drained, and the time for that is over */
-	FLOW_HANDOVER, /* it did not get through to the next process */
+	FLOW_AGE,	       /* max_session_age */
+	FLOW_DRAIN,	       /* its server is drained, and the time for that is over */
+	FLOW_HANDOVER,	       /* it did not get through to the next process */
+	FLOW_DENIED,	       /* deny */
+	FLOW_LIMIT,	       /* limit_conn */
+	FLOW_BAD_HEADER,       /* what came is no PROXY header, or ended within one */
+	FLOW_GREETING_TIMEOUT, /* what the client had to say first did not come in time */
 	FLOW_REASON_MAX,
 };
 const char *flow_reason_str(enum flow_reason); /* "client fin", ... */
 
 enum flow_event_kind {
+	FLOW_EV_GREETED, /* enough is known of the client: on to a server */
 	FLOW_EV_CONNECTED,
 	FLOW_EV_CONNECT_FAILED, /* the server's doing */
 	FLOW_EV_NO_SERVER,	/* answer to FLOW_NEXT: there is none left */
 	FLOW_EV_READY,		/* 'side': readable, writable, hup, err */
-	FLOW_EV_READ,		/* 'n' bytes came from 'side' (0: none there); 'drained' */
-	FLOW_EV_WROTE,		/* 'n' bytes went to 'side'; 'blocked': it takes no more now */
-	FLOW_EV_EOF,		/* reading 'side' gave its end */
-	FLOW_EV_RESET,		/* reading 'side' gave an error; 'gone': not one its peer sent */
-	FLOW_EV_TIMEOUT,	/* the deadline of the phase passed; 'reason': whose, NONE: IDLE */
-	FLOW_EV_ABORT,		/* end it for 'reason' */
+	FLOW_EV_PREFACE, /* 'n' bytes of ours are to go to the server first; open, none pending */
+	FLOW_EV_READ,	 /* 'n' bytes came from 'side' (0: none there); 'drained' */
+	FLOW_EV_WROTE,	 /* 'n' bytes went to 'side'; 'blocked': it takes no more now */
+	FLOW_EV_EOF,	 /* reading 'side' gave its end */
+	FLOW_EV_RESET,	 /* reading 'side' gave an error; 'gone': not one its peer sent */
+	FLOW_EV_HOLD,	 /* take nothing from 'side' until it is released */
+	FLOW_EV_RELEASE,
+	FLOW_EV_TIMEOUT, /* the deadline of the phase passed; 'reason': whose, NONE: IDLE */
+	FLOW_EV_ABORT,	 /* end it for 'reason' */
 };
 
 struct flow_event {
@@ -98,6 +107,7 @@ struct flow_half { /* one side's socket */
 	bool can_read, can_write, hup, err;
 	bool eof;      /* its FIN was read */
 	bool fin_sent; /* ours was sent to it */
+	bool held;     /* it has had its share for now */
 };
 
 struct flow {		     /* a value; zeroed and flow_init()ed */
@@ -109,6 +119,7 @@ struct flow {		     /* a value; zeroed and flow_init()ed */
 	bool server_spoke;   /* a byte came from it */
 	bool client_passed;  /* a byte went to it: no other server from here on */
 	uint32_t pending[2]; /* bytes read from that side, not yet written to the other */
+	uint32_t preface;    /* so many of those for the server are ours, not the client's */
 	struct flow_half half[2];
 };
 

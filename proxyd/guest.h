@@ -1,14 +1,63 @@
 /*
  * guest.h - what a session is asked about its client, where its listener has
  * rules (rules.h): on the session's data thread, between accept and the first
- * server.
+ * server, and what it carries from there to its end.
+ *
+ * What a client sends first (a PROXY header) is looked at where it lies, in the
+ * socket, and taken only when it is whole: half of it needs no memory here, and
+ * is there for another process after a restart.
  */
 #ifndef PROXYD_GUEST_H
 #define PROXYD_GUEST_H
 
+#include "proxyd/limit.h"
+#include "proxyd/proxyproto.h"
+#include "proxyd/rate.h"
 #include "proxyd/worker.h"
+
+#include "common/conf/client.h"
+
+struct guest {
+	struct endpoint client; /* the peer, or whom a trusted header named */
+	struct endpoint peer, local;
+	/* As the header said, trusted or not; AF_UNSPEC: there was none, or it named nobody. */
+	struct endpoint proxied, proxied_to;
+	unsigned announce;    /* version of the header for servers; 0: none */
+	struct rate rates[2]; /* by the side that bytes come from */
+	struct limit_key *held[CLIENT_LIMITS_MAX];
+	unsigned n_held;
+};
+
+enum guest_word {
+	GUEST_WAIT,    /* it has not said everything yet */
+	GUEST_WELCOME, /* find it a server */
+	GUEST_LEAVE,   /* *ret_reason says why */
+};
+
+/* A client is there, or has said more. */
+enum guest_word guest_greet(struct worker *, struct session *, enum flow_reason *ret_reason);
+
+/* At its end, also of a session that another process goes on with. */
+void guest_done(struct session *);
+
+/* How long a client has for what it says first. */
+int64_t guest_timeout_us(const struct session *);
+
+/* The header for the server, if it gets one; its size. */
+size_t guest_preface(const struct session *, uint8_t buf[static PROXYPROTO_COMPOSED_MAX]);
+
+/*
+ * How many bytes may be taken from a side now; 0: hold it, guest_held() says
+ * until when.  Taken ones are to be told.
+ */
+uint32_t guest_allows(struct guest *, enum flow_side from, uint32_t wanted, mono_t now);
+void guest_spent(struct guest *, enum flow_side from, uint32_t n);
+mono_t guest_held(const struct guest *); /* MONO_NEVER: no side is held */
 
 /* The next server for this session, by its upstream's algorithm and key.  NULL: none. */
 struct server *guest_pick(struct worker *, struct session *);
+
+/* For words about it: the client itself, AF_UNSPEC for a unix socket's. */
+struct endpoint guest_client(const struct session *);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "common/fdstore.h"
 #include "common/log.h"
+#include "proxyd/handover_guest.h"
 #include "proxyd/handover_priv.h"
 #include "proxyd/relay_tcp.h"
 
@@ -188,7 +189,6 @@ describe(const struct session *s, struct parcel_session *r)
 	const struct route *route = s->route;
 
 	*r = (struct parcel_session){
-		.server = s->server->endpoint,
 		.connect_timeout_us = route->connect_timeout_us,
 		.timeout_us = route->timeout_us,
 		.next_timeout_us = route->next_timeout_us,
@@ -211,6 +211,10 @@ describe(const struct session *s, struct parcel_session *r)
 	};
 	handover_address(route->listener, &r->listener);
 	handover_copy(r->upstream, route->up->name);
+	handover_give_guest(s, r);
+	if (s->server == NULL)
+		return;
+	r->server = s->server->endpoint;
 	handover_copy(r->server_name, s->server->name);
 	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {
 		r->half[side] = half_bits(s, side);
@@ -281,7 +285,14 @@ static void
 give_session(struct giver *g, const struct session *s)
 {
 	struct parcel_session record;
-	int fds[4], n = collect_fds(s, fds);
+	int fds[4], n;
+
+	if (s->flow.phase == FLOW_GREETING) { /* what it has said lies in its socket */
+		describe(s, &record);
+		put(g, PARCEL_GREETING, &record, &s->fd[FLOW_CLIENT], 1);
+		return;
+	}
+	n = collect_fds(s, fds);
 
 	if (n < 0) {
 		g->error = n;

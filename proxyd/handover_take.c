@@ -6,6 +6,8 @@
 #include "common/log.h"
 #include "proxyd/control.h"
 #include "proxyd/dial.h"
+#include "proxyd/guest.h"
+#include "proxyd/handover_guest.h"
 #include "proxyd/handover_priv.h"
 #include "proxyd/rules.h"
 
@@ -415,6 +417,7 @@ enlist(struct taker *t, const struct session *begun, const struct parcel_session
 	s->route = find_route(t, thread, l, s->server->up, left);
 	s->route->refs++;
 	fill_tried(s, s->server->up, left);
+	handover_take_guest(s, left, t->proxy->daemon->conf);
 	begin_session(t, l);
 	t->handover->counts.sessions++;
 }
@@ -517,6 +520,46 @@ take_udp(struct taker *t, struct post_message *m, const struct parcel_record *r)
 	*fd = -1;
 }
 
+/* A client that has not said everything: for a listener of now, by its terms of now. */
+static void
+take_greeting(struct taker *t, struct post_message *m, const struct parcel_record *r)
+{
+	size_t thread = t->next++ % t->proxy->n_workers;
+	struct bundle *b = &t->bundles[thread];
+	struct parcel_session left;
+	struct route *route = NULL;
+	struct listener *l;
+	struct session *s;
+	int *fds = m->fds + r->first_fd, rc = parcel_get(r, &left);
+
+	if (rc == 0 && !is_connection(fds[0]))
+		rc = -EBADMSG;
+	if (rc < 0) {
+		refuse_record(t->handover, rc);
+		return;
+	}
+	l = find_listener(t->proxy, &left.listener);
+	if (l != NULL && l->rules != NULL)
+		route = proxy_route(t->proxy, l, (unsigned)thread);
+	if (route == NULL) {
+		handover_refuse(t->handover, HANDOVER_UNWANTED);
+		return;
+	}
+	b->sessions = xreallocarray(b->sessions, b->n + 1, sizeof(*b->sessions));
+	s = &b->sessions[b->n++];
+	*s = (struct session){ .fd = { fds[0], -1 },
+		.is_unix = { is_unix(fds[0]) },
+		.route = route,
+		.began = { left.began_us },
+		.active = { left.active_us },
+		.connect_deadline = { left.connect_deadline_us } };
+	fds[0] = -1;
+	flow_init(&s->flow, s->route->half_close);
+	s->flow.phase = FLOW_GREETING;
+	begin_session(t, l);
+	t->handover->counts.sessions++;
+}
+
 static void
 on_counters_record(void *aux, struct post_message *m, const struct parcel_record *r)
 {
@@ -536,6 +579,9 @@ on_session_record(void *aux, struct post_message *m, const struct parcel_record 
 		return;
 	case PARCEL_UDP:
 		take_udp(t, m, r);
+		return;
+	case PARCEL_GREETING:
+		take_greeting(t, m, r);
 		return;
 	case PARCEL_COUNTERS:
 	case PARCEL_SERVER:

@@ -76,6 +76,10 @@ add_listener(struct service_metrics *m, const struct listener *l)
 	add_tally(m, "frontend", labels, &sum, sum.sessions - tally_ended(&sum));
 	service_metric(m, "proxyd_frontend_retry_warnings_total",
 	    "Sessions that went on to another server", labels, (double)sum.retries);
+	service_metric(m, "proxyd_frontend_denied_connections_total", "Clients that deny kept out",
+	    labels, (double)sum.reasons[FLOW_DENIED]);
+	service_metric(m, "proxyd_frontend_limited_connections_total",
+	    "Clients that limit_conn kept out", labels, (double)sum.reasons[FLOW_LIMIT]);
 	add_status(m, "proxyd_frontend_status", labels, 2, states, listener_state_str(l->state));
 	add_close_reasons(m, l->name, &sum);
 }

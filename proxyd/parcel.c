@@ -29,6 +29,7 @@ enum field_type {
 	T_ENDPOINT,
 	T_ENDPOINTS, /* one field each, behind a counter */
 	T_TIMES,
+	T_HELD,
 	T_REASON,  /* enum flow_reason in a uint8_t, by its name */
 	T_REASONS, /* a counter for each, by name */
 };
@@ -87,10 +88,21 @@ static const struct field session_fields[] = {
 	ONE(27, T_U64,      parcel_session, began_us),
 	ONE(28, T_U64,      parcel_session, active_us),
 	ONE(29, T_U64,      parcel_session, connect_deadline_us),
+	ONE(30, T_U8,       parcel_session, announce),
 	LIST(64, T_ENDPOINTS, parcel_session, tried, n_tried),
 	ONE(65, T_U64,      parcel_session, half_timeout_us),
 	ONE(66, T_U64,      parcel_session, age_us),
 	ONE(67, T_U64,      parcel_session, age_jitter_us),
+	ONE(70, T_BOOL,     parcel_session, has_guest),
+	ONE(71, T_ENDPOINT, parcel_session, client),
+	ONE(72, T_ENDPOINT, parcel_session, peer),
+	ONE(73, T_ENDPOINT, parcel_session, local),
+	ONE(74, T_ENDPOINT, parcel_session, proxied),
+	ONE(75, T_ENDPOINT, parcel_session, proxied_to),
+	ONE(76, T_U64,      parcel_session, greeted_us),
+	ONE(77, T_U64,      parcel_session, rates[FLOW_CLIENT]),
+	ONE(78, T_U64,      parcel_session, rates[FLOW_SERVER]),
+	LIST(79, T_HELD,    parcel_session, held, n_held),
 };
 static const struct field server_fields[] = {
 	ONE(1,  T_TEXT,     parcel_server, upstream),
@@ -145,6 +157,7 @@ static bool session_holds(const void *, size_t n_fds);
 static bool address_holds(const void *, size_t n_fds);
 static bool server_holds(const void *, size_t n_fds);
 static bool counters_hold(const void *, size_t n_fds);
+static bool greeting_holds(const void *, size_t n_fds);
 static bool upstream_holds(const void *, size_t n_fds);
 
 struct kind {
@@ -165,6 +178,8 @@ static const struct kind kinds[] = {
 	[PARCEL_COUNTERS] = { counters_fields, ARRAY_LEN(counters_fields),
 	    sizeof(struct parcel_counters), counters_hold },
 	[PARCEL_UDP] = { udp_fields, ARRAY_LEN(udp_fields), sizeof(struct parcel_udp), udp_holds },
+	[PARCEL_GREETING] = { session_fields, ARRAY_LEN(session_fields),
+	    sizeof(struct parcel_session), greeting_holds },
 };
 
 union any {
@@ -241,6 +256,15 @@ terms_hold(const struct parcel_session *s)
 	       s->half_timeout_us >= 0 && s->age_us >= 0 && s->age_jitter_us >= 0 &&
 	       s->age_jitter_us <= s->age_us && s->read_size > 0 &&
 	       s->read_size <= PARCEL_PENDING_MAX;
+}
+
+static bool
+greeting_holds(const void *record, size_t n_fds)
+{
+	const struct parcel_session *s = record;
+
+	return is_address(&s->listener) && s->upstream[0] != '\0' && s->began_us > 0 &&
+	       s->connect_deadline_us > 0 && n_fds == 1;
 }
 
 static bool
@@ -384,6 +408,14 @@ put_one(struct text *out, const struct field *f, const uint8_t *record)
 		for (uint32_t i = 0; i < n && i < PARCEL_FAILS_MAX; i++)
 			put_number(out, f->tag, ((const uint64_t *)at)[i]);
 		return;
+	case T_HELD:
+		n = list_length(record, f);
+		for (uint32_t i = 0; i < n && i < PARCEL_HELD_MAX; i++) {
+			const struct parcel_held *held = (const struct parcel_held *)at + i;
+
+			put_field(out, f->tag, held->bytes, held->size);
+		}
+		return;
 	case T_REASON:
 		if (*(const uint8_t *)at != FLOW_REASON_NONE) {
 			const char *name = flow_reason_str(*(const uint8_t *)at);
@@ -437,6 +469,20 @@ get_endpoint(const struct value *v, struct endpoint *ret)
 	*ret = (struct endpoint){ .port = wire_get16(v->bytes) };
 	ret->addr.family = v->size == 2 + 4 ? AF_INET : AF_INET6;
 	memcpy(ret->addr.bytes, v->bytes + 2, v->size - 2);
+	return 0;
+}
+
+/* A name, a NUL, a key of at least a byte. */
+static int
+get_held(const struct value *v, struct parcel_held *ret)
+{
+	const uint8_t *nul = memchr(v->bytes, '\0', v->size);
+
+	if (v->size > sizeof(ret->bytes) || nul == NULL || nul == v->bytes ||
+	    nul + 1 == v->bytes + v->size)
+		return -EBADMSG;
+	memcpy(ret->bytes, v->bytes, v->size);
+	ret->size = (uint16_t)v->size;
 	return 0;
 }
 
@@ -513,6 +559,9 @@ get_one(const struct field *f, const struct value *v, uint8_t *record)
 	case T_TIMES:
 		at = list_next(record, f, PARCEL_FAILS_MAX, sizeof(uint64_t));
 		return at != NULL ? get_number(v, INT64_MAX, at) : 0;
+	case T_HELD:
+		at = list_next(record, f, PARCEL_HELD_MAX, sizeof(struct parcel_held));
+		return at != NULL ? get_held(v, at) : 0;
 	case T_REASON:
 		*(uint8_t *)at = (uint8_t)find_reason(v->bytes, v->size);
 		return 0;

@@ -36,6 +36,7 @@
 #define PARCEL_PENDING_MAX (1024 * 1024) /* bytes that wait in one direction */
 #define PARCEL_TRIED_MAX   16
 #define PARCEL_FAILS_MAX   64 /* the last ones */
+#define PARCEL_HELD_MAX	   8
 
 enum parcel_kind {
 	PARCEL_LISTENER = 1, /* its sockets */
@@ -44,6 +45,7 @@ enum parcel_kind {
 	PARCEL_UPSTREAM, /* counters of servers that left */
 	PARCEL_COUNTERS, /* of a listener */
 	PARCEL_UDP,	 /* a UDP session: its socket towards the server */
+	PARCEL_GREETING, /* client: a session that has no server yet */
 };
 
 struct parcel_head {
@@ -62,6 +64,13 @@ struct parcel_address {
 /* Bits of parcel_session.half[]. */
 enum { PARCEL_EOF = 1, PARCEL_FIN_SENT = 2, PARCEL_HUP = 4, PARCEL_ERR = 8, PARCEL_URGENT = 16 };
 
+/* What a session holds of a limit_conn_zone: the zone's name, a NUL, the key. */
+struct parcel_held {
+	uint16_t size;
+	uint8_t bytes[PARCEL_NAME_SIZE];
+};
+
+/* PARCEL_GREETING: of its listener and of its client only. */
 struct parcel_session {
 	struct parcel_address listener;
 	char upstream[PARCEL_NAME_SIZE], server_name[PARCEL_NAME_SIZE];
@@ -83,6 +92,14 @@ struct parcel_session {
 	int64_t began_us, active_us, connect_deadline_us;
 	struct endpoint tried[PARCEL_TRIED_MAX];
 	uint32_t n_tried;
+	/* who the client is (struct guest); AF_UNSPEC: nobody asked */
+	uint8_t announce; /* version of the header that servers get */
+	struct endpoint client, peer, local, proxied, proxied_to;
+	int64_t greeted_us;
+	uint64_t rates[2];
+	struct parcel_held held[PARCEL_HELD_MAX];
+	uint32_t n_held;
+	bool has_guest;
 };
 
 struct parcel_server {

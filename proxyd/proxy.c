@@ -73,6 +73,22 @@ route_new(const struct proxy *p, struct listener *l, const struct listener_conf 
 	return r;
 }
 
+/* Of a listener of this configuration. */
+struct route *
+proxy_route(struct proxy *p, struct listener *l, unsigned thread)
+{
+	const struct conf *conf = p->daemon->conf;
+
+	for (size_t i = 0; i < conf->n_listeners; i++) {
+		const struct listener_conf *lc = &conf->listeners[i];
+
+		if (listener_matches(l, lc))
+			return route_new(
+			    p, l, lc, upstreams_find(&p->upstreams, lc->upstream->name), thread);
+	}
+	return NULL;
+}
+
 /* Hand a command with a route of its own to each data thread. */
 static void
 send_routes(struct proxy *p, struct listener *l, const struct listener_conf *lc)

@@ -37,6 +37,9 @@ struct proxy {
 	unsigned n_closed; /* handles, at the end */
 };
 
+/* For a session of this thread, by the terms of now; NULL: the listener is not configured. */
+struct route *proxy_route(struct proxy *, struct listener *, unsigned thread);
+
 /* The members of struct daemon_class (common/daemon.h). */
 int proxy_start(struct daemon *);
 int proxy_reload(struct daemon *, const struct conf *next, bool dry_run, struct text *why);

@@ -44,13 +44,16 @@ relay_bulk_begin(struct worker *w, struct session *s)
 static bool
 splice_in(struct worker *w, struct session *s, enum flow_side from)
 {
-	struct pipe *p = pipes_take(&w->pipes, w->now);
+	uint32_t size = relay_share(w, s, from, BULK_SPLICE_MAX);
+	struct pipe *p;
 	ssize_t n;
 
+	if (size == 0)
+		return false; /* nor is anything copied: relay_read finds the same */
+	p = pipes_take(&w->pipes, w->now);
 	if (p == NULL)
 		return false;
-	n = splice(
-	    s->fd[from], NULL, p->in, NULL, BULK_SPLICE_MAX, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	n = splice(s->fd[from], NULL, p->in, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	if (n <= 0) {
 		pipes_give(&w->pipes, p);
 		bulk_off(&s->bulk[from]);
@@ -121,7 +124,7 @@ arm(struct worker *w, struct session *s, enum flow_side side)
 	const struct flow *f = &s->flow;
 	uint8_t want = 0;
 
-	if (!f->half[side].eof && f->pending[side] == 0)
+	if (!f->half[side].eof && f->pending[side] == 0 && !f->half[side].held)
 		want |= ARM_IN;
 	if (f->pending[flow_other(side)] > 0 && !f->half[side].can_write)
 		want |= ARM_OUT;
@@ -154,6 +157,13 @@ ask(struct worker *w, struct session *s)
 	return rc < 0 ? rc : arm(w, s, FLOW_SERVER);
 }
 
+void
+relay_bulk_ask(struct worker *w, struct session *s)
+{
+	if (ask(w, s) < 0)
+		relay_abort(w, s, FLOW_RESOURCES);
+}
+
 static void
 put_out(struct worker *w, struct session *s)
 {
@@ -163,8 +173,7 @@ put_out(struct worker *w, struct session *s)
 		if (is_over(s))
 			return;
 	}
-	if (ask(w, s) < 0)
-		relay_abort(w, s, FLOW_RESOURCES);
+	relay_bulk_ask(w, s);
 }
 
 void

@@ -32,4 +32,7 @@ void relay_bulk_flush(struct worker *);
 /* relay_write() of what waits in a pipe. */
 unsigned relay_bulk_write(struct worker *, struct session *, enum flow_side to);
 
+/* What is wanted of its sockets has changed outside of a pass.  May end the session. */
+void relay_bulk_ask(struct worker *, struct session *);
+
 #endif

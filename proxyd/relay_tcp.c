@@ -84,6 +84,7 @@ end(struct worker *w, struct session *s)
 	if (s->server != NULL)
 		count_end(s, &s->server->tallies[w->number]);
 	release_server(s);
+	guest_done(s);
 	wheel_set(&w->wheel, &s->timer, MONO_NEVER);
 	if (s->is_queued)
 		TAILQ_REMOVE(&w->leftover, s, queue);
@@ -102,7 +103,7 @@ us_left(const struct session *s, mono_t now)
 {
 	if (s->route->next_timeout_us == 0)
 		return INT64_MAX;
-	return s->route->next_timeout_us - mono_until(s->began, now);
+	return s->route->next_timeout_us - mono_until(s->greeted, now);
 }
 
 static bool
@@ -233,9 +234,11 @@ arm_connect(struct worker *w, struct session *s)
 	wheel_set(&w->wheel, &s->timer, s->connect_deadline);
 }
 
+/* With it goes what was said to it and was ours (flow.h: the preface). */
 static void
 drop_server(struct session *s)
 {
+	unpark(s, FLOW_CLIENT);
 	close_side(s, FLOW_SERVER, true);
 	release_server(s);
 }
@@ -247,6 +250,8 @@ connect_next(struct worker *w, struct session *s, struct flow_event *ret)
 	int rc;
 
 	drop_server(s);
+	if (s->attempt == 0)
+		s->greeted = w->now;
 	if (may_try_again(s, w->now))
 		s->server = guest_pick(w, s);
 	if (s->server == NULL) {
@@ -335,7 +340,7 @@ deadline(const struct session *s)
 {
 	int64_t us = has_half_timeout(s) ? s->route->half_timeout_us : s->route->timeout_us;
 
-	if (s->flow.phase == FLOW_CONNECTING)
+	if (s->flow.phase != FLOW_OPEN)
 		return s->connect_deadline;
 	return mono_min(end_of_life(s), us > 0 ? mono_add(s->active, us) : MONO_NEVER);
 }
@@ -373,6 +378,26 @@ shut(struct worker *w, struct session *s, enum flow_side side)
 		hasten(w, s);
 }
 
+/* A header of ours goes first: like bytes that wait. */
+static unsigned
+announce(struct worker *w, struct session *s, unsigned actions)
+{
+	uint8_t header[PROXYPROTO_COMPOSED_MAX];
+	size_t n = guest_preface(s, header);
+
+	if (n == 0)
+		return actions;
+	s->parked[FLOW_CLIENT] = (struct parked){ .bytes = malloc(n) };
+	if (s->parked[FLOW_CLIENT].bytes == NULL) {
+		relay_abort(w, s, FLOW_RESOURCES);
+		return 0;
+	}
+	memcpy(s->parked[FLOW_CLIENT].bytes, header, n);
+	return relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_PREFACE, .n = (uint32_t)n });
+}
+
+/* ---- the flow's hands ---- */
+
 unsigned
 relay_feed(struct worker *w, struct session *s, struct flow_event ev)
 {
@@ -391,8 +416,12 @@ relay_feed(struct worker *w, struct session *s, struct flow_event ev)
 			shut(w, s, FLOW_CLIENT);
 		if (actions & FLOW_SHUT_SERVER)
 			shut(w, s, FLOW_SERVER);
-		if (!(actions & FLOW_NEXT))
-			return actions & LEVELS;
+		if (!(actions & FLOW_NEXT)) {
+			actions &= LEVELS;
+			return ev.kind == FLOW_EV_CONNECTED && s->guest != NULL
+				   ? announce(w, s, actions)
+				   : actions;
+		}
 		if (!connect_next(w, s, &ev))
 			return 0;
 	}
@@ -405,6 +434,8 @@ relay_count(struct worker *w, struct session *s, enum flow_side from, size_t n)
 
 	s->bytes[from] += n;
 	s->active = w->now;
+	if (s->guest != NULL)
+		guest_spent(s->guest, from, (uint32_t)n);
 	tally_add(from == FLOW_CLIENT ? &route->bytes_in : &route->bytes_out, n);
 	tally_add(from == FLOW_CLIENT ? &server->bytes_in : &server->bytes_out, n);
 }
@@ -484,14 +515,29 @@ pass_on(struct worker *w, struct session *s, enum flow_side from, uint32_t n, un
 	return actions;
 }
 
+/* ---- rates (rate.h) ---- */
+
+uint32_t
+relay_share(struct worker *w, struct session *s, enum flow_side from, uint32_t wanted)
+{
+	uint32_t n = s->guest != NULL ? guest_allows(s->guest, from, wanted, w->now) : wanted;
+
+	if (n == 0)
+		wheel_set(&w->wheel, &s->timer, mono_min(deadline(s), guest_held(s->guest)));
+	return n;
+}
+
 unsigned
 relay_read(struct worker *w, struct session *s, enum flow_side from)
 {
 	struct flow_event ev = { .kind = FLOW_EV_READ, .side = from };
-	uint32_t size = s->route->read_size;
-	ssize_t n = recv(s->fd[from], w->buffer, size, 0);
+	uint32_t size = relay_share(w, s, from, s->route->read_size);
 	unsigned actions;
+	ssize_t n;
 
+	if (size == 0)
+		return relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_HOLD, .side = from });
+	n = recv(s->fd[from], w->buffer, size, 0);
 	if (n == 0)
 		return relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_EOF, .side = from });
 	if (n < 0 && errno != EAGAIN)
@@ -507,7 +553,7 @@ relay_read(struct worker *w, struct session *s, enum flow_side from)
 		return actions;
 	actions = pass_on(w, s, from, ev.n, actions);
 	if (!is_over(s) && !s->urgent[from])
-		bulk_copied(&s->bulk[from], ev.n, size);
+		bulk_copied(&s->bulk[from], ev.n, s->route->read_size);
 	if (!is_over(s) && s->bulk[from].on && !s->is_level)
 		relay_bulk_begin(w, s);
 	return actions;
@@ -519,13 +565,17 @@ relay_write(struct worker *w, struct session *s, enum flow_side to)
 	enum flow_side from = flow_other(to);
 	struct parked *p = &s->parked[from];
 	uint32_t before = s->flow.pending[from];
+	uint16_t attempt;
 	unsigned actions;
 
 	if (p->pipe != NULL)
 		return relay_bulk_write(w, s, to);
+	attempt = s->attempt;
 	actions = write_bytes(w, s, to, p->bytes + p->offset, before);
 	if (is_over(s))
 		return 0;
+	if (s->attempt != attempt) /* another server, and other bytes for it */
+		return actions;
 	p->offset += before - s->flow.pending[from];
 	if (s->flow.pending[from] == 0)
 		unpark(s, from);
@@ -556,10 +606,42 @@ run(struct worker *w, struct session *s, unsigned actions)
 
 	for (int i = 0; i < turns && actions != 0 && !s->is_level; i++)
 		actions = do_one(w, s, actions, i % 2 == 1);
-	if (actions == 0 || s->is_queued || s->is_level)
+	if (actions == 0 || is_over(s) || s->is_queued || s->is_level)
 		return;
 	s->is_queued = true;
 	TAILQ_INSERT_TAIL(&w->leftover, s, queue);
+}
+
+/* ---- before there is a server ---- */
+
+/* True: it is decided, *ret is what to feed. */
+static bool
+greet(struct worker *w, struct session *s, struct flow_event *ret)
+{
+	enum flow_reason reason = FLOW_REASON_NONE;
+
+	switch (guest_greet(w, s, &reason)) {
+	case GUEST_WELCOME:
+		*ret = (struct flow_event){ .kind = FLOW_EV_GREETED };
+		return true;
+	case GUEST_LEAVE:
+		*ret = (struct flow_event){ .kind = FLOW_EV_ABORT, .reason = reason };
+		return true;
+	case GUEST_WAIT:
+		break;
+	}
+	return false;
+}
+
+static bool
+begin_greeting(struct worker *w, struct session *s, struct flow_event *ret)
+{
+	s->flow.phase = FLOW_GREETING;
+	if (greet(w, s, ret))
+		return true;
+	s->connect_deadline = mono_add(w->now, guest_timeout_us(s));
+	wheel_set(&w->wheel, &s->timer, s->connect_deadline);
+	return false;
 }
 
 /* ---- what happens to a session ---- */
@@ -582,7 +664,7 @@ relay_open(struct worker *w, struct binding *b, int fd)
 	s->began = s->active = w->now;
 	flow_init(&s->flow, s->route->half_close);
 	tally_add(&s->route->tally->sessions, 1);
-	if (connect_next(w, s, &ev))
+	if (s->route->rules != NULL ? begin_greeting(w, s, &ev) : connect_next(w, s, &ev))
 		run(w, s, relay_feed(w, s, ev));
 	if (!is_over(s) && watch(w, s, FLOW_CLIENT) < 0)
 		relay_abort(w, s, FLOW_RESOURCES);
@@ -596,6 +678,7 @@ relay_leave(struct worker *w, struct session *s)
 		unpark(s, side);
 	}
 	release_server(s);
+	guest_done(s);
 	wheel_set(&w->wheel, &s->timer, MONO_NEVER);
 	if (s->is_queued)
 		TAILQ_REMOVE(&w->leftover, s, queue);
@@ -652,10 +735,14 @@ relay_ready(struct worker *w, struct session *s, enum flow_side side, uint32_t e
 			return;
 		}
 	}
-	if (s->is_level)
+	if (s->is_level) {
 		relay_bulk_ready(w, s, side, &ev);
-	else
-		run(w, s, relay_feed(w, s, ev));
+		return;
+	}
+	actions = relay_feed(w, s, ev);
+	if (s->flow.phase == FLOW_GREETING && greet(w, s, &result))
+		actions = relay_feed(w, s, result);
+	run(w, s, actions);
 }
 
 void
@@ -678,11 +765,40 @@ time_out(struct worker *w, struct session *s)
 			    .reason = has_half_timeout(s) ? FLOW_HALF_CLOSED : FLOW_IDLE }));
 }
 
+/* Sides that have waited long enough.  False: the session is over. */
+static bool
+release(struct worker *w, struct session *s)
+{
+	unsigned actions = 0;
+
+	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {
+		struct rate *r = &s->guest->rates[side];
+
+		if (!s->flow.half[side].held || mono_before(w->now, r->held))
+			continue;
+		r->held = MONO_NEVER;
+		actions = relay_feed(
+		    w, s, (struct flow_event){ .kind = FLOW_EV_RELEASE, .side = side });
+		if (is_over(s))
+			return false;
+	}
+	if (s->is_level)
+		relay_bulk_ask(w, s);
+	else
+		run(w, s, actions);
+	return !is_over(s);
+}
+
 void
 relay_timer(struct worker *w, struct session *s)
 {
-	mono_t due = deadline(s);
+	mono_t due;
 
+	if (s->guest != NULL && s->flow.phase == FLOW_OPEN && !release(w, s))
+		return;
+	due = deadline(s);
+	if (s->guest != NULL)
+		due = mono_min(due, guest_held(s->guest));
 	if (mono_before(w->now, due))
 		wheel_set(&w->wheel, &s->timer, due);
 	else
@@ -700,8 +816,10 @@ refuse(struct worker *w, const struct session *left)
 		unpark(&s, side);
 	}
 	s.flow.reason = FLOW_HANDOVER;
-	count_end(&s, &s.server->tallies[w->number]);
+	if (s.server != NULL)
+		count_end(&s, &s.server->tallies[w->number]);
 	release_server(&s);
+	guest_done(&s);
 	count_end(&s, s.route->tally);
 	route_unref(s.route);
 }
@@ -723,7 +841,8 @@ relay_adopt(struct worker *w, const struct session *left)
 	s->generation = generation;
 	__atomic_store_n(&w->n_sessions, w->sessions.n_used, __ATOMIC_RELAXED);
 	wheel_set(&w->wheel, &s->timer, deadline(s));
-	if (watch(w, s, FLOW_CLIENT) < 0 || watch(w, s, FLOW_SERVER) < 0)
+	if (watch(w, s, FLOW_CLIENT) < 0 ||
+	    (s->flow.phase != FLOW_GREETING && watch(w, s, FLOW_SERVER) < 0))
 		relay_abort(w, s, FLOW_RESOURCES);
 }
 

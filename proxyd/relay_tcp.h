@@ -58,6 +58,12 @@ unsigned relay_feed(struct worker *, struct session *, struct flow_event);
 unsigned relay_read(struct worker *, struct session *, enum flow_side from);
 unsigned relay_write(struct worker *, struct session *, enum flow_side to);
 
+/*
+ * How many of 'wanted' bytes may be taken from a side now.  0: the side is held
+ * from now on, and its timer set.
+ */
+uint32_t relay_share(struct worker *, struct session *, enum flow_side from, uint32_t wanted);
+
 /* Writing gave an error. */
 unsigned relay_write_failed(struct worker *, struct session *, enum flow_side to);
 

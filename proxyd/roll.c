@@ -4,6 +4,7 @@
 #include "proxyd/roll.h"
 
 #include "common/text.h"
+#include "proxyd/guest.h"
 #include "proxyd/listener.h"
 #include "proxyd/relay_tcp.h"
 
@@ -109,8 +110,6 @@ matches(const struct roll *r, const struct worker *w, const struct session *s)
 static void
 take_down(struct roll *r, const struct worker *w, const struct session *s)
 {
-	struct sockaddr_storage ss;
-	socklen_t size = sizeof(ss);
 	struct roll_entry e = { .thread = w->number,
 		.index = s->index,
 		.generation = s->generation,
@@ -121,8 +120,7 @@ take_down(struct roll *r, const struct worker *w, const struct session *s)
 		.idle_us = mono_until(s->active, w->now),
 		.bytes = { s->bytes[FLOW_CLIENT], s->bytes[FLOW_SERVER] } };
 
-	if (getpeername(s->fd[FLOW_CLIENT], (struct sockaddr *)&ss, &size) == 0)
-		endpoint_from_sockaddr((struct sockaddr *)&ss, &e.client);
+	e.client = guest_client(s);
 	if (s->server != NULL)
 		e.server = s->server->endpoint;
 	r->entries = xreallocarray(r->entries, r->n + 1, sizeof(*r->entries));

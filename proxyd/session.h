@@ -18,6 +18,7 @@
 
 #include <sys/queue.h>
 
+struct guest;  /* guest.h */
 struct pipe;   /* pipes.h */
 struct route;  /* worker.h */
 struct server; /* upstream.h */
@@ -51,9 +52,12 @@ struct session {
 	struct flow flow;
 	struct route *route;   /* a reference: the settings it began with */
 	struct server *server; /* a reference, while one is being tried or used */
+	struct guest *guest;   /* where its listener asks about clients; else NULL */
 	struct parked parked[2];
 	uint64_t bytes[2]; /* taken from each side */
-	mono_t began, active, connect_deadline;
+	mono_t began, active;
+	mono_t greeted;		 /* when a server was first looked for */
+	mono_t connect_deadline; /* also of what a client has to say before that */
 	struct pick_tried tried;
 	struct wheel_timer timer;
 	TAILQ_ENTRY(session) queue; /* of work left over, of the second phase, of free records */

@@ -215,6 +215,7 @@ void nginx_bind(struct binder *, struct stmt *);      /* a whole nginx.conf */
 void nginx_main_bind(struct binder *, struct stmt *); /* one statement of its main level */
 void stream_resolve(struct binder *);		      /* every proxy_pass finds its upstream */
 void stream_forget_formats(struct binder *);	      /* at the end */
+void stream_clients_done(struct conf *);
 extern const struct directive file_rows[];
 extern const size_t file_n_rows;
 

@@ -197,6 +197,7 @@ conf_free(struct conf *conf)
 		vip_conf_done(&conf->static_vips[i]);
 	free(conf->static_vips);
 	routing_conf_done(&conf->static_routing);
+	stream_clients_done(conf);
 	free(conf->matches);
 	free(conf->checks);
 	names_done(&conf->check_names);

@@ -370,6 +370,10 @@ struct conf {
 	size_t n_listeners;
 	struct match_conf *matches;
 	size_t n_matches;
+	struct client_conf **clients;
+	size_t n_clients;
+	struct limit_zone_conf *limit_zones;
+	size_t n_limit_zones;
 	struct lexicon *lexicon; /* of stream {}; NULL: no such block */
 	unsigned data_threads;	 /* worker_processes; 0: one for each CPU */
 

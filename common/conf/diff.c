@@ -539,6 +539,49 @@ add_server_words(struct description *d, const struct server_words *w)
 }
 
 static void
+add_range(struct text *t, const struct client_range *r)
+{
+	char network[ADDR_STRLEN];
+
+	if (r->kind == CLIENT_NETWORK)
+		text_addf(t, "%s/%u", addr_format(&r->network.addr, network), r->network.bits);
+	else
+		text_add(t, r->kind == CLIENT_ALL ? "all" : "unix:");
+}
+
+static void
+add_list(struct description *d, const char *name, struct text *t)
+{
+	add(d, name, "%s", t->length > 0 ? text_str(t) + 1 : "");
+	text_done(t);
+}
+
+static void
+add_client(struct description *d, const struct client_conf *c)
+{
+	struct text trusted = { 0 }, rules = { 0 }, limits = { 0 };
+
+	for (size_t i = 0; i < c->n_trusted; i++) {
+		text_add(&trusted, " ");
+		add_range(&trusted, &c->trusted[i]);
+	}
+	for (size_t i = 0; i < c->n_rules; i++) {
+		text_add(&rules, c->rules[i].allow ? " +" : " -");
+		add_range(&rules, &c->rules[i].who);
+	}
+	for (size_t i = 0; i < c->n_limits; i++)
+		text_addf(&limits, " %s %u", c->limits[i].zone, c->limits[i].max);
+	add_list(d, "set_real_ip_from", &trusted);
+	add_list(d, "allow and deny", &rules);
+	add_list(d, "limit_conn", &limits);
+	add_flag(d, "limit_conn_dry_run", c->limit_dry_run);
+	add(d, "proxy_upload_rate", "%llu", (unsigned long long)c->rates[0]);
+	add(d, "proxy_download_rate", "%llu", (unsigned long long)c->rates[1]);
+	add(d, "proxy_protocol", "%s", c->announce == 0 ? "off" : c->announce == 1 ? "on" : "v2");
+	add_time(d, "proxy_protocol_timeout", c->header_timeout_us);
+}
+
+static void
 describe_listener(const struct conf *conf, const void *object, struct description *d)
 {
 	const struct listener_conf *l = object;
@@ -576,6 +619,8 @@ describe_listener(const struct conf *conf, const void *object, struct descriptio
 	add(d, "proxy_requests", "%u", l->requests);
 	if (l->responses != UINT32_MAX)
 		add(d, "proxy_responses", "%u", l->responses);
+	add_flag(d, "listen proxy_protocol", l->proxy_protocol);
+	add_client(d, l->client);
 }
 
 /* The globals are one object without a name. */

@@ -7,6 +7,7 @@
 #define COMMON_CONF_FORWARD_H
 
 #include "common/addr.h"
+#include "common/conf/client.h"
 #include "common/conf/diag.h"
 #include "common/conf/template.h"
 #include "common/conf/words.h"
@@ -126,6 +127,8 @@ struct listener_conf {
 	int64_t preread_timeout_us;
 	size_t preread_size;
 	struct server_words *words; /* a reference, of all listeners of the server */
+	bool proxy_protocol;	    /* a header of it comes before the client's first byte */
+	struct client_conf *client; /* the configuration's */
 	struct conf_pos pos;
 };
 

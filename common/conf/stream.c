@@ -123,6 +123,18 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 /* clang-format off */
 #define TLS(word) { word, 0, MANY, D_REPEAT, bind_refused, 0, 0, 0, tls }
 
+#define CLIENT_ROWS \
+	{ "proxy_upload_rate", 1, 1, 0, stream_bind_rate, 0, 0, 0, NULL }, \
+	{ "proxy_download_rate", 1, 1, 0, stream_bind_rate, 0, 0, 0, NULL }, \
+	{ "proxy_protocol", 1, 1, 0, stream_bind_announce, 0, 0, 0, NULL }, \
+	{ "proxy_protocol_timeout", 1, 1, 0, stream_bind_header_timeout, 0, 0, 0, NULL }, \
+	{ "set_real_ip_from", 1, 1, D_REPEAT, stream_bind_trusted, 0, 0, 0, NULL }, \
+	{ "allow", 1, 1, D_REPEAT, stream_bind_rule, 0, 0, 0, NULL }, \
+	{ "deny", 1, 1, D_REPEAT, stream_bind_rule, 0, 0, 0, NULL }, \
+	{ "limit_conn", 2, 2, D_REPEAT, stream_bind_limit, 0, 0, 0, NULL }, \
+	{ "limit_conn_dry_run", 1, 1, 0, stream_bind_limit_dry_run, 0, 0, 0, NULL }, \
+	{ "limit_conn_log_level", 1, 1, 0, stream_bind_limit_log, 0, 0, 0, NULL }
+
 /* In stream {} they are defaults of its servers. */
 #define SETTING_ROWS \
 	{ "proxy_connect_timeout", 1, 1, 0, bind_connect_timeout, L(connect_timeout_us), 0, 0, NULL }, \
@@ -142,8 +154,7 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	{ "proxy_socket_keepalive", 1, 1, 0, bind_nginx_flag, L(keepalive), 0, 0, NULL }, \
 	{ "proxy_socket_rcvbuf", 1, 1, 0, bind_size, L(rcvbuf), 1, 1 << 30, NULL }, \
 	{ "proxy_socket_sndbuf", 1, 1, 0, bind_size, L(sndbuf), 1, 1 << 30, NULL }, \
-	KNOWN("proxy_upload_rate"), KNOWN("proxy_download_rate"), \
-	GUARD("proxy_protocol", "servers that expect the header get none"), KNOWN("proxy_protocol_timeout"), \
+	CLIENT_ROWS, \
 	{ "proxy_requests", 1, 1, 0, bind_count, L(requests), 0, 0, NULL }, \
 	{ "proxy_responses", 1, 1, 0, bind_count, L(responses), 0, 0, NULL }, \
 	{ "preread_timeout", 1, 1, 0, bind_preread_timeout, L(preread_timeout_us), 0, 0, NULL }, \
@@ -151,10 +162,8 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	KNOWN("ssl_preread"), \
 	{ "access_log", 1, MANY, D_REPEAT, stream_bind_access, 0, 0, 0, NULL }, \
 	{ "error_log", 1, 2, D_REPEAT, stream_bind_error_log, 0, 0, 0, NULL }, \
-	GUARD("allow", "everybody may connect"), GUARD("deny", "everybody may connect"), \
-	GUARD("limit_conn", "connections are not limited"), KNOWN("limit_conn_log_level"), \
-	KNOWN("limit_conn_dry_run"), KNOWN("open_log_file_cache"), \
-	KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("set_real_ip_from"), \
+	KNOWN("open_log_file_cache"), \
+	KNOWN("resolver"), KNOWN("resolver_timeout"), \
 	{ "health_check_timeout", 1, 1, 0, bind_nginx_time, offsetof(struct server_draft, health_timeout_us), 0, 0, NULL }, \
 	{ "variables_hash_max_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL }, \
 	{ "variables_hash_bucket_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL }, \
@@ -198,7 +207,7 @@ static const struct directive stream_rows[] = {
 	{ "log_format", 2, MANY, D_REPEAT, stream_bind_format, 0, 0, 0, NULL },
 	KNOWN("geoip_country"), KNOWN("geoip_city"), KNOWN("geoip_org"), KNOWN("geoip_proxy"),
 	{ "match", 1, 1, D_BLOCK | D_REPEAT, stream_bind_match, 0, 0, 0, NULL },
-	KNOWN("limit_conn_zone"),
+	{ "limit_conn_zone", 2, 2, D_REPEAT, stream_bind_limit_zone, 0, 0, 0, NULL },
 	{ "map_hash_max_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL },
 	{ "map_hash_bucket_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL }, KNOWN("server_names_hash_max_size"),
 	KNOWN("server_names_hash_bucket_size"), KNOWN("zone_sync"), KNOWN("js_import"),
@@ -252,9 +261,11 @@ settle_server(struct binder *b, const struct stmt *s, struct server_draft *draft
 		l.udp = conf->listeners[i].udp;
 		l.ipv6_only = conf->listeners[i].ipv6_only;
 		l.listen = conf->listeners[i].listen;
+		l.proxy_protocol = conf->listeners[i].proxy_protocol;
 		l.pos = conf->listeners[i].pos;
 		l.words = server_words_ref(words);
 		conf->listeners[i] = l;
+		stream_check_client(b, &l);
 		if (draft->pass == NULL)
 			continue;
 		if (draft->health != NULL)
@@ -278,6 +289,7 @@ bind_server(struct binder *b, struct stmt *s, const struct directive *d, void *o
 	const struct context *before = b->in;
 
 	(void)d;
+	draft.settings.client = stream_client(b, outer->settings.client);
 	bind_block(b, s, &in, &draft);
 	b->in = &in;
 	settle_server(b, s, &draft, outer);
@@ -306,6 +318,7 @@ stream_bind(struct binder *b, struct stmt *s)
 					     .buffer_size = 16384 } };
 	const struct context *before = b->in;
 
+	defaults.settings.client = stream_client(b, NULL);
 	stream_declare(b, s);
 	bind_block_order(b, s, &in, &defaults, "server");
 	b->in = &in;
@@ -530,6 +543,7 @@ stream_resolve(struct binder *b)
 		if (i == 0 || b->passes[i].stmt != b->passes[i - 1].stmt)
 			resolve_pass(
 			    b, &b->passes[i].stmt->words[1], &conf->listeners[b->passes[i].object]);
+	stream_resolve_limits(b);
 	for (size_t i = 0; i < b->n_passes; i++) /* the array of upstreams stands still now */
 		conf->listeners[b->passes[i].object].upstream = conf_upstream(
 		    conf, b->passes[i].stmt->words[1].text);

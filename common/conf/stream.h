@@ -78,6 +78,23 @@ bool stream_parse_server(
     struct binder *, const struct word *, struct endpoint *ret, char **ret_host);
 void stream_add_server(struct upstream_conf *, const struct server_conf *);
 
+/* ---- clients (stream_client.c) ---- */
+
+bind_fn stream_bind_trusted;
+bind_fn stream_bind_rule;
+bind_fn stream_bind_limit_zone;
+bind_fn stream_bind_limit;
+bind_fn stream_bind_limit_dry_run;
+bind_fn stream_bind_limit_log;
+bind_fn stream_bind_rate;
+bind_fn stream_bind_announce;
+bind_fn stream_bind_header_timeout;
+
+/* A block's own, belonging to the configuration; 'inherited' or NULL. */
+struct client_conf *stream_client(struct binder *, const struct client_conf *inherited);
+void stream_check_client(struct binder *, const struct listener_conf *);
+void stream_resolve_limits(struct binder *); /* when all zones are known */
+
 /* ---- health checks ---- */
 
 bind_fn stream_bind_match;

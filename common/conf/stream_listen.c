@@ -169,7 +169,7 @@ valued_option(struct binder *b, const struct word *w, struct listener_conf *l, b
 static bool
 listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
 {
-	static const char *const known[] = { "proxy_protocol", "default_server", "multipath" };
+	static const char *const known[] = { "default_server", "multipath" };
 	static const char *const bsd[] = { "accept_filter=", "setfib=" };
 	static const char *const names[] = { "backlog=", "ipv6only=", "reuseport", "bind", "udp",
 		"so_keepalive=", "rcvbuf=", "sndbuf=", "fastopen=", "deferred", "proxy_protocol",
@@ -183,6 +183,8 @@ listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
 		return true; /* always so */
 	if (strcmp(w->text, "udp") == 0)
 		return l->udp = true;
+	if (strcmp(w->text, "proxy_protocol") == 0)
+		return l->proxy_protocol = true;
 	if (strcmp(w->text, "deferred") == 0)
 		return l->listen.deferred = true;
 	if (strcmp(w->text, "ssl") == 0) {
@@ -197,11 +199,8 @@ listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
 		}
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (strncmp(w->text, known[i], strlen(known[i])) == 0) {
-			bool header = strcmp(w->text, "proxy_protocol") == 0;
-
-			bind_say(b, header ? CONF_WARNING : CONF_NOTICE, w->pos,
-			    "'%.64s' is accepted, not in effect yet%s", w->text,
-			    header ? ": the header is passed on as data" : "");
+			bind_say(b, CONF_NOTICE, w->pos, "'%.64s' is accepted, not in effect yet",
+			    w->text);
 			return true;
 		}
 	hint = bind_did_you_mean(b, w->text, names, ARRAY_LEN(names), sizeof(*names));

@@ -128,6 +128,70 @@ kinds(void **unused)
 	assert_false(addr_is_any(&a));
 }
 
+static const struct {
+	const char *text; /* NULL: refused */
+	const char *network;
+	unsigned bits;
+	const char *in, *out;
+} ranges[] = {
+	{ "10.0.0.0/8", "10.0.0.0", 8, "10.255.255.255", "11.0.0.0" },
+	{ "10.1.2.3/8", "10.0.0.0", 8, "10.0.0.0", "9.255.255.255" },
+	{ "10.1.2.3", "10.1.2.3", 32, "10.1.2.3", "10.1.2.2" },
+	{ "192.0.2.128/25", "192.0.2.128", 25, "192.0.2.200", "192.0.2.127" },
+	{ "192.0.2.129/31", "192.0.2.128", 31, "192.0.2.129", "192.0.2.130" },
+	{ "0.0.0.0/0", "0.0.0.0", 0, "255.1.2.3", "::" },
+	{ "2001:db8::/33", "2001:db8::", 33, "2001:db8:7fff::1", "2001:db8:8000::" },
+	{ "::1", "::1", 128, "::1", "::2" },
+	{ "::/0", "::", 0, "ff::", "1.2.3.4" },
+	{ "10.0.0.0/33", NULL, 0, NULL, NULL },
+	{ "::/129", NULL, 0, NULL, NULL },
+	{ "10.0.0.0/", NULL, 0, NULL, NULL },
+	{ "10.0.0.0/8x", NULL, 0, NULL, NULL },
+	{ "10.0.0.0/+8", NULL, 0, NULL, NULL },
+	{ "/8", NULL, 0, NULL, NULL },
+	{ "10.0.0/8", NULL, 0, NULL, NULL },
+	{ "example/8", NULL, 0, NULL, NULL },
+};
+
+static void
+every_range(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+		struct addr_range r = { .bits = 77 };
+		struct addr in, out;
+		char buf[ADDR_STRLEN];
+
+		if (ranges[i].network == NULL) {
+			assert_int_equal(addr_range_parse(ranges[i].text, &r), -EINVAL);
+			assert_int_equal(r.bits, 77);
+			continue;
+		}
+		assert_int_equal(addr_range_parse(ranges[i].text, &r), 0);
+		assert_string_equal(addr_format(&r.addr, buf), ranges[i].network);
+		assert_int_equal(r.bits, ranges[i].bits);
+		addr_parse(ranges[i].in, &in);
+		addr_parse(ranges[i].out, &out);
+		if (!addr_range_has(&r, &in) || addr_range_has(&r, &out))
+			fail_msg("'%s'", ranges[i].text);
+	}
+}
+
+static void
+unmapped(void **unused)
+{
+	struct addr a, b;
+
+	(void)unused;
+	addr_parse("::ffff:192.0.2.1", &a);
+	addr_parse("192.0.2.1", &b);
+	a = addr_unmapped(&a);
+	assert_true(addr_equal(&a, &b));
+	addr_parse("::fffe:192.0.2.1", &a);
+	b = addr_unmapped(&a);
+	assert_true(addr_equal(&a, &b));
+}
+
 int
 main(void)
 {
@@ -136,6 +200,8 @@ main(void)
 		cmocka_unit_test(every_endpoint),
 		cmocka_unit_test(order),
 		cmocka_unit_test(kinds),
+		cmocka_unit_test(every_range),
+		cmocka_unit_test(unmapped),
 	};
 
 	return cmocka_run_group_tests_name("addr", tests, NULL, NULL);

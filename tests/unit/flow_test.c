@@ -77,6 +77,18 @@
 	{                                                                                          \
 		.kind = FLOW_EV_RESET, .side = s                                                   \
 	}
+#define PREFACE(k)                                                                                 \
+	{                                                                                          \
+		.kind = FLOW_EV_PREFACE, .n = k                                                    \
+	}
+#define HOLD(s)                                                                                    \
+	{                                                                                          \
+		.kind = FLOW_EV_HOLD, .side = s                                                    \
+	}
+#define RELEASE(s)                                                                                 \
+	{                                                                                          \
+		.kind = FLOW_EV_RELEASE, .side = s                                                 \
+	}
 #define ABORT(r)                                                                                   \
 	{                                                                                          \
 		.kind = FLOW_EV_ABORT, .reason = r                                                 \
@@ -186,6 +198,32 @@ static const struct script {
 	    { { CONNECTED, 0 }, { READABLE(S), R_S }, { READ(S, 7), W_C }, { BLOCKED(C, 0), 0 },
 		{ TIMEOUT, FLOW_CLOSE }, { END, 0 } },
 	    FLOW_IDLE, 3 },
+	{ "a preface, then the client's bytes", false,
+	    { { READABLE(C), 0 }, { CONNECTED, R_C }, { PREFACE(50), W_S }, { BLOCKED(S, 20), 0 },
+		{ WRITABLE(S), W_S }, { WROTE(S, 30), R_C }, { READ(C, 9), W_S },
+		{ WROTE(S, 9), 0 }, { END, 0 } },
+	    FLOW_REASON_NONE, 0 },
+	{ "server resets after the preface alone: the next one", false,
+	    { { CONNECTED, 0 }, { PREFACE(50), W_S }, { WROTE(S, 50), 0 }, { ERR(S), R_S },
+		{ RESET(S), FLOW_BLAME | FLOW_NEXT }, { CONNECTED, 0 }, { PREFACE(50), W_S },
+		{ WROTE(S, 50), 0 }, { READABLE(C), R_C }, { READ(C, 9), W_S }, { WROTE(S, 9), 0 },
+		{ END, 0 } },
+	    FLOW_REASON_NONE, 0 },
+	{ "server resets with the preface half sent: the next one", false,
+	    { { CONNECTED, 0 }, { PREFACE(50), W_S }, { BLOCKED(S, 20), 0 }, { ERR(S), R_S },
+		{ RESET(S), FLOW_BLAME | FLOW_NEXT }, { CONNECTED, 0 }, { PREFACE(50), W_S },
+		{ END, 0 } },
+	    FLOW_REASON_NONE, 0 },
+	{ "server resets after preface and request: no other", false,
+	    { { READABLE(C), 0 }, { CONNECTED, R_C }, { PREFACE(50), W_S }, { WROTE(S, 50), R_C },
+		{ READ(C, 9), W_S }, { WROTE(S, 9), 0 }, { ERR(S), R_S },
+		{ RESET(S), FLOW_CLOSE | FLOW_BLAME }, { END, 0 } },
+	    FLOW_SERVER_RST, 3 },
+	{ "held: nothing is taken until it is released, the other side goes on", false,
+	    { { CONNECTED, 0 }, { READABLE(C), R_C }, { HOLD(C), 0 }, { READABLE(S), R_S },
+		{ READ(S, 3), W_C }, { WROTE(C, 3), 0 }, { HUP(C), 0 }, { RELEASE(C), R_C },
+		{ EOF_OF(C), FLOW_SHUT_SERVER }, { END, 0 } },
+	    FLOW_REASON_NONE, 0 },
 	{ "an operator's word", false,
 	    { { CONNECTED, 0 }, { ABORT(FLOW_ADMINISTRATOR), FLOW_CLOSE }, { RESET(C), 0 },
 		{ END, 0 } },
@@ -216,6 +254,40 @@ every_script(void **unused)
 	}
 }
 
+/* What a client has to say first. */
+static void
+greeting(void **unused)
+{
+	static const struct {
+		struct flow_event ev;
+		unsigned actions;
+		enum flow_reason reason;
+	} rows[] = {
+		{ { .kind = FLOW_EV_GREETED }, FLOW_NEXT, FLOW_REASON_NONE },
+		{ TIMEOUT, FLOW_CLOSE, FLOW_GREETING_TIMEOUT },
+		{ READABLE(C), 0, FLOW_REASON_NONE },
+		{ HUP(C), 0, FLOW_REASON_NONE },
+		{ ERR(C), FLOW_CLOSE, FLOW_CLIENT_RST },
+		{ ABORT(FLOW_BAD_HEADER), FLOW_CLOSE, FLOW_BAD_HEADER },
+		{ READ(C, 9), 0, FLOW_REASON_NONE },
+		{ PREFACE(9), 0, FLOW_REASON_NONE },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct flow f;
+
+		flow_init(&f, true);
+		f.phase = FLOW_GREETING;
+		assert_int_equal(flow_step(&f, &rows[i].ev), rows[i].actions);
+		assert_int_equal(f.reason, rows[i].reason);
+		assert_int_equal(f.pending[C], 0);
+		assert_true(f.phase == (rows[i].ev.kind == FLOW_EV_GREETED	? FLOW_CONNECTING
+					   : rows[i].reason != FLOW_REASON_NONE ? FLOW_DONE
+										: FLOW_GREETING));
+	}
+}
+
 /* ---- random order ---- */
 
 struct rng {
@@ -234,6 +306,7 @@ struct play {
 	struct rng rng;
 	unsigned seed, closes, shuts[2], tries;
 	uint64_t from[2], to[2]; /* bytes read from a side, written to a side */
+	uint32_t preface;	 /* of the server that is connected; every other session has one */
 	bool ended[2], broken;	 /* FIN seen from a side; something other than FIN happened */
 };
 
@@ -257,7 +330,7 @@ observe(struct play *p, unsigned actions)
 	must(p, (f->phase == FLOW_DONE) == (p->closes == 1), "done without close");
 	must(
 	    p, (f->phase == FLOW_DONE) == (f->reason != FLOW_REASON_NONE), "reason and end differ");
-	must(p, !(actions & FLOW_NEXT) || (p->to[S] == 0 && p->from[S] == 0),
+	must(p, !(actions & FLOW_NEXT) || (p->to[S] <= p->preface && p->from[S] == 0),
 	    "next server after bytes were passed");
 	must(p, !(actions & FLOW_READ_CLIENT) || f->pending[C] == 0, "reads ahead of the server");
 	must(p, !(actions & FLOW_READ_SERVER) || f->pending[S] == 0, "reads ahead of the client");
@@ -285,12 +358,22 @@ after_next(struct play *p)
 static unsigned
 feed(struct play *p, struct flow_event ev)
 {
+	bool was_open = p->f.phase == FLOW_OPEN;
 	unsigned actions = flow_step(&p->f, &ev);
 
-	observe(p, actions);
-	if (actions & FLOW_NEXT) {
+	if (actions & FLOW_NEXT) { /* what was said to that server was ours */
+		must(p, p->from[C] == p->preface, "the client's bytes are gone with a server");
+		p->from[C] -= p->preface;
+		p->to[S] = p->preface = 0;
 		p->broken = true;
+	}
+	observe(p, actions);
+	if (actions & FLOW_NEXT)
 		return feed(p, after_next(p));
+	if (!was_open && p->f.phase == FLOW_OPEN && p->seed % 2 == 1) {
+		p->preface = 1 + next(&p->rng, 60);
+		p->from[C] += p->preface;
+		return feed(p, (struct flow_event)PREFACE(p->preface));
 	}
 	return actions;
 }
@@ -343,6 +426,8 @@ random_event(struct play *p)
 		return (struct flow_event)ERR(side);
 	if (dice < 8)
 		return (struct flow_event)FAILED;
+	if (dice < 12)
+		return dice < 10 ? (struct flow_event)HOLD(side) : (struct flow_event)RELEASE(side);
 	if (dice < 40)
 		return (struct flow_event)CONNECTED;
 	if (dice < 60)
@@ -399,7 +484,8 @@ random_orders(void **unused)
 	for (int r = FLOW_CLIENT_FIN; r < FLOW_REASON_MAX; r++)
 		if (reasons[r] == 0 && r != FLOW_NO_SERVER && r != FLOW_RESOURCES &&
 		    r != FLOW_ADMINISTRATOR && r != FLOW_SERVER_DOWN && r != FLOW_ADDRESS_LOST &&
-		    r != FLOW_COMPLETE && r != FLOW_AGE && r != FLOW_DRAIN && r != FLOW_HANDOVER)
+		    r != FLOW_COMPLETE && r != FLOW_AGE && r != FLOW_DRAIN && r != FLOW_HANDOVER &&
+		    r < FLOW_DENIED) /* those: greeting() */
 			fail_msg("no seed ended with \"%s\"", flow_reason_str((enum flow_reason)r));
 }
 
@@ -408,6 +494,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_script),
+		cmocka_unit_test(greeting),
 		cmocka_unit_test(random_orders),
 	};
 

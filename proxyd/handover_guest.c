@@ -1,0 +1,101 @@
+/*
+ * handover_guest.c - see handover_guest.h.
+ */
+#include "proxyd/handover_guest.h"
+
+#include "proxyd/guest.h"
+
+#include "common/text.h"
+
+#include <limits.h>
+#include <string.h>
+
+_Static_assert((int)PARCEL_HELD_MAX == (int)CLIENT_LIMITS_MAX, "all that a session may hold");
+
+static void
+give_held(const struct limit_key *key, struct parcel_held *ret)
+{
+	const char *zone = limit_zone_name(limit_key_zone(key));
+	size_t name = strlen(zone) + 1, n;
+	const uint8_t *bytes = limit_key_bytes(key, &n);
+
+	if (name + n > sizeof(ret->bytes))
+		return;
+	memcpy(ret->bytes, zone, name);
+	memcpy(ret->bytes + name, bytes, n);
+	ret->size = (uint16_t)(name + n);
+}
+
+void
+handover_give_guest(const struct session *s, struct parcel_session *r)
+{
+	const struct guest *g = s->guest;
+
+	r->greeted_us = s->greeted.us;
+	if (g == NULL)
+		return;
+	r->has_guest = true;
+	r->announce = (uint8_t)g->announce;
+	r->client = g->client;
+	r->peer = g->peer;
+	r->local = g->local;
+	r->proxied = g->proxied;
+	r->proxied_to = g->proxied_to;
+	for (int side = 0; side < 2; side++)
+		r->rates[side] = g->rates[side].bytes_s;
+	for (unsigned i = 0; i < g->n_held; i++) {
+		give_held(g->held[i], &r->held[r->n_held]);
+		r->n_held += r->held[r->n_held].size > 0;
+	}
+}
+
+static const struct limit_zone_conf *
+find_zone(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_limit_zones; i++)
+		if (strcmp(conf->limit_zones[i].name, name) == 0)
+			return &conf->limit_zones[i];
+	return NULL;
+}
+
+/* It was let in: it counts, whatever the limit is now.  A zone that is gone counts nothing. */
+static void
+take_held(struct guest *g, const struct parcel_held *held, const struct conf *conf)
+{
+	const char *name = (const char *)held->bytes;
+	const struct limit_zone_conf *zc = find_zone(conf, name);
+	size_t at = strlen(name) + 1;
+	struct limit_zone *zone;
+
+	if (zc == NULL)
+		return;
+	zone = limit_zone_open(zc->name, zc->key.text, zc->size);
+	if (limit_take(zone, held->bytes + at, held->size - at, UINT_MAX, &g->held[g->n_held]) == 0)
+		g->n_held += g->held[g->n_held] != NULL;
+	limit_zone_close(zone);
+}
+
+void
+handover_take_guest(struct session *s, const struct parcel_session *r, const struct conf *conf)
+{
+	struct guest *g;
+
+	s->greeted = (mono_t){ r->greeted_us > 0 ? r->greeted_us : r->began_us };
+	if (!r->has_guest)
+		return;
+	g = s->guest = xcalloc(1, sizeof(*g));
+	g->announce = r->announce;
+	g->client = r->client;
+	g->peer = r->peer;
+	g->local = r->local;
+	g->proxied = r->proxied;
+	g->proxied_to = r->proxied_to;
+	for (int side = 0; side < 2; side++) {
+		uint64_t rate = r->rates[side] < RATE_MAX ? r->rates[side] : RATE_MAX;
+
+		rate_init(&g->rates[side], rate, s->active);
+		g->rates[side].credit = 0; /* what it had was perhaps used up */
+	}
+	for (uint32_t i = 0; i < r->n_held; i++)
+		take_held(g, &r->held[i], conf);
+}
