@@ -164,42 +164,54 @@ attr_addr(const struct nlattr *attr, uint8_t family, struct addr *ret)
 }
 
 static void
-attr_name(const struct nlattr *attr, char ret[static IFNAMSIZ])
+attr_text(const struct nlattr *attr, char *ret, size_t size)
 {
 	size_t n;
 
 	if (attr == NULL)
 		return;
-	n = MIN(mnl_attr_get_payload_len(attr), (size_t)IFNAMSIZ - 1);
-	memset(ret, 0, IFNAMSIZ);
+	n = MIN(mnl_attr_get_payload_len(attr), size - 1);
+	memset(ret, 0, size);
 	memcpy(ret, mnl_attr_get_payload(attr), n);
 }
 
-/* IFLA_LINKINFO of a VRF says its table. */
-static uint32_t
-read_table(const struct nlattr *info)
+static void
+attr_name(const struct nlattr *attr, char ret[static IFNAMSIZ])
 {
-	const struct nlattr *kind = NULL, *data = NULL, *attr;
+	attr_text(attr, ret, IFNAMSIZ);
+}
+
+/* IFLA_LINKINFO: its kind, and of a VRF its table. */
+static void
+read_info(struct netlink_link *link, const struct nlattr *info)
+{
+	const struct nlattr *data = NULL, *attr;
 
 	if (info == NULL)
-		return 0;
+		return;
 	mnl_attr_for_each_nested(attr, info)
 	{
 		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
-			kind = attr;
+			attr_text(attr, link->kind, sizeof(link->kind));
 		else if (mnl_attr_get_type(attr) == IFLA_INFO_DATA)
 			data = attr;
 	}
-	if (kind == NULL || data == NULL || mnl_attr_get_payload_len(kind) < sizeof("vrf") ||
-	    memcmp(mnl_attr_get_payload(kind), "vrf", sizeof("vrf")) != 0)
-		return 0;
+	if (data == NULL || strcmp(link->kind, "vrf") != 0)
+		return;
 	mnl_attr_for_each_nested(attr, data)
 	{
 		if (mnl_attr_get_type(attr) == IFLA_VRF_TABLE &&
 		    mnl_attr_get_payload_len(attr) >= sizeof(uint32_t))
-			return mnl_attr_get_u32(attr);
+			link->table = mnl_attr_get_u32(attr);
 	}
-	return 0;
+}
+
+static int
+attr_index(const struct nlattr *attr)
+{
+	return attr != NULL && mnl_attr_get_payload_len(attr) >= sizeof(uint32_t)
+		   ? (int)mnl_attr_get_u32(attr)
+		   : 0;
 }
 
 static void
@@ -212,10 +224,10 @@ read_link(struct netlink_link *link, const struct ifinfomsg *ifi, const struct a
 	if (attrs->of[IFLA_MTU] != NULL)
 		link->mtu = mnl_attr_get_u32(attrs->of[IFLA_MTU]);
 	link->has_mac = mac != NULL && mnl_attr_get_payload_len(mac) == sizeof(link->mac);
-	link->master = attrs->of[IFLA_MASTER] != NULL
-			   ? (int)mnl_attr_get_u32(attrs->of[IFLA_MASTER])
-			   : 0;
-	link->table = read_table(attrs->of[IFLA_LINKINFO]);
+	link->master = attr_index(attrs->of[IFLA_MASTER]);
+	link->parent = attr_index(attrs->of[IFLA_LINK]);
+	attr_text(attrs->of[IFLA_IFALIAS], link->alias, sizeof(link->alias));
+	read_info(link, attrs->of[IFLA_LINKINFO]);
 	if (link->has_mac)
 		memcpy(link->mac, mnl_attr_get_payload(mac), sizeof(link->mac));
 }
@@ -224,7 +236,8 @@ static bool
 same_link(const struct netlink_link *a, const struct netlink_link *b)
 {
 	return a->flags == b->flags && a->mtu == b->mtu && a->master == b->master &&
-	       a->table == b->table && a->has_mac == b->has_mac && strcmp(a->name, b->name) == 0 &&
+	       a->table == b->table && a->parent == b->parent && strcmp(a->alias, b->alias) == 0 &&
+	       a->has_mac == b->has_mac && strcmp(a->name, b->name) == 0 &&
 	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
 }
 
@@ -509,17 +522,23 @@ read_events(struct netlink *nl)
 	return true;
 }
 
+void
+netlink_catch_up(struct netlink *nl)
+{
+	for (int i = 0; i < EVENT_BURST && read_events(nl); i++)
+		;
+	if (nl->changed && nl->events.on_settled != NULL)
+		nl->events.on_settled(nl->events.aux);
+	nl->changed = false;
+}
+
 static void
 on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct netlink *nl = poll->data;
 
 	(void)events; /* only UV_READABLE is asked for */
-	for (int i = 0; i < EVENT_BURST && read_events(nl); i++)
-		;
-	if (nl->changed && nl->events.on_settled != NULL)
-		nl->events.on_settled(nl->events.aux);
-	nl->changed = false;
+	netlink_catch_up(nl);
 	/* ENOBUFS shows as POLLERR, after which libuv polls no more. */
 	if (status < 0)
 		uv_poll_start(&nl->poll, UV_READABLE, on_readable);

@@ -53,6 +53,9 @@ struct netlink_link {
 	bool has_mac;	/* Ethernet-like: six bytes */
 	int master;	/* index of the bond, bridge or VRF it is in; 0: none */
 	uint32_t table; /* of a VRF: its routing table; else 0 */
+	int parent;	/* index of the link that it is on (VLAN, macvlan); 0: none */
+	char kind[16];	/* "vlan", "macvlan", ...; "": hardware, or not told */
+	char alias[32]; /* as much of it */
 	bool seen;
 	TAILQ_HEAD(, netlink_addr) addrs;
 };
@@ -90,6 +93,12 @@ struct mnl_socket;
  */
 int netlink_new(uv_loop_t *, const struct netlink_events *, struct netlink **ret);
 void netlink_free(struct netlink *); /* accepts NULL */
+
+/*
+ * Read what has been told but not yet read: after a request, its own outcome.
+ * Events are reported as always, before it returns.
+ */
+void netlink_catch_up(struct netlink *);
 
 const struct netlink_link *netlink_link_by_name(const struct netlink *, const char *name);
 const struct netlink_link *netlink_link_by_index(const struct netlink *, int index);
@@ -149,6 +158,28 @@ int netlink_batch_del_route(struct netlink_batch *, const struct net_route *, vo
 /* -EEXIST when there is such a rule, whosever it is. */
 void netlink_batch_add_rule(struct netlink_batch *, const struct net_rule *, void *tag);
 void netlink_batch_del_rule(struct netlink_batch *, const struct net_rule *, void *tag);
+
+/*
+ * Down, without a setting.  Of mode "bridge": in the other ones a frame that
+ * arrives from its own MAC, which another node may have as well, is kept from
+ * the link below.
+ */
+void netlink_batch_add_macvlan(
+    struct netlink_batch *, const char *name, int parent, const uint8_t mac[static 6], void *tag);
+void netlink_batch_del_link(struct netlink_batch *, const char *name, void *tag);
+void netlink_batch_set_up(struct netlink_batch *, const char *name, bool up, void *tag);
+void netlink_batch_set_alias(
+    struct netlink_batch *, const char *name, const char *alias, void *tag);
+
+/* What is otherwise in /proc/sys/net/ipv4/conf/NAME, by its number (linux/ip.h). */
+struct netlink_setting {
+	uint16_t which; /* IPV4_DEVCONF_* */
+	uint32_t value;
+};
+void netlink_batch_set_ip4(
+    struct netlink_batch *, const char *name, const struct netlink_setting *, size_t n, void *tag);
+/* No IPv6 address comes by itself. */
+void netlink_batch_set_no_ip6_auto(struct netlink_batch *, const char *name, void *tag);
 
 /*
  * 0 when all were answered; what went wrong with one is in its result.

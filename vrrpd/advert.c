@@ -21,6 +21,7 @@ advert_done(struct advert *a)
 {
 	vrrp_sock_unlisten(a->sock, &a->ear);
 	vrrp_sock_put(a->sock);
+	vrrp_sock_put(a->voice);
 	free(a->addrs);
 	free(a->peers);
 	free(a->forms);
@@ -130,6 +131,21 @@ wall_clock(void)
 	return (struct proof_time){ ts.tv_sec, (int32_t)ts.tv_nsec };
 }
 
+int
+advert_speak(struct advert *a, struct sock_set *set, const struct netlink_link *link)
+{
+	struct vrrp_sock *sock = NULL;
+	int r = 0;
+
+	if (link != NULL && a->voice != NULL && vrrp_sock_index(a->voice) == link->index)
+		return 0;
+	if (link != NULL && (r = vrrp_sock_get(set, link, a->wire.family, &sock)) == 0)
+		vrrp_sock_borrow_source(sock);
+	vrrp_sock_put(a->voice);
+	a->voice = sock;
+	return r;
+}
+
 static int
 send_to(struct advert *a, const struct addr *destination, enum vrrp_cksum form, uint8_t priority,
     int64_t interval_us)
@@ -142,7 +158,8 @@ send_to(struct advert *a, const struct addr *destination, enum vrrp_cksum form, 
 	n = vrrp_pkt_encode(&wire, priority, interval_us, destination, buf, sizeof(buf));
 	if (n < 0)
 		return (int)n;
-	return vrrp_sock_send(a->sock, &a->wire.primary, destination, buf, (size_t)n);
+	return vrrp_sock_send(
+	    a->voice != NULL ? a->voice : a->sock, &a->wire.primary, destination, buf, (size_t)n);
 }
 
 int

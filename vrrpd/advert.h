@@ -14,11 +14,12 @@ struct advert {
 	struct vrrp_wire wire;
 	struct addr *addrs; /* wire.addrs, and wire.peers below, are ours */
 	struct addr *peers;
-	struct addr group;	/* multicast */
-	struct vrrp_sock *sock; /* NULL: the interface is not there */
-	struct vrrp_ear ear;	/* in it */
-	enum vrrp_cksum *forms; /* of version 3's checksum over IPv4, to each peer */
-	struct proof proof;	/* auth_hmac */
+	struct addr group;	 /* multicast */
+	struct vrrp_sock *sock;	 /* NULL: the interface is not there */
+	struct vrrp_ear ear;	 /* in it */
+	struct vrrp_sock *voice; /* of the virtual MAC, to send by; NULL: 'sock' */
+	enum vrrp_cksum *forms;	 /* of version 3's checksum over IPv4, to each peer */
+	struct proof proof;	 /* auth_hmac */
 	uint64_t received, sent, zero_received, zero_sent;
 	uint64_t dropped[VRRP_PKT_ERR_MAX];
 	unsigned differs; /* of the last advert taken; bits of enum vrrp_pkt_differs */
@@ -35,6 +36,9 @@ void advert_configure(struct advert *, const struct vrrp_conf *);
  * open on already is kept.  0 or -errno.
  */
 int advert_open(struct advert *, struct sock_set *, const struct netlink_link *);
+
+/* Send by that link instead (use_vmac), or again by the one it is open on: NULL.  0 or -errno. */
+int advert_speak(struct advert *, struct sock_set *, const struct netlink_link *);
 
 /* To the group or to every peer.  'interval_us' 0: ours.  0, or the first -errno. */
 int advert_send(struct advert *, uint8_t priority, int64_t interval_us);

@@ -13,6 +13,7 @@
 #include "vrrpd/voice.h"
 
 #include <inttypes.h>
+#include <linux/ip.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,9 +126,13 @@ feed(struct instance *in, const struct vrrp_event *ev)
 	enum vrrp_role was = in->state.role;
 
 	in->state = out.next; /* the only assignment of a role */
+	if (in->state.role == VRRP_MASTER)
+		vmac_set_up(&in->vmac, true);
 	if (mono_is_never(in->state.preempt_at))
 		in->asked = MONO_NEVER; /* no takeover waits for verdicts */
 	perform(in, out.actions, now);
+	/* What was adopted and is listened for keeps it up. */
+	vmac_set_up(&in->vmac, in->state.role == VRRP_MASTER || vip_group_has_any(&in->vips));
 	if (in->state.role != was)
 		voice_role(in, was, &out.reason, now);
 	else
@@ -237,6 +242,48 @@ note_path(struct instance *in, bool up)
 	in->link_up = up;
 }
 
+static void
+on_promoted(void *aux, void *tag, int error)
+{
+	struct instance *in = aux;
+
+	(void)tag;
+	if (error != 0)
+		event_emit(LOG_WARNING, in->name, NULL, "cannot set promote_secondaries of %s: %s",
+		    in->conf->interface, strerror(-error));
+}
+
+/* When the first address of a subnet is deleted, the kernel is to keep the others. */
+static void
+promote_secondaries(struct instance *in, const struct netlink_link *link)
+{
+	static const struct netlink_setting on = { IPV4_DEVCONF_PROMOTE_SECONDARIES, 1 };
+	struct netlink_batch b;
+
+	if (!in->conf->promote_secondaries || link == NULL || link->index == in->promotes)
+		return;
+	in->promotes = link->index;
+	netlink_batch_begin(&b, in->vrrpd->nl, on_promoted, in);
+	netlink_batch_set_ip4(&b, link->name, &on, 1, NULL);
+	netlink_batch_send(&b);
+}
+
+/* The macvlan as well: it goes with its interface. */
+static void
+follow_vmac(struct instance *in)
+{
+	const struct netlink_link *voice;
+	int r;
+
+	vmac_make(&in->vmac);
+	voice = in->vmac.conf.xmit_base ? NULL : vmac_link(&in->vmac);
+	if (voice != NULL && in->state.role == VRRP_MASTER)
+		vmac_set_up(&in->vmac, true);
+	if ((r = advert_speak(&in->advert, in->vrrpd->socks, voice)) != 0)
+		log_limited(&in->packet_limit, loop_now(), LOG_ERR, "(%s) cannot send by %s: %s",
+		    in->name, in->vmac.conf.name, strerror(-r));
+}
+
 /* The socket and the address to send from follow the link. */
 static void
 follow_link(struct instance *in)
@@ -251,6 +298,8 @@ follow_link(struct instance *in)
 	in->advert.wire.primary = primary;
 	in->vips.own = primary;
 	note_path(in, link != NULL && netlink_link_is_up(link));
+	promote_secondaries(in, link);
+	follow_vmac(in);
 	if (link != NULL && in->advert.sock != NULL &&
 	    vrrp_sock_index(in->advert.sock) == link->index)
 		return;
@@ -407,6 +456,7 @@ configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 	in->notifier.runner = in->vrrpd->runner;
 	trackers_configure(&in->trackers, in->vrrpd->conf, conf, now);
 	advert_configure(&in->advert, conf);
+	vmac_configure(&in->vmac, conf);
 	vip_group_configure(&in->vips, conf);
 	routing_configure(&in->routing, &conf->routing, conf->vips, conf->n_vips, in->vips.lease_s);
 	announcer_configure(&in->announcer, conf);
@@ -471,6 +521,7 @@ instance_new(struct vrrpd *v, const struct vrrp_conf *conf)
 	in->name = xstrdup(conf->name);
 	in->asked = MONO_NEVER;
 	advert_init(&in->advert);
+	vmac_init(&in->vmac, v->nl, in->name);
 	trackers_init(&in->trackers);
 	vip_group_init(&in->vips, v->vips, in->name, on_vip_lost, in);
 	routing_init(&in->routing, v->routing, in->name);
@@ -673,4 +724,6 @@ instance_stop(struct instance *in, enum daemon_stop how)
 	loop_timer_stop(&in->timer);
 	loop_timer_stop(&in->again);
 	announcer_stop(&in->announcer);
+	if (how == DAEMON_STOP)
+		vmac_remove(&in->vmac);
 }

@@ -14,6 +14,7 @@
 #include "vrrpd/notify_script.h"
 #include "vrrpd/routing.h"
 #include "vrrpd/trackers.h"
+#include "vrrpd/vmac.h"
 #include "vrrpd/vrrpd.h"
 
 struct instance {
@@ -27,6 +28,7 @@ struct instance {
 	struct vrrp_state state; /* written in one place: feed() */
 
 	struct advert advert;
+	struct vmac vmac;
 	struct vip_group vips;
 	struct routing routing; /* what goes with the addresses */
 	struct announcer announcer;
@@ -39,6 +41,7 @@ struct instance {
 	struct loop_timer again;    /* the sum changes by time alone */
 	bool waits_startup;	    /* not started yet: vrrp_startup_delay */
 	bool link_up;		    /* ... when it was looked at last */
+	int promotes;		    /* index of the link whose secondary addresses are promoted */
 	mono_t barred_until;	    /* an address of ours is deleted again and again */
 	mono_t asked;		    /* verdicts newer than this were asked for; MONO_NEVER: none */
 	struct log_limit packet_limit; /* lines that a peer can cause */

@@ -103,12 +103,31 @@ is_ours(void *aux, const struct netlink_own *own)
 }
 
 static void
+remove_vmacs(struct vrrpd *v)
+{
+	const struct netlink_link *link;
+	const struct instance *in;
+	bool used;
+
+	for (link = netlink_link_first(v->nl); link != NULL; link = netlink_link_next(link)) {
+		used = !vmac_is_ours(link);
+		TAILQ_FOREACH (in, &v->instances, entry)
+			used |= vmac_link(&in->vmac) == link;
+		if (used)
+			continue;
+		log_notice("removing interface %s: left by an earlier run", link->name);
+		vmac_delete(v->nl, link->name);
+	}
+}
+
+static void
 remove_leftovers(struct vrrpd *v)
 {
 	unsigned n;
 	int r;
 
 	vip_set_remove_leftovers(v->vips);
+	remove_vmacs(v);
 	if ((r = netlink_remove_own(v->nl, VIP_PROTO, is_ours, v, &n)) != 0)
 		log_warn("cannot look for routes and rules of an earlier run: %s", strerror(-r));
 	if (n > 0)
@@ -123,6 +142,10 @@ roster_start(struct vrrpd *v, struct record *rec, const char *boot_id)
 
 	for (size_t i = 0; i < v->conf->n_instances; i++)
 		add(v, &v->conf->instances[i]);
+	/* What goes on where the last process stopped needs them at once. */
+	TAILQ_FOREACH (in, &v->instances, entry)
+		vmac_make(&in->vmac);
+	netlink_catch_up(v->nl);
 	syncgroup_hold(v);
 	syncgroup_join(v);
 	TAILQ_FOREACH (in, &v->instances, entry)

@@ -459,6 +459,15 @@ vrrp_sock_join(struct vrrp_sock *s, const struct addr *group)
 
 /* ---- sending ---- */
 
+/* IPv4 takes any address of the node; IPv6 wants a link-local one of the link itself. */
+void
+vrrp_sock_borrow_source(struct vrrp_sock *s)
+{
+	if (s->family == AF_INET6 && set_int(s->tx, IPPROTO_IPV6, IPV6_FREEBIND, 1) != 0)
+		log_warn("%s: adverts cannot be sent from the address of another link: %s", s->name,
+		    strerror(errno));
+}
+
 static int
 send_ip4(struct vrrp_sock *s, const struct addr *source, const struct addr *destination,
     const void *message, size_t size)

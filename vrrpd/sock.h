@@ -64,6 +64,9 @@ uint64_t vrrp_sock_n_storms(const struct sock_set *);
 /* Hear that multicast group for as long as the socket lives; again is harmless.  0 or -errno. */
 int vrrp_sock_join(struct vrrp_sock *, const struct addr *group);
 
+/* Its messages come from an address of another link: that of the interface below (use_vmac). */
+void vrrp_sock_borrow_source(struct vrrp_sock *);
+
 /* One message, TTL 255, TOS 0xc0.  0 or -errno. */
 int vrrp_sock_send(struct vrrp_sock *, const struct addr *source, const struct addr *destination,
     const void *message, size_t size);

@@ -315,6 +315,15 @@ put_back(struct vip_group *g, struct vip *vip, mono_t now)
 	netlink_batch_send(&g->set->batch);
 }
 
+bool
+vip_group_has_any(const struct vip_group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->vips[i].present)
+			return true;
+	return false;
+}
+
 size_t
 vip_group_n_missing(const struct vip_group *g)
 {
@@ -374,7 +383,8 @@ vip_group_configure(struct vip_group *g, const struct vrrp_conf *conf)
 	for (size_t i = 0; i < g->n; i++)
 		g->vips[i].kept = false;
 	for (size_t i = 0; i < conf->n_vips; i++) {
-		vip_from_conf(&vips[i], &conf->vips[i], conf->interface);
+		vip_from_conf(
+		    &vips[i], &conf->vips[i], conf->vmac.on ? conf->vmac.name : conf->interface);
 		if ((old = find_same(g, &vips[i])) == NULL)
 			continue;
 		old->kept = true;

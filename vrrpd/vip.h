@@ -84,6 +84,9 @@ void vip_group_done(struct vip_group *);
  */
 void vip_group_configure(struct vip_group *, const struct vrrp_conf *);
 
+/* Is any of them there, by our hand? */
+bool vip_group_has_any(const struct vip_group *);
+
 /* ceil(3 x interval) whole seconds, at least 1; or what vip_lease says; 0: permanent. */
 int32_t vip_lease_s(const struct vrrp_conf *);
 

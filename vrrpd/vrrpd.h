@@ -6,7 +6,7 @@
  *   roster.c      the instances: made and changed by configuration, found for a packet
  *   syncgroup.c   those that move together
  *   instance.c    one of them around its election core
- *   advert.c, vip.c, routing.c, announcer.c, trackers.c, notify_script.c   its limbs
+ *   advert.c, vmac.c, vip.c, routing.c, announcer.c, trackers.c, notify_script.c   its limbs
  *   statics.c     what the node has while we run, whoever is master
  *   voice.c       what is said of it
  *   state.c       what is left for the next process

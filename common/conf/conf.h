@@ -293,6 +293,14 @@ struct hmac_conf {
 	int64_t window_us; /* ... they are this close */
 };
 
+/* use_vmac; compared by its bytes. */
+struct vmac_conf {
+	bool on;
+	bool xmit_base; /* adverts leave by the interface itself */
+	uint8_t mac[6];
+	char name[IFNAMSIZ];
+};
+
 struct vrrp_conf {
 	char *name; /* unique; of a half of a dual-stack instance NAME/ipv4, NAME/ipv6 */
 	char *dual; /* ... and this is NAME; NULL: none */
@@ -320,6 +328,8 @@ struct vrrp_conf {
 	struct vip_conf *vips; /* advertised ones first, then excluded */
 	size_t n_vips, n_advertised;
 	struct routing_conf routing;
+	struct vmac_conf vmac;
+	bool promote_secondaries;
 	struct track_conf *tracks; /* a check named twice: the last line */
 	size_t n_tracks;
 	struct track_interface_conf *track_interfaces;

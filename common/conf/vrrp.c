@@ -347,6 +347,56 @@ bind_notify(struct binder *b, struct stmt *s, const struct directive *d, void *o
 		    &v->notify[d->low]);
 }
 
+static int
+hex_of(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+/* "00:00:5e:00:01:33" */
+static bool
+parse_mac(const char *text, uint8_t ret[static 6])
+{
+	if (strlen(text) != 17)
+		return false;
+	for (size_t i = 0; i < 6; i++) {
+		int high = hex_of(text[3 * i]), low = hex_of(text[3 * i + 1]);
+
+		if (high < 0 || low < 0 || (i < 5 && text[3 * i + 2] != ':'))
+			return false;
+		ret[i] = (uint8_t)(high << 4 | low);
+	}
+	return (ret[0] & 1) == 0; /* no group's */
+}
+
+/* use_vmac [NAME] [MAC] */
+static void
+bind_vmac(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct vmac_conf *vmac = &((struct draft *)object)->vrrp.vmac;
+
+	(void)d;
+	vmac->on = true;
+	for (size_t i = 1; i < s->n_words; i++) {
+		const struct word *w = &s->words[i];
+		size_t n = strlen(w->text);
+
+		if (strchr(w->text, ':') != NULL) {
+			if (!parse_mac(w->text, vmac->mac))
+				bind_say(b, CONF_ERROR, w->pos,
+				    "'%.64s' is not a MAC address of one station", w->text);
+		} else if (n == 0 || n >= IFNAMSIZ || strchr(w->text, '/') != NULL)
+			bind_say(b, CONF_ERROR, w->pos,
+			    "'%.64s' cannot be an interface: a name has 1 to 15 characters",
+			    w->text);
+		else
+			memcpy(vmac->name, w->text, n);
+	}
+}
+
 /* clang-format off */
 static const struct directive instance_rows[] = {
 	{ "state", 1, 1, 0, bind_state, 0, 0, 0, NULL },
@@ -367,6 +417,13 @@ static const struct directive instance_rows[] = {
 	{ "unicast_peer", 0, 0, D_BLOCK, bind_peers, 0, 0, 0, NULL },
 	{ "virtual_ipaddress", 0, 0, D_BLOCK | D_REPEAT, bind_vips, 0, false, 0, NULL },
 	{ "virtual_ipaddress_excluded", 0, 0, D_BLOCK | D_REPEAT, bind_vips, 0, true, 0, NULL },
+	{ "promote_secondaries", 0, 0, 0, bind_flag, V(promote_secondaries), 0, 0, NULL },
+	{ "use_vmac", 0, 2, 0, bind_vmac, 0, 0, 0, NULL },
+	{ "vmac_xmit_base", 0, 0, 0, bind_flag, V(vmac.xmit_base), 0, 0, NULL },
+	{ "use_vmac_addr", 0, MANY, 0, bind_refused, 0, 0, 0,
+	    "not supported: with use_vmac all addresses have the virtual MAC" },
+	{ "use_ipvlan", 0, MANY, 0, bind_refused, 0, 0, 0,
+	    "not supported: it has the MAC of its interface; leave it out, or write use_vmac" },
 	{ "virtual_routes", 0, 0, D_BLOCK | D_REPEAT, bind_routes, 0, 0, 0, NULL },
 	{ "virtual_rules", 0, 0, D_BLOCK | D_REPEAT, bind_rules, 0, 0, 0, NULL },
 	{ "track_script", 0, 0, D_BLOCK | D_REPEAT, bind_track_script, 0, 0, 0, NULL },
@@ -398,9 +455,7 @@ static const struct directive instance_rows[] = {
 	{ "check_unicast_src", 0, 1, 0, bind_accepted, 0, 0, 0, NULL },	/* always on */
 	{ "unicast_fault_no_peer", 0, 0, 0, bind_accepted, 0, 0, 0, NULL }, /* an error anyway */
 	{ "accept", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },		/* the default */
-	KNOWN("no_accept"), KNOWN("vrf"), KNOWN("use_vmac"), KNOWN("use_vmac_addr"),
-	KNOWN("vmac_xmit_base"), KNOWN("use_ipvlan"),
-	KNOWN("no_virtual_ipaddress"), KNOWN("promote_secondaries"),
+	KNOWN("no_accept"), KNOWN("vrf"), KNOWN("no_virtual_ipaddress"),
 	GUARD("track_bfd", "what it watches does not count"),
 	 KNOWN("unicast_ttl"), KNOWN("old_unicast_checksum"),
 	KNOWN("garp_lower_prio_delay"), KNOWN("garp_lower_prio_repeat"), KNOWN("garp_extra_if"),
@@ -484,6 +539,46 @@ settle_addresses(struct binder *b, struct draft *draft)
 	else if (v->mcast_group.family != v->family)
 		bind_say(b, CONF_ERROR, v->pos, "'%s': its multicast group is of the other family",
 		    v->name);
+}
+
+/* RFC 9568, 7.3; and names as keepalived gives them. */
+static void
+settle_vmac(struct binder *b, struct draft *draft)
+{
+	struct vrrp_conf *v = &draft->vrrp;
+	struct vmac_conf *m = &v->vmac;
+	static const uint8_t none[6];
+	char *name;
+
+	if (!m->on) {
+		if (m->xmit_base)
+			bind_say(b, CONF_WARNING, v->pos,
+			    "'%s': vmac_xmit_base has no effect without use_vmac", v->name);
+		memset(m, 0, sizeof(*m));
+		return;
+	}
+	if (memcmp(m->mac, none, sizeof(none)) == 0)
+		memcpy(m->mac,
+		    (const uint8_t[]){ 0, 0, 0x5e, 0, v->family == AF_INET6 ? 2 : 1, v->vrid },
+		    sizeof(m->mac));
+	name = m->name[0] == '\0'
+		   ? xasprintf("vrrp%s.%u", v->family == AF_INET6 ? "6" : "", v->vrid)
+	       : draft->half == AF_INET6 ? xasprintf("%.14s6", m->name)
+					 : xstrdup(m->name);
+	memset(m->name, 0, sizeof(m->name));
+	memcpy(m->name, name, strlen(name));
+	free(name);
+	if (v->unicast && !m->xmit_base) {
+		bind_say(b, CONF_NOTICE, v->pos,
+		    "'%s': unicast adverts leave by the interface itself (vmac_xmit_base)",
+		    v->name);
+		m->xmit_base = true;
+	}
+	for (size_t i = 0; i < b->conf->n_instances; i++)
+		if (strcmp(b->conf->instances[i].vmac.name, m->name) == 0)
+			bind_say(b, CONF_ERROR, v->pos,
+			    "'%s': %s has an interface %s already; write use_vmac with another name",
+			    v->name, b->conf->instances[i].name, m->name);
 }
 
 static void
@@ -644,6 +739,7 @@ bind_instance(struct binder *b, struct stmt *s, uint8_t half)
 		bind_say(b, CONF_ERROR, v->pos, "'%s' has no interface", v->name);
 	if (!bind_mentions(s, "virtual_router_id"))
 		bind_say(b, CONF_ERROR, v->pos, "'%s' has no virtual_router_id", v->name);
+	settle_vmac(b, &draft);
 	lint_instance(b, &draft);
 	same_name(b, v);
 	b->in = outer;

@@ -320,3 +320,16 @@ def test_the_owner_keeps_its_own_address(lab):
     assert node.status("vrrpd")["health"] == "ok"
     proc.stop()
     assert node.holds("10.4.7.11") and not node.holds(VIP)
+
+
+def test_promote_secondaries(lab):
+    """The VIP came first on its subnet: when it goes, the node's own address there stays."""
+    lab.switch("lan")
+    node = lab.node("r1", "10.4.8.11/24")
+    node.run(["sysctl", "-qw", "net.ipv4.conf.eth0.promote_secondaries=0",
+              "net.ipv4.conf.all.promote_secondaries=0"])
+    proc = node.daemon("vrrpd", globals_of("r1") + instance(extra="promote_secondaries"))
+    wait_for(lambda: node.holds(VIP), "r1 is master", timeout=6)
+    node.ip("addr", "add", "10.4.7.99/24", "dev", "eth0")
+    proc.stop()
+    assert not node.holds(VIP) and node.holds("10.4.7.99")
