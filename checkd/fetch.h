@@ -13,9 +13,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <uv.h>
 
-#define FETCH_VERSION	 "1 " TRIVET_VERSION
+#define FETCH_VERSION	 "2 " TRIVET_VERSION
 #define FETCH_BODY_MAX	 65536 /* of an answer; what comes behind is not read */
 #define FETCH_HEADER_MAX 65536 /* of all its header lines together */
 
@@ -26,7 +27,11 @@ struct fetch_request { /* read before start returns; nothing of it is kept */
 	char *const *headers; /* "Name: value" */
 	size_t n_headers;
 	const char *user_agent;
+	const struct sockaddr *from; /* bound to; NULL: anywhere */
+	socklen_t from_size;
+	const char *from_if; /* NULL: any */
 	bool keep_alive;
+	unsigned redirects; /* followed, as long as they stay on the host of the URL; 0: none */
 	int64_t timeout_us;
 	/* https */
 	bool verify;

@@ -131,6 +131,7 @@ start(struct probe *p)
 	const struct http_conf *conf = p->conf->http;
 	struct fetch_engine *engine;
 	const char *why;
+	struct sockaddr_storage from;
 	char where[ADDR_STRLEN], connect_to[ADDR_STRLEN + 2], agent[128];
 	struct fetch_request request = {
 		.url = conf->url,
@@ -139,7 +140,9 @@ start(struct probe *p)
 		.headers = conf->headers,
 		.n_headers = conf->n_headers,
 		.user_agent = agent,
+		.from_if = p->conf->bind_if,
 		.keep_alive = conf->keep_alive,
+		.redirects = conf->redirects,
 		.timeout_us = p->conf->timeout_us,
 		.verify = conf->verify,
 		.wants_expiry = conf->expiry_warning_us > 0,
@@ -148,6 +151,12 @@ start(struct probe *p)
 	};
 
 	h->began = loop_now();
+	if (p->conf->bind_to.family != AF_UNSPEC) {
+		const struct endpoint at = { .addr = p->conf->bind_to };
+
+		request.from_size = endpoint_to_sockaddr(&at, &from);
+		request.from = (const struct sockaddr *)&from;
+	}
 	addr_format(&p->peer.addr, where);
 	snprintf(
 	    connect_to, sizeof(connect_to), p->peer.addr.family == AF_INET6 ? "[%s]" : "%s", where);

@@ -7,11 +7,13 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CA_FILE		 "/etc/ssl/certs/ca-certificates.crt"
 #define CA_CACHE_SECONDS -1L /* for ever: in the meantime other runs would time out */
@@ -50,6 +52,11 @@ struct fetch {
 	void *aux;
 	bool tls, header_overflow, body_overflow;
 	int socket_errno; /* why there was no socket at all; 0: there was */
+	struct sockaddr_storage from;
+	socklen_t from_size;  /* 0: from anywhere */
+	char from_if[16];     /* "": any */
+	unsigned redirects;   /* left */
+	uint64_t deadline_ms; /* of them all, by the loop's clock */
 	size_t header_size, body_size, body_room;
 	char *body; /* body_room + 1 bytes */
 	char error[CURL_ERROR_SIZE];
@@ -219,6 +226,53 @@ tell(struct fetch *f, CURLcode code)
 	f->on_end(f->aux, &reply);
 }
 
+/* ---- redirects ---- */
+
+static bool
+same_host(const char *a, const char *b)
+{
+	CURLU *x = curl_url(), *y = curl_url();
+	char *host_x = NULL, *host_y = NULL;
+	bool same = x != NULL && y != NULL && curl_url_set(x, CURLUPART_URL, a, 0) == CURLUE_OK &&
+		    curl_url_set(y, CURLUPART_URL, b, 0) == CURLUE_OK &&
+		    curl_url_get(x, CURLUPART_HOST, &host_x, 0) == CURLUE_OK &&
+		    curl_url_get(y, CURLUPART_HOST, &host_y, 0) == CURLUE_OK &&
+		    strcasecmp(host_x, host_y) == 0;
+
+	curl_free(host_x);
+	curl_free(host_y);
+	curl_url_cleanup(x);
+	curl_url_cleanup(y);
+	return same;
+}
+
+/*
+ * True: the answer points to another place of the same host, which is asked
+ * now.  Another host would be another check: no name is resolved here.
+ */
+static bool
+follow(struct fetch *f, CURLcode code)
+{
+	const char *to = NULL, *here = NULL;
+	uint64_t now;
+
+	if (code != CURLE_OK || f->redirects == 0)
+		return false;
+	curl_easy_getinfo(f->easy, CURLINFO_REDIRECT_URL, &to);
+	curl_easy_getinfo(f->easy, CURLINFO_EFFECTIVE_URL, &here);
+	uv_update_time(f->pool->loop);
+	now = uv_now(f->pool->loop);
+	if (to == NULL || here == NULL || !same_host(to, here) || now >= f->deadline_ms)
+		return false;
+	f->redirects--;
+	f->tls = f->tls || strncasecmp(to, "https:", 6) == 0;
+	f->header_size = f->body_size = 0;
+	curl_multi_remove_handle(f->pool->multi, f->easy);
+	curl_easy_setopt(f->easy, CURLOPT_URL, to);
+	curl_easy_setopt(f->easy, CURLOPT_TIMEOUT_MS, (long)(f->deadline_ms - now));
+	return curl_multi_add_handle(f->pool->multi, f->easy) == CURLM_OK;
+}
+
 static void
 collect_ended(struct pool *p)
 {
@@ -232,6 +286,8 @@ collect_ended(struct pool *p)
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&f);
+		if (follow(f, code))
+			continue;
 		tell(f, code);
 		fetch_free(f);
 	}
@@ -426,6 +482,19 @@ on_body(char *bytes, size_t size, size_t n, void *aux)
 	return take;
 }
 
+/* 0 or an errno. */
+static int
+bind_source(const struct fetch *f, int fd)
+{
+	if (f->from_if[0] != '\0' && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, f->from_if,
+					 (socklen_t)strlen(f->from_if)) < 0)
+		return errno;
+	if (f->from_size == 0)
+		return 0;
+	setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int));
+	return bind(fd, (const struct sockaddr *)&f->from, f->from_size) < 0 ? errno : 0;
+}
+
 /* As libcurl does it, which would not tell why it cannot. */
 static curl_socket_t
 open_socket(void *aux, curlsocktype purpose, struct curl_sockaddr *address)
@@ -434,8 +503,12 @@ open_socket(void *aux, curlsocktype purpose, struct curl_sockaddr *address)
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 
 	(void)purpose;
-	f->socket_errno = fd < 0 ? errno : 0;
-	return fd < 0 ? CURL_SOCKET_BAD : fd;
+	f->socket_errno = fd < 0 ? errno : bind_source(f, fd);
+	if (f->socket_errno == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return CURL_SOCKET_BAD;
 }
 
 /* ---- what is asked ---- */
@@ -594,6 +667,15 @@ start(struct fetch_engine *e, const struct fetch_request *r,
 	f->on_end = on_end;
 	f->aux = aux;
 	f->tls = strncasecmp(r->url, "https:", 6) == 0;
+	f->redirects = r->redirects;
+	uv_update_time(e->loop);
+	f->deadline_ms = uv_now(e->loop) + (uint64_t)((r->timeout_us + 999) / 1000);
+	if (r->from != NULL) {
+		memcpy(&f->from, r->from, r->from_size);
+		f->from_size = r->from_size;
+	}
+	if (r->from_if != NULL)
+		snprintf(f->from_if, sizeof(f->from_if), "%s", r->from_if);
 	f->easy = curl_easy_init();
 	if (f->easy == NULL || !add_headers(f, r) || !add_connect_to(f, r) || !set_url(f, r)) {
 		fetch_free(f);

@@ -207,6 +207,9 @@ static const struct directive check_rows[] = {
 	{ "file", 1, 1, 0, bind_file, 0, 0, 0, NULL },
 	COMMON_ROWS,
 	{ "reverse", 0, 1, 0, bind_flag, C(reverse), 0, 0, NULL },
+	{ "bindto", 1, 1, 0, check_bind_from, 0, 0, 0, NULL },
+	{ "bind_if", 1, 1, 0, check_bind_from, 0, 0, 0, NULL },
+	{ "redirects", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
 	{ "status", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
 	{ "expect", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
 	{ "method", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
@@ -282,6 +285,7 @@ complete(struct binder *b, const struct stmt *s, struct draft *draft)
 		return false;
 	}
 	if (name_taken(b, s) || !check_http_complete(b, s, draft) ||
+	    !check_from_complete(b, s, c) ||
 	    (c->kind == CHECK_PROCESS && !check_process_complete(b, draft)))
 		return false;
 	if (c->kind == CHECK_SCRIPT && !check_take_dev_tcp(b, c, &draft->command->words[1]))

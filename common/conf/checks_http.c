@@ -262,6 +262,23 @@ set_keep_alive(struct binder *b, struct http_conf *h, const struct word *w)
 	return value_on_off(b, w, &h->keep_alive);
 }
 
+#define REDIRECTS_MAX 10
+
+static bool
+set_redirects(struct binder *b, struct http_conf *h, const struct word *w)
+{
+	int64_t n;
+
+	if (strcmp(w->text, "off") == 0) {
+		h->redirects = 0;
+		return true;
+	}
+	if (!value_integer(b, w, 0, REDIRECTS_MAX, &n))
+		return false;
+	h->redirects = (unsigned)n;
+	return true;
+}
+
 static bool
 set_sni(struct binder *b, struct http_conf *h, const struct word *w)
 {
@@ -306,6 +323,7 @@ static const struct option {
 	{ "method", set_method, false },
 	{ "header", set_header, false },
 	{ "keep_alive", set_keep_alive, false },
+	{ "redirects", set_redirects, false },
 	{ "verify", set_verify, true },
 	{ "sni", set_sni, true },
 	{ "ca", set_ca, true },

@@ -82,6 +82,52 @@ check_bind_peer(struct binder *b, const struct word *w, uint16_t default_port, s
 	return bind_named_peer(b, w, default_port, c);
 }
 
+/* ---- where it is asked from ---- */
+
+/* keepalived's words of its checkers. */
+void
+check_bind_from(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct check_conf *c = &((struct draft *)object)->check;
+	const struct word *w = &s->words[1];
+
+	if (strcmp(d->name, "bindto") == 0) {
+		value_addr(b, w, &c->bind_to);
+		return;
+	}
+	if (w->text[0] == '\0' || strlen(w->text) > 15 || strchr(w->text, '/') != NULL) {
+		bind_say(b, CONF_ERROR, w->pos,
+		    "'%.64s' cannot be an interface: a name has 1 to 15 characters", w->text);
+		return;
+	}
+	free(c->bind_if);
+	c->bind_if = xstrdup(w->text);
+}
+
+bool
+check_from_complete(struct binder *b, const struct stmt *block, const struct check_conf *c)
+{
+	bool asks = c->kind == CHECK_TCP || c->kind == CHECK_UDP || c->kind == CHECK_HTTP ||
+		    c->kind == CHECK_PING || c->kind == CHECK_DNS || c->kind == CHECK_SMTP;
+	const struct addr *peer = &c->endpoint.addr;
+
+	if (c->bind_if == NULL && c->bind_to.family == AF_UNSPEC)
+		return true;
+	if (!asks) {
+		bind_say(b, CONF_ERROR, block->words[1].pos,
+		    "bindto and bind_if are for checks that ask a peer, and '%s' is of type %s",
+		    c->name, check_kind_str(c->kind));
+		return false;
+	}
+	if (c->host == NULL && c->bind_to.family != AF_UNSPEC &&
+	    c->bind_to.family != peer->family) {
+		bind_say(b, CONF_ERROR, block->words[1].pos,
+		    "bindto and the peer of check '%s' are not of one family", c->name);
+		return false;
+	}
+	return true;
+}
+
 /* ---- send and expect ---- */
 
 static bool
@@ -286,7 +332,8 @@ same_http(const struct http_conf *a, const struct http_conf *b)
 	if (!same_text(a->url, b->url) || !same_text(a->method, b->method) ||
 	    !same_text(a->expect, b->expect) || a->is_regex != b->is_regex ||
 	    !same_text(a->sni, b->sni) || !same_text(a->ca, b->ca) || a->verify != b->verify ||
-	    a->n_statuses != b->n_statuses || a->n_headers != b->n_headers)
+	    a->redirects != b->redirects || a->n_statuses != b->n_statuses ||
+	    a->n_headers != b->n_headers)
 		return false;
 	for (size_t i = 0; i < a->n_statuses; i++)
 		if (a->statuses[i].low != b->statuses[i].low ||

@@ -76,6 +76,7 @@ struct http_conf {
 	char *expect;  /* in the body; NULL: whatever it is */
 	bool is_regex; /* a regular expression (common/regex.h), else plain text */
 	bool keep_alive;
+	unsigned redirects;	   /* followed at most, on the same host; 0: none */
 	bool verify;		   /* the certificate: chain, name, dates; on */
 	char *sni;		   /* ask for this name, and verify it; NULL: the URL's */
 	char *ca;		   /* file of certificates to trust; NULL: the system's */

@@ -104,6 +104,7 @@ add_http(struct description *d, const struct http_conf *h)
 	d->fields[d->n - 1].secret = true;
 	add_flag(d, "verify", h->verify);
 	add_flag(d, "keep_alive", h->keep_alive);
+	add(d, "redirects", "%u", h->redirects);
 	add(d, "sni", "%s", h->sni != NULL ? h->sni : "");
 	add(d, "ca", "%s", h->ca != NULL ? h->ca : "");
 	add_time(d, "expiry_warning", h->expiry_warning_us);
@@ -135,6 +136,7 @@ static void
 describe_check(const struct conf *conf, const void *object, struct description *d)
 {
 	const struct check_conf *c = object;
+	char from[ADDR_STRLEN];
 
 	add(d, "type", "%s", check_kind_str(c->kind));
 	if (c->kind == CHECK_SCRIPT) {
@@ -160,6 +162,9 @@ describe_check(const struct conf *conf, const void *object, struct description *
 		add(d, "send", "%s", c->send != NULL ? c->send : "");
 		add(d, "expect", "%s", c->expect != NULL ? c->expect : "");
 	}
+	add(d, "bindto", "%s",
+	    c->bind_to.family != AF_UNSPEC ? addr_format(&c->bind_to, from) : "");
+	add(d, "bind_if", "%s", c->bind_if != NULL ? c->bind_if : "");
 	add_time(d, "interval", c->interval_us);
 	add_time(d, "timeout", c->timeout_us);
 	add_time(d, "hold", c->hold_us);

@@ -93,6 +93,10 @@ def answers(node, port=8080):
 		location /ok {{ return 200 "{{\\"state\\": \\"ok\\", \\"nodes\\": 17}}\\n"; }}
 		location /broken {{ return 503 "no\\n"; }}
 		location /moved {{ return 302 http://10.255.255.1/; }}
+		location /two {{ return 301 http://10.4.7.11:{port}/one; }}
+		location /one {{ return 307 ok; }}
+		location /round {{ return 302 /round; }}
+		location /from {{ return 200 "from $remote_addr.\\n"; }}
 		location /post {{ if ($request_method != POST) {{ return 405; }} return 200; }}
 		location /secret {{
 			if ($http_authorization != "Bearer hunter2") {{ return 401; }}
@@ -109,6 +113,11 @@ GOOD = [
     ("IPv6", "http http://[fd00:4:7::11]:8080/ok"),
     ("status in the list", "http http://10.4.7.11:8080/broken status 500-599,404"),
     ("no redirect is followed", "http http://10.4.7.11:8080/moved"),
+    ("redirects, absolute and relative",
+     'http http://10.4.7.11:8080/two status 200 redirects 2 expect nodes'),
+    ("as many as allowed", "http http://10.4.7.11:8080/two status 307 redirects 1"),
+    ("not to another host", "http http://10.4.7.11:8080/moved status 302 redirects 5"),
+    ("in a circle", "http http://10.4.7.11:8080/round status 302 redirects 10"),
     ("text", 'http http://10.4.7.11:8080/ok expect "\\"ok\\""'),
     ("regex", 'http http://10.4.7.11:8080/ok expect "/\\"nodes\\": *[0-9]{2}[^0-9]/"'),
     ("head", "http http://10.4.7.11:8080/ok method HEAD"),
@@ -130,6 +139,24 @@ def test_good_answers(make):
         assert seen["lastReason"] == "ok" and seen["lastDetail"] == "", (what, seen)
         assert seen["kind"] == "http" and seen["target"].startswith("http://")
     assert "hunter2" not in c.proc.log()
+
+
+def test_where_it_comes_from(make):
+    c = make()
+    answers(c.node)
+    c.node.ip("link", "set", "lo", "up")
+    c.node.ip("addr", "add", "10.4.7.12/24", "dev", "eth0")
+    c.start(check("bound", 'http http://10.4.7.11:8080/from expect "from 10.4.7.12."',
+                  bindto="10.4.7.12") +
+            check("away", "http http://10.4.7.11:8080/ok", bindto="10.4.7.13") +
+            check("lo", "http http://127.0.0.1:8080/ok", bind_if="lo") +
+            check("none", "http http://127.0.0.1:8080/ok", bind_if="eth7"))
+    c.wait("bound", "up")
+    c.wait("lo", "up")
+    seen = c.wait("away", "down")
+    assert (seen["lastReason"], seen["lastDetail"]) == (
+        "unreachable", "connect: Cannot assign requested address")
+    assert "No such device" in c.wait("none", "down")["lastDetail"]
 
 
 BAD = [

@@ -299,6 +299,45 @@ def test_smtp(make):
         server.close()
 
 
+# ---- where it is asked from ----
+
+
+def test_where_it_comes_from(make, lab):
+    """bindto and bind_if, of every kind that asks: who is asked says what he sees."""
+    c = make()
+    c.node.ip("link", "set", "lo", "up")
+    c.node.ip("addr", "add", "10.4.7.12/24", "dev", "eth0")
+    let_ping(c.node)
+    code = ("import socket,threading\n"
+            "def say(kind):\n"
+            "  s=socket.socket(socket.AF_INET,kind);s.bind(('10.4.7.11',7000))\n"
+            "  if kind==socket.SOCK_DGRAM:\n"
+            "    while True:\n"
+            "      _,who=s.recvfrom(99);s.sendto(b'from '+who[0].encode()+b'.',who)\n"
+            "  s.listen()\n"
+            "  while True:\n"
+            "    c,who=s.accept()\n"
+            "    c.sendall(b'220 from '+who[0].encode()+b'.\\r\\n');c.close()\n"
+            "threading.Thread(target=say,args=(socket.SOCK_DGRAM,)).start()\n"
+            "say(socket.SOCK_STREAM)\n")
+    c.node.spawn(["/usr/bin/python3", "-c", code], "teller")
+    c.node.wait_port(7000)
+    c.start(check("tcp", 'tcp 10.4.7.11:7000 expect "from 10.4.7.12."', bindto="10.4.7.12") +
+            check("udp", 'udp 10.4.7.11:7000 send x expect "from 10.4.7.12."',
+                  bindto="10.4.7.12") +
+            check("ping", "ping 10.4.7.11", bindto="10.4.7.12") +
+            check("plain", 'tcp 10.4.7.11:7000 expect "from 10.4.7.11."') +
+            check("away", "tcp 10.4.7.11:7000", bindto="10.4.7.13") +
+            check("through", "tcp 10.4.7.11:7000", bind_if="eth0") +
+            check("none", "ping 10.4.7.11", bind_if="eth7"))
+    for name in ("tcp", "udp", "ping", "plain", "through"):
+        c.wait(name, "up")
+    seen = c.wait("away", "down")
+    assert (seen["lastReason"], seen["lastDetail"]) == (
+        "unreachable", "bindto: Cannot assign requested address")
+    assert c.wait("none", "down")["lastDetail"] == "bind_if: No such device"
+
+
 # ---- names ----
 
 
