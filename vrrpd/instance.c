@@ -404,6 +404,18 @@ show_degraded(struct instance *in)
 	free(key);
 }
 
+/* What is said of an instance ends with it. */
+static void
+forget_degraded(struct instance *in)
+{
+	char *key = xasprintf("checks %s", in->name);
+
+	show_missing(in, "addresses", 0, 0);
+	show_missing(in, "routes and rules", 0, 0);
+	daemon_set_degraded(in->vrrpd->daemon, key, NULL);
+	free(key);
+}
+
 static void
 check_freshness(struct instance *in)
 {
@@ -569,6 +581,7 @@ instance_free(struct instance *in)
 {
 	if (in == NULL)
 		return;
+	forget_degraded(in);
 	notifier_done(&in->notifier);
 	advert_done(&in->advert);
 	vip_group_done(&in->vips);

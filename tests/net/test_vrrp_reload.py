@@ -98,3 +98,14 @@ def test_hangup_reloads_too(node):
     node.write("trivet.conf", globals_of("r1") + instance(priority=77))
     node.vrrpd.hup()
     wait_for(lambda: node.instance("VI_1")["basePriority"] == 77, "SIGHUP reloads")
+
+
+def test_what_is_wrong_with_an_instance_ends_with_it(node):
+    """proxyd is not there, so what VI_2 needs of it is not known; then VI_2 is not there."""
+    second = instance(name="VI_2", vrid=52, vips=["10.4.7.20/24"], extra="track_upstream web")
+    stream = "stream {\n\tupstream web {\n\t\tserver 10.4.7.21:80;\n\t}\n}\n"
+    reload(node, instance(), second, stream)
+    wait_for(lambda: node.status("vrrpd")["healthReasons"], "it says what is missing")
+    reload(node, instance())
+    assert node.status("vrrpd")["healthReasons"] == []
+    assert node.status("vrrpd")["health"] == "ok"
