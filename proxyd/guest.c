@@ -8,6 +8,7 @@
 #include "proxyd/rules.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -50,16 +51,20 @@ guest_client(const struct session *s)
 }
 
 static void
+tell(const struct guest *g, struct facts *f)
+{
+	f->client = g->client;
+	f->peer = g->peer;
+	f->local = g->local;
+	f->proxied = g->proxied;
+}
+
+static void
 learn(const struct session *s, struct facts *f)
 {
-	const struct guest *g = s->guest;
-
 	*f = (struct facts){ .connection = s->index, .hostname = "" };
-	if (g != NULL) {
-		f->client = g->client;
-		f->peer = g->peer;
-		f->local = g->local;
-		f->proxied = g->proxied;
+	if (s->guest != NULL) {
+		tell(s->guest, f);
 		return;
 	}
 	ask_socket(s->fd[FLOW_CLIENT], peer_name, &f->peer);
@@ -156,9 +161,10 @@ give_back(struct guest *g)
 
 /* In nginx's words: people look for them. */
 static void
-say_limit(struct worker *w, const struct session *s, const struct limit_conf *l, int rc)
+say_limit(struct worker *w, const struct route *r, const struct guest *g,
+    const struct limit_conf *l, int rc)
 {
-	const struct client_conf *conf = s->route->rules->client;
+	const struct client_conf *conf = r->rules->client;
 	char client[ENDPOINT_STRLEN];
 
 	log_limited(&w->guest_log, w->now, conf->limit_log_level,
@@ -168,30 +174,30 @@ say_limit(struct worker *w, const struct session *s, const struct limit_conf *l,
 	    s->route->listener->name);
 }
 
-/* All zones or none. */
+/* All zones or none.  'anyway': it was let in before, and counts whatever the limit is. */
 static bool
-take_limits(struct worker *w, struct session *s)
+take_limits(struct worker *w, const struct route *r, struct guest *g, bool udp, bool anyway)
 {
-	const struct rules *rules = s->route->rules;
-	struct guest *g = s->guest;
-	struct facts facts;
+	const struct client_conf *conf = r->rules->client;
+	struct facts facts = { .udp = udp, .hostname = "" };
 
-	if (rules->client->n_limits == 0)
+	if (conf->n_limits == 0)
 		return true;
-	learn(s, &facts);
-	for (size_t i = 0; i < rules->client->n_limits; i++) {
-		const struct limit_conf *l = &rules->client->limits[i];
+	tell(g, &facts);
+	for (size_t i = 0; i < conf->n_limits; i++) {
+		const struct limit_conf *l = &conf->limits[i];
 		char key[LIMIT_KEY_MAX];
 		size_t n = facts_render(&l->key, &facts, key, sizeof(key), ESCAPE_NONE);
-		int rc = limit_take(rules->zones[i], key, n, l->max, &g->held[g->n_held]);
+		int rc = limit_take(
+		    r->rules->zones[i], key, n, anyway ? UINT_MAX : l->max, &g->held[g->n_held]);
 
 		if (rc == 0) {
 			g->n_held += g->held[g->n_held] != NULL;
 			continue;
 		}
-		say_limit(w, s, l, rc);
+		say_limit(w, r, g, l, rc);
 		give_back(g);
-		return rules->client->limit_dry_run;
+		return conf->limit_dry_run || anyway;
 	}
 	return true;
 }
@@ -199,15 +205,14 @@ take_limits(struct worker *w, struct session *s)
 /* ---- the whole ---- */
 
 static enum guest_word
-judge(struct worker *w, struct session *s, enum flow_reason *ret_reason)
+judge(struct worker *w, const struct route *r, struct guest *g, bool udp,
+    enum flow_reason *ret_reason)
 {
-	const struct client_conf *conf = s->route->rules->client;
-
-	if (!client_is_allowed(conf, &s->guest->client.addr)) {
+	if (!client_is_allowed(r->rules->client, &g->client.addr)) {
 		*ret_reason = FLOW_DENIED;
 		return GUEST_LEAVE;
 	}
-	if (!take_limits(w, s)) {
+	if (!take_limits(w, r, g, udp, false)) {
 		*ret_reason = FLOW_LIMIT;
 		return GUEST_LEAVE;
 	}
@@ -228,17 +233,68 @@ guest_greet(struct worker *w, struct session *s, enum flow_reason *ret_reason)
 	}
 	if (rules->proxy_protocol)
 		word = read_header(w, s, ret_reason);
-	return word == GUEST_WELCOME ? judge(w, s, ret_reason) : word;
+	return word == GUEST_WELCOME ? judge(w, s->route, s->guest, false, ret_reason) : word;
+}
+
+void
+guest_free(struct guest *g)
+{
+	if (g == NULL)
+		return;
+	give_back(g);
+	free(g);
 }
 
 void
 guest_done(struct session *s)
 {
-	if (s->guest == NULL)
-		return;
-	give_back(s->guest);
-	free(s->guest);
+	guest_free(s->guest);
 	s->guest = NULL;
+}
+
+/* ---- of datagrams ---- */
+
+static struct guest *
+guest_of_datagrams(
+    const struct route *r, const struct endpoint *client, const struct endpoint *local)
+{
+	struct guest *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		return NULL;
+	g->client = g->peer = *client;
+	g->local = *local;
+	g->announce = r->rules->client->announce;
+	return g;
+}
+
+enum guest_word
+guest_admit(struct worker *w, const struct route *r, const struct endpoint *client,
+    const struct endpoint *local, struct guest **ret, enum flow_reason *ret_reason)
+{
+	struct guest *g;
+
+	if (!rules_greet(r->rules))
+		return GUEST_WELCOME;
+	g = guest_of_datagrams(r, client, local);
+	*ret_reason = FLOW_RESOURCES;
+	if (g != NULL && judge(w, r, g, true, ret_reason) == GUEST_WELCOME) {
+		*ret = g;
+		return GUEST_WELCOME;
+	}
+	guest_free(g);
+	return GUEST_LEAVE;
+}
+
+struct guest *
+guest_readmit(struct worker *w, const struct route *r, const struct endpoint *client,
+    const struct endpoint *local)
+{
+	struct guest *g = rules_greet(r->rules) ? guest_of_datagrams(r, client, local) : NULL;
+
+	if (g != NULL)
+		take_limits(w, r, g, true, true);
+	return g;
 }
 
 int64_t
@@ -271,16 +327,15 @@ guest_held(const struct guest *g)
 
 /* Whom the client meant to reach goes with who it is: both as the same header said. */
 size_t
-guest_preface(const struct session *s, uint8_t buf[static PROXYPROTO_COMPOSED_MAX])
+guest_preface(const struct guest *g, bool dgram, uint8_t buf[static PROXYPROTO_COMPOSED_MAX])
 {
-	const struct guest *g = s->guest;
 	bool believed;
 
 	if (g == NULL || g->announce == 0)
 		return 0;
 	believed = g->proxied.addr.family != AF_UNSPEC && endpoint_equal(&g->client, &g->proxied);
 	return proxyproto_compose(
-	    g->announce, &g->client, believed ? &g->proxied_to : &g->local, false, buf);
+	    g->announce, &g->client, believed ? &g->proxied_to : &g->local, dgram, buf);
 }
 
 struct server *

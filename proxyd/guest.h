@@ -40,11 +40,22 @@ enum guest_word guest_greet(struct worker *, struct session *, enum flow_reason 
 /* At its end, also of a session that another process goes on with. */
 void guest_done(struct session *);
 
+void guest_free(struct guest *); /* accepts NULL */
+
+/*
+ * Of datagrams, at the first of a session: *ret is NULL where nothing is asked.
+ * The second: of a session that another process let in.
+ */
+enum guest_word guest_admit(struct worker *, const struct route *, const struct endpoint *client,
+    const struct endpoint *local, struct guest **ret, enum flow_reason *ret_reason);
+struct guest *guest_readmit(struct worker *, const struct route *, const struct endpoint *client,
+    const struct endpoint *local);
+
 /* How long a client has for what it says first. */
 int64_t guest_timeout_us(const struct session *);
 
 /* The header for the server, if it gets one; its size. */
-size_t guest_preface(const struct session *, uint8_t buf[static PROXYPROTO_COMPOSED_MAX]);
+size_t guest_preface(const struct guest *, bool dgram, uint8_t buf[static PROXYPROTO_COMPOSED_MAX]);
 
 /*
  * How many bytes may be taken from a side now; 0: hold it, guest_held() says

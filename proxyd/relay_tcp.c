@@ -383,7 +383,7 @@ static unsigned
 announce(struct worker *w, struct session *s, unsigned actions)
 {
 	uint8_t header[PROXYPROTO_COMPOSED_MAX];
-	size_t n = guest_preface(s, header);
+	size_t n = guest_preface(s->guest, false, header);
 
 	if (n == 0)
 		return actions;

@@ -4,6 +4,7 @@
 #include "proxyd/relay_udp_priv.h"
 
 #include "proxyd/facts.h"
+#include "proxyd/guest.h"
 #include "proxyd/listener.h"
 #include "proxyd/rules.h"
 
@@ -122,6 +123,8 @@ udp_flow_end(struct worker *w, struct udp_flow *f, enum flow_reason reason)
 
 	unhash(f);
 	leave_server(w, f, reason);
+	guest_free(f->guest);
+	f->guest = NULL;
 	wheel_set(&u->wheel, &f->timer, MONO_NEVER);
 	TAILQ_REMOVE(&u->flows, f, entry);
 	TAILQ_INSERT_TAIL(&u->ended, f, entry);
@@ -168,17 +171,16 @@ connect_server(struct worker *w, struct udp_flow *f)
 	return udp_flow_watch(w, f);
 }
 
-/* The address it came to; where it was not told, the listener's. */
-static struct endpoint
-local_endpoint(const struct udp_flow *f)
+struct endpoint
+udp_local_endpoint(const struct binding *b, const struct udp_local *local)
 {
-	struct endpoint ep = f->binding->listener->endpoint;
+	struct endpoint ep = b->listener->endpoint;
 
-	ep.addr.family = f->local.family != AF_UNSPEC ? f->local.family : ep.addr.family;
-	if (f->local.family == AF_INET)
-		memcpy(ep.addr.bytes, &f->local.v4, sizeof(f->local.v4));
-	else if (f->local.family == AF_INET6)
-		memcpy(ep.addr.bytes, &f->local.v6.ipi6_addr, sizeof(f->local.v6.ipi6_addr));
+	ep.addr.family = local->family != AF_UNSPEC ? local->family : ep.addr.family;
+	if (local->family == AF_INET)
+		memcpy(ep.addr.bytes, &local->v4, sizeof(local->v4));
+	else if (local->family == AF_INET6)
+		memcpy(ep.addr.bytes, &local->v6.ipi6_addr, sizeof(local->v6.ipi6_addr));
 	return ep;
 }
 
@@ -193,7 +195,7 @@ pick(const struct worker *w, const struct udp_flow *f, struct pick_tried *tried)
 	if (rules != NULL && rules->key.n > 0) {
 		endpoint_from_sockaddr((const struct sockaddr *)&f->client, &facts.peer);
 		facts.client = facts.peer;
-		facts.local = local_endpoint(f);
+		facts.local = udp_local_endpoint(f->binding, &f->local);
 		ask.key = key;
 		ask.key_size = facts_render(&rules->key, &facts, key, sizeof(key), ESCAPE_NONE);
 	}
@@ -276,11 +278,27 @@ leave_dead_server(struct worker *w, struct udp_flow *f)
 
 /* ---- from clients ---- */
 
+/* Who is kept out is a session that ends as it begins. */
+static bool
+admit(struct worker *w, struct binding *b, const struct udp_datagram *d, struct guest **ret)
+{
+	struct endpoint client, local = udp_local_endpoint(b, &d->local);
+	enum flow_reason reason = FLOW_REASON_NONE;
+
+	if (b->route->rules == NULL || endpoint_from_sockaddr(&d->from.sa, &client) < 0 ||
+	    guest_admit(w, b->route, &client, &local, ret, &reason) == GUEST_WELCOME)
+		return true;
+	tally_add(&b->route->tally->sessions, 1);
+	tally_end(b->route->tally, reason);
+	return false;
+}
+
 static struct udp_flow *
 new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, const struct udp_key *k)
 {
 	struct udp *u = w->udp;
 	struct pick_tried tried = { 0 };
+	struct guest *guest = NULL;
 	struct udp_flow *f;
 
 	if (u->n_flows >= UDP_FLOWS_MAX) {
@@ -289,9 +307,14 @@ new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, cons
 		    u->n_flows);
 		return NULL;
 	}
-	f = calloc(1, sizeof(*f));
-	if (f == NULL)
+	if (!admit(w, b, d, &guest))
 		return NULL;
+	f = calloc(1, sizeof(*f));
+	if (f == NULL) {
+		guest_free(guest);
+		return NULL;
+	}
+	f->guest = guest;
 	f->key = *k;
 	f->fd = -1;
 	f->binding = b;
@@ -342,6 +365,7 @@ static void
 send_to_server(struct worker *w, struct udp_flow *f, struct iovec *iov, unsigned n)
 {
 	struct pick_tried tried = { 0 };
+	uint8_t header[PROXYPROTO_COMPOSED_MAX];
 	unsigned done = 0;
 	int error = 0;
 
@@ -351,7 +375,9 @@ send_to_server(struct worker *w, struct udp_flow *f, struct iovec *iov, unsigned
 	count(w, f, iov, n, true);
 	f->requests += n;
 	for (;;) {
-		struct udp_peer peer = { .fd = f->fd };
+		struct udp_peer peer = { .fd = f->fd,
+			.head = header,
+			.head_size = f->guest != NULL ? guest_preface(f->guest, true, header) : 0 };
 
 		done += udp_send(&peer, iov + done, n - done, &error);
 		if (done == n)

@@ -2,6 +2,7 @@
  * relay_udp_left.c - UDP sessions over a restart (relay_udp.h): a list of what
  * they are, and going on with those of the process before.
  */
+#include "proxyd/guest.h"
 #include "proxyd/listener.h"
 #include "proxyd/relay_udp_priv.h"
 
@@ -79,12 +80,15 @@ go_on(struct worker *w, struct binding *b, struct udp_flow *f)
 {
 	struct udp *u = w->udp;
 	struct udp_datagram d = { .local = f->local };
+	struct endpoint client, local = udp_local_endpoint(b, &f->local);
 
 	memcpy(&d.from, &f->client, sizeof(d.from));
 	f->binding = b;
 	f->key = udp_key_of(b, &d);
 	TAILQ_REMOVE(&u->waiting, f, entry);
 	TAILQ_INSERT_TAIL(&u->flows, f, entry);
+	if (f->route->rules != NULL && endpoint_from_sockaddr(&d.from.sa, &client) == 0)
+		f->guest = guest_readmit(w, f->route, &client, &local);
 	if (f->is_hashed)
 		udp_flow_hash(u, f);
 	if (f->route->timeout_us > 0)

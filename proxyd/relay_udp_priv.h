@@ -28,6 +28,7 @@ struct udp_flow {
 	struct server *server;
 	struct sockaddr_in6 client; /* or a sockaddr_in */
 	struct udp_local local;
+	struct guest *guest; /* where its listener asks about clients; else NULL */
 	uint32_t requests, responses;
 	mono_t active;
 	struct wheel_timer timer;
@@ -57,6 +58,9 @@ struct udp_key udp_key_of(const struct binding *, const struct udp_datagram *);
 void udp_flow_hash(struct udp *, struct udp_flow *);
 int udp_flow_watch(struct worker *, struct udp_flow *); /* 0 or -errno */
 void udp_flow_end(struct worker *, struct udp_flow *, enum flow_reason);
+
+/* The address it came to; where it was not told, the listener's. */
+struct endpoint udp_local_endpoint(const struct binding *, const struct udp_local *);
 
 /* relay_udp_left.c: those whose socket never came. */
 void udp_drop_waiting(struct worker *);

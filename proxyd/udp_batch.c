@@ -149,7 +149,12 @@ send_run(const struct udp_peer *peer, struct iovec *iov, unsigned n)
 		.msg_iovlen = n,
 		.msg_control = &control };
 	const uint16_t segment = (uint16_t)iov[0].iov_len;
+	struct iovec headed[2] = { { peer->head, peer->head_size }, iov[0] };
 
+	if (peer->head_size > 0) { /* then n is 1 */
+		m.msg_iov = headed;
+		m.msg_iovlen = 2;
+	}
 	if (peer->local != NULL)
 		put_local(&m, peer->local);
 	if (n > 1)
@@ -185,7 +190,7 @@ is_drop(int rc)
 unsigned
 udp_send(const struct udp_peer *peer, struct iovec *iov, unsigned n, int *ret_error)
 {
-	bool segmented = true;
+	bool segmented = peer->head_size == 0;
 
 	for (unsigned done = 0; done < n;) {
 		unsigned run = segmented ? run_length(iov + done, n - done) : 1;

@@ -50,6 +50,8 @@ struct udp_peer {
 	const struct sockaddr *to; /* NULL: fd is connected */
 	socklen_t to_size;
 	const struct udp_local *local; /* NULL: as the kernel likes */
+	void *head;		       /* goes before each of them */
+	size_t head_size;	       /* 0: nothing does */
 };
 
 /*
