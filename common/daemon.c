@@ -264,7 +264,8 @@ static int
 drop_privileges(struct daemon *d)
 {
 	struct text why = { 0 };
-	int err = caps_drop(d->class->user, d->class->keep_caps, &why);
+	uint64_t more = d->class->more_caps != NULL ? d->class->more_caps(d->conf) : 0;
+	int err = caps_drop(d->class->user, d->class->keep_caps | more, &why);
 
 	if (err < 0)
 		log_err("%s", text_str(&why));

@@ -44,8 +44,10 @@ struct daemon_class {
 	const char *user;   /* "_trivet-vrrpd": who we are once dropped */
 	unsigned parts;	    /* enum conf_part: errors in these are fatal at start */
 	uint64_t keep_caps; /* bit mask of CAP_*: kept after the drop */
-	bool locks_memory;  /* nothing of it may wait to be read back from disk */
-	bool wants_runner;  /* started by hand as root: fork a runner before the drop */
+	/* More of them that a configuration needs; NULL: none ever. */
+	uint64_t (*more_caps)(const struct conf *);
+	bool locks_memory; /* nothing of it may wait to be read back from disk */
+	bool wants_runner; /* started by hand as root: fork a runner before the drop */
 
 	/* Once, with the loop made, the configuration loaded and privileges dropped.  0, or
 	 * -errno after logging why.  Call daemon_ready() when the service is up (also from here).

@@ -100,3 +100,21 @@ dial_bind(const struct dial *d, int fd, int family, unsigned n)
 		return -errno;
 	return bind(fd, (struct sockaddr *)&sa, size) < 0 ? -errno : 0;
 }
+
+int
+dial_bind_as(const struct addr *client, int fd, int family)
+{
+	static const int on = 1;
+	struct endpoint from = { .addr = addr_unmapped(client) };
+	struct sockaddr_storage sa;
+	socklen_t size = endpoint_to_sockaddr(&from, &sa);
+	int rc;
+
+	if (from.addr.family != family)
+		return -EAFNOSUPPORT;
+	rc = family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on))
+				: setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on));
+	if (rc < 0 || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0)
+		return -errno;
+	return bind(fd, (struct sockaddr *)&sa, size) < 0 ? -errno : 0;
+}

@@ -84,6 +84,7 @@ guest_new(struct worker *w, const struct session *s)
 	ask_socket(s->fd[FLOW_CLIENT], own_name, &g->local);
 	g->client = g->peer;
 	g->announce = conf->announce;
+	g->transparent = conf->transparent;
 	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++)
 		rate_init(&g->rates[side], conf->rates[side], w->now);
 	return g;
@@ -170,8 +171,8 @@ say_limit(struct worker *w, const struct route *r, const struct guest *g,
 	log_limited(&w->guest_log, w->now, conf->limit_log_level,
 	    "limiting connections%s by zone \"%s\"%s, client: %s, listener %s",
 	    conf->limit_dry_run ? ", dry run," : "", l->zone,
-	    rc == -ENOSPC ? ", which is full" : "", endpoint_format(&s->guest->client, client),
-	    s->route->listener->name);
+	    rc == -ENOSPC ? ", which is full" : "", endpoint_format(&g->client, client),
+	    r->listener->name);
 }
 
 /* All zones or none.  'anyway': it was let in before, and counts whatever the limit is. */

@@ -22,6 +22,7 @@ struct guest {
 	struct endpoint peer, local;
 	/* As the header said, trusted or not; AF_UNSPEC: there was none, or it named nobody. */
 	struct endpoint proxied, proxied_to;
+	bool transparent;     /* servers see its own address */
 	unsigned announce;    /* version of the header for servers; 0: none */
 	struct rate rates[2]; /* by the side that bytes come from */
 	struct limit_key *held[CLIENT_LIMITS_MAX];

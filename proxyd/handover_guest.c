@@ -36,6 +36,7 @@ handover_give_guest(const struct session *s, struct parcel_session *r)
 		return;
 	r->has_guest = true;
 	r->announce = (uint8_t)g->announce;
+	r->transparent = g->transparent;
 	r->client = g->client;
 	r->peer = g->peer;
 	r->local = g->local;
@@ -85,6 +86,7 @@ handover_take_guest(struct session *s, const struct parcel_session *r, const str
 		return;
 	g = s->guest = xcalloc(1, sizeof(*g));
 	g->announce = r->announce;
+	g->transparent = r->transparent;
 	g->client = r->client;
 	g->peer = r->peer;
 	g->local = r->local;

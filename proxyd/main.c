@@ -6,6 +6,13 @@
 
 #include <sys/capability.h>
 
+/* IP_TRANSPARENT (ip(7)); held only where it is used. */
+static uint64_t
+more_caps(const struct conf *conf)
+{
+	return proxy_is_transparent(conf) ? CAPS_BIT(CAP_NET_ADMIN) : 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -14,6 +21,7 @@ main(int argc, char **argv)
 		.user = "_trivet-proxyd",
 		.parts = CONF_GLOBAL | CONF_STREAM,
 		.keep_caps = CAPS_BIT(CAP_NET_BIND_SERVICE),
+		.more_caps = more_caps,
 		.start = proxy_start,
 		.reload = proxy_reload,
 		.stop = proxy_stop,

@@ -89,6 +89,7 @@ static const struct field session_fields[] = {
 	ONE(28, T_U64,      parcel_session, active_us),
 	ONE(29, T_U64,      parcel_session, connect_deadline_us),
 	ONE(30, T_U8,       parcel_session, announce),
+	ONE(31, T_BOOL,     parcel_session, transparent),
 	LIST(64, T_ENDPOINTS, parcel_session, tried, n_tried),
 	ONE(65, T_U64,      parcel_session, half_timeout_us),
 	ONE(66, T_U64,      parcel_session, age_us),

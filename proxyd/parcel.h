@@ -99,7 +99,7 @@ struct parcel_session {
 	uint64_t rates[2];
 	struct parcel_held held[PARCEL_HELD_MAX];
 	uint32_t n_held;
-	bool has_guest;
+	bool has_guest, transparent;
 };
 
 struct parcel_server {

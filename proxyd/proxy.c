@@ -291,12 +291,26 @@ apply(struct proxy *p, const struct conf *conf)
 	say_status(p);
 }
 
+bool
+proxy_is_transparent(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		if (conf->listeners[i].client->transparent)
+			return true;
+	return false;
+}
+
 int
 proxy_reload(struct daemon *d, const struct conf *next, bool dry_run, struct text *why)
 {
 	struct proxy *p = d->aux;
 
-	(void)why; /* nothing in it can be refused: what cannot bind is shown and tried again */
+	/* Else nothing can be refused: what cannot bind is shown and tried again. */
+	if (proxy_is_transparent(next) && !p->may_be_transparent) {
+		text_add(why, "needs restart: proxy_bind transparent takes CAP_NET_ADMIN, which "
+			      "was given away at the start");
+		return -EPERM;
+	}
 	if (dry_run)
 		return 0;
 	apply(p, next);
@@ -474,6 +488,7 @@ proxy_start(struct daemon *d)
 
 	d->aux = p;
 	p->daemon = d;
+	p->may_be_transparent = proxy_is_transparent(d->conf);
 	TAILQ_INIT(&p->listeners);
 	TAILQ_INIT(&p->rolls);
 	raise_nofile();

@@ -31,14 +31,18 @@ struct proxy {
 	uv_async_t news;		  /* data threads wake us */
 	struct loop_timer second;	  /* bind again, free what is no longer used */
 	struct loop_timer stopping;
-	char *status;	   /* as the service manager shows it */
-	mono_t stop_by;	   /* end what is still open then */
-	bool detached;	   /* stopping: no more accepts */
-	unsigned n_closed; /* handles, at the end */
+	char *status;		 /* as the service manager shows it */
+	mono_t stop_by;		 /* end what is still open then */
+	bool may_be_transparent; /* the privilege for it was kept at the start */
+	bool detached;		 /* stopping: no more accepts */
+	unsigned n_closed;	 /* handles, at the end */
 };
 
 /* For a session of this thread, by the terms of now; NULL: the listener is not configured. */
 struct route *proxy_route(struct proxy *, struct listener *, unsigned thread);
+
+/* Does a listener of it want transparent binds, and with them CAP_NET_ADMIN? */
+bool proxy_is_transparent(const struct conf *);
 
 /* The members of struct daemon_class (common/daemon.h). */
 int proxy_start(struct daemon *);

@@ -120,6 +120,7 @@ is_local_shortage(int error)
 {
 	switch (error) {
 	case EADDRNOTAVAIL: /* no local port left */
+	case EAFNOSUPPORT:  /* no transparent bind: said by connect_from() */
 	case EAGAIN:
 	case EMFILE:
 	case ENFILE:
@@ -178,6 +179,15 @@ connect_from(struct worker *w, struct session *s, unsigned n)
 			log_limited(
 			    &w->ports_log, w->now, LOG_ERR, "proxy_bind: %s", strerrordesc_np(-rc));
 			errno = -rc;
+			return -1;
+		}
+	}
+	if (s->guest != NULL && s->guest->transparent && !server_is_unix(to)) {
+		rc = dial_bind_as(&s->guest->client.addr, fd, to->sockaddr.ss_family);
+		if (rc < 0) {
+			log_limited(&w->ports_log, w->now, LOG_ERR, "transparent bind: %s",
+			    strerrordesc_np(-rc));
+			errno = rc == -EADDRNOTAVAIL ? EADDRNOTAVAIL : EAFNOSUPPORT;
 			return -1;
 		}
 	}

@@ -16,7 +16,8 @@ wants_nothing(const struct listener_conf *lc)
 	if (c == NULL)
 		return true;
 	return lc->upstream->key.n == 0 && !lc->proxy_protocol && c->n_rules == 0 &&
-	       c->n_limits == 0 && c->rates[0] == 0 && c->rates[1] == 0 && c->announce == 0;
+	       c->n_limits == 0 && c->rates[0] == 0 && c->rates[1] == 0 && c->announce == 0 &&
+	       !c->transparent;
 }
 
 struct rules *
@@ -46,7 +47,7 @@ rules_greet(const struct rules *r)
 	const struct client_conf *c = r->client;
 
 	return r->proxy_protocol || c->n_rules > 0 || c->n_limits > 0 || c->rates[0] > 0 ||
-	       c->rates[1] > 0 || c->announce > 0;
+	       c->rates[1] > 0 || c->announce > 0 || c->transparent;
 }
 
 void

@@ -300,7 +300,7 @@ stream_bind_listen(struct binder *b, struct stmt *s, const struct directive *d, 
 
 /* ---- towards servers ---- */
 
-/* proxy_bind ADDRESS ... | off */
+/* proxy_bind ADDRESS ... | $remote_addr transparent | off */
 void
 stream_bind_source(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
@@ -308,15 +308,18 @@ stream_bind_source(struct binder *b, struct stmt *s, const struct directive *d, 
 
 	(void)d;
 	l->n_sources = 0;
+	l->client->transparent = s->n_words == 3 && strcmp(s->words[1].text, "$remote_addr") == 0 &&
+				 strcmp(s->words[2].text, "transparent") == 0;
+	if (l->client->transparent)
+		return;
 	if (s->n_words == 2 && strcmp(s->words[1].text, "off") == 0)
 		return;
 	for (size_t i = 1; i < s->n_words; i++) {
 		const struct word *w = &s->words[i];
 
 		if (strcmp(w->text, "transparent") == 0 || w->text[0] == '$')
-			bind_say(b, CONF_WARNING, w->pos,
-			    "'%.64s' is accepted, not in effect yet: servers see an address of "
-			    "this node",
+			bind_say(b, CONF_ERROR, w->pos,
+			    "'%.64s': either '$remote_addr transparent', or addresses of this node",
 			    w->text);
 		else if (l->n_sources == SOURCES_MAX)
 			bind_say(b, CONF_ERROR, w->pos, "more than %d addresses", SOURCES_MAX);

@@ -11,6 +11,7 @@ import pytest
 
 from lab import wait_for
 from peers import Server, connect, echo, ending, greeter, make_socket, read_all, read_exactly
+from test_proxyd_udp import UdpServer, datagram_socket
 from test_proxyd import ONE, PORT, TWO, VIP, Front, conf
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -497,3 +498,108 @@ def test_waiting_for_a_rate_costs_nothing(front):
         for sock in socks:
             assert read_exactly(sock, 20_000) == b"d" * 20_000
         assert cpu_seconds(front.proc.pid) - before < 0.3
+
+
+# ---- transparent ----
+
+CAPS = """
+stream {
+    upstream web { server %s:8081; }
+    server { listen %s:%d; proxy_pass web; %%s }
+}
+""" % (ONE, VIP, PORT)
+
+
+def capabilities(pid):
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff")), 16)
+
+
+def test_transparent(front):
+    """A server sees the client's own address; the routing is what an administrator writes."""
+    front.client.ip("addr", "add", "10.9.0.30/24", "dev", "eth0")
+    front.proxy.ip("route", "add", "10.9.0.0/24", "dev", "eth0")
+    front.servers.ip("route", "add", "10.9.0.0/24", "via", "10.4.7.11")
+    front.proxy.ip("rule", "add", "iif", "eth0", "from", ONE, "ipproto", "tcp", "sport", "8081",
+                   "lookup", "100")
+    front.proxy.ip("route", "add", "local", "default", "dev", "lo", "table", "100")
+    with Server(front.servers, ONE, 8081) as server:
+        front.start(UP, "proxy_bind $remote_addr transparent;")
+        sock = make_socket(front.client)
+        sock.bind(("10.9.0.30", 0))
+        sock.connect((VIP, PORT))
+        sock.sendall(b"hello")
+        conn = server.accept()
+        assert conn.getpeername()[0] == "10.9.0.30"
+        assert read_exactly(conn, 5) == b"hello"
+        conn.sendall(b"world")
+        assert read_exactly(sock, 5) == b"world"
+        assert capabilities(front.proc.pid) == 1 << 10 | 1 << 12
+
+
+def test_transparent_needs_a_restart(front):
+    """The privilege is kept only where it is wanted at the start."""
+    front.start(UP)
+    assert capabilities(front.proc.pid) == 1 << 10
+    front.proxy.write("trivet.conf", CAPS % "proxy_bind $remote_addr transparent;")
+    refused = front.proxy.trivet("reload", check=False)
+    assert refused.returncode != 0
+    assert "needs restart: proxy_bind transparent" in refused.stdout + refused.stderr
+    assert front.listener()["state"] == "listening"
+
+
+# ---- datagrams ----
+
+def exchange(front, source=None):
+    """The reply to a datagram, or None; whether it comes is known by one that does."""
+    sock = datagram_socket(front.client, source)
+    sock.settimeout(0.3)
+    sock.sendto(b"hello", (VIP, 5353))
+    try:
+        return sock.recv(1000)
+    except TimeoutError:
+        return None
+
+
+UDP = f"{VIP}:5353 udp"
+
+
+def udp_reasons(front):
+    return front.listener(f"{VIP}:5353/udp")["counters"]["closeReasons"]
+
+
+def test_access_of_datagrams(front):
+    server = UdpServer(front.servers, ONE, 5300)
+    front.start(f"server {ONE}:5300;", f"deny {CLIENT}; allow all;", UDP)
+    assert exchange(front) is None
+    wait_for(lambda: udp_reasons(front) == {"denied": 1}, "it is counted")
+    front.reload(conf(f"server {ONE}:5300;", "deny 10.4.7.31;", UDP))
+    assert exchange(front) == b"hello"
+    assert len(server.seen) == 1
+    server.close()
+
+
+def test_limit_conn_of_datagrams(front):
+    """A session is as good as a connection; it is given back when it ends."""
+    server = UdpServer(front.servers, ONE, 5300)
+    front.start(f"server {ONE}:5300;", "limit_conn addr 2; proxy_timeout 1s;", UDP, more=ZONE)
+    assert [exchange(front), exchange(front), exchange(front)] == [b"hello", b"hello", None]
+    wait_for(lambda: udp_reasons(front) == {"limit": 1, "idle": 2}, "those two have ended")
+    assert exchange(front) == b"hello"
+    server.close()
+
+
+def test_header_of_datagrams(front):
+    """Each of them carries it."""
+    server = UdpServer(front.servers, ONE, 5300, lambda data: [data[28:]])
+    front.start(f"server {ONE}:5300;", "proxy_protocol v2;", UDP)
+    sock = datagram_socket(front.client)
+    sock.connect((VIP, 5353))
+    for data in (b"one", b"", b"three"):
+        sock.send(data)
+        assert sock.recv(1000) == data
+    address, port = sock.getsockname()
+    header = bytearray(v2(address, VIP, (port, 5353)))
+    header[13] = 0x12
+    assert [data for data, _ in server.seen] == [header + d for d in (b"one", b"", b"three")]
+    server.close()
