@@ -235,7 +235,7 @@ print_whatifs(const struct check *c)
 
 			if (vi != NULL)
 				sides[n++] = (struct whatif_side){
-					id != NULL ? id : c->files[k].name, vi
+					id != NULL ? id : c->files[k].name, vi, c->files[k].conf
 				};
 		}
 		if (n > 1)

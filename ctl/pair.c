@@ -217,7 +217,10 @@ best_priority(const struct vrrp_conf *vi)
 	int sum = vi->priority;
 
 	for (size_t i = 0; i < vi->n_tracks; i++)
-		sum += MAX(vi->tracks[i].weight, 0);
+		if (vi->tracks[i].check->kind != CHECK_FILE)
+			sum += MAX(vi->tracks[i].weight, 0);
+	for (size_t i = 0; i < vi->n_track_interfaces; i++)
+		sum += MAX(vi->track_interfaces[i].weight, 0);
 	return MIN(sum, 254);
 }
 
@@ -235,6 +238,8 @@ check_weights(struct pair_findings *f, const struct side *high, const struct sid
 		const char *name = t->check->name;
 		const struct track_conf *other = find_track(low->vi, name);
 
+		if (t->check->kind == CHECK_FILE)
+			continue; /* its number is anybody's guess */
 		if (t->weight != 0 && lead > 0 && loss(t) <= lead)
 			say(f, CONF_WARNING, high,
 			    xasprintf("weight %d of %s can never move the address: %d - %d is not "

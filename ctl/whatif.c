@@ -7,6 +7,7 @@
 #include "vrrpd/priority.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	DEPTH_MAX = 16,	     /* adverts that answer adverts at one instant */
@@ -56,24 +57,82 @@ params_of(const struct vrrp_conf *vi, size_t i)
 	return p;
 }
 
-/* The sum with every check up but 'failed' (SIZE_MAX: all up). */
+/* ---- what its priority depends on ---- */
+
+/* One thing that can fail. */
+struct part {
+	struct prio_term term;
+	const char *how;   /* "fails", "is down" */
+	int64_t notice_us; /* at most, until it is known */
+};
+
+static size_t
+n_parts(const struct vrrp_conf *vi)
+{
+	return vi->n_tracks + vi->n_track_interfaces + vi->n_track_upstreams +
+	       (vi->track_proxy.mode == TRACK_PROXY_ON);
+}
+
+static struct part
+check_part(const struct track_conf *t)
+{
+	bool is_file = t->check->kind == CHECK_FILE; /* its number is a good one, or none */
+
+	return (struct part){ .term = { .kind = is_file ? PRIO_FILE : PRIO_SCRIPT,
+				  .name = t->check->name,
+				  .weight = t->weight,
+				  .reverse = t->reverse,
+				  .value = t->weight == 0 && t->reverse },
+		.how = "fails",
+		.notice_us = t->check->interval_us * t->check->fall };
+}
+
+/* The k-th of n_parts(). */
+static struct part
+part_of(const struct vrrp_conf *vi, size_t k)
+{
+	if (k < vi->n_tracks)
+		return check_part(&vi->tracks[k]);
+	k -= vi->n_tracks;
+	if (k < vi->n_track_interfaces) {
+		const struct track_interface_conf *t = &vi->track_interfaces[k];
+
+		return (struct part){ .term = { .kind = PRIO_INTERFACE,
+					  .name = t->name,
+					  .weight = t->weight,
+					  .reverse = t->reverse },
+			.how = "is down" };
+	}
+	k -= vi->n_track_interfaces;
+	if (k < vi->n_track_upstreams)
+		return (struct part){ .term = { .kind = PRIO_UPSTREAM,
+					  .name = vi->track_upstreams[k].name,
+					  .weight = vi->track_upstreams[k].weight },
+			.how = "is cut off" };
+	return (struct part){
+		.term = { .kind = PRIO_PROXY, .name = "proxyd", .weight = vi->track_proxy.weight },
+		.how = "stops serving",
+		.notice_us = vi->track_proxy.hold_us,
+	};
+}
+
+/* The sum with everything well but 'failed' (SIZE_MAX: all of it). */
 static struct prio_sum
 sum_of(const struct vrrp_conf *vi, size_t failed)
 {
-	struct prio_term *terms = xcalloc(vi->n_tracks + 1, sizeof(*terms));
+	size_t n = n_parts(vi);
+	struct prio_term *terms = xcalloc(n + 1, sizeof(*terms));
 	struct prio_sum sum;
 
-	for (size_t k = 0; k < vi->n_tracks; k++)
-		terms[k] = (struct prio_term){
-			.kind = PRIO_SCRIPT,
-			.name = vi->tracks[k].check->name,
-			.weight = vi->tracks[k].weight,
-			.reverse = vi->tracks[k].reverse,
-			/* "fails" means: says the bad thing, which reverse turns round */
-			.verdict = (k == failed) != vi->tracks[k].reverse ? PRIO_DOWN : PRIO_UP,
-			.valid_until = MONO_NEVER,
-		};
-	sum = prio_sum(vi->priority, terms, vi->n_tracks, (mono_t){ 0 }, NULL);
+	for (size_t k = 0; k < n; k++) {
+		terms[k] = part_of(vi, k).term;
+		/* "fails" means: says the bad thing, which reverse turns round */
+		terms[k].verdict = (k == failed) != (terms[k].reverse && terms[k].kind != PRIO_FILE)
+				       ? PRIO_DOWN
+				       : PRIO_UP;
+		terms[k].valid_until = MONO_NEVER;
+	}
+	sum = prio_sum(vi->priority, terms, n, (mono_t){ 0 }, NULL);
 	free(terms);
 	return sum;
 }
@@ -216,25 +275,67 @@ finish(struct world *w, struct whatif_rows *rows, struct whatif_row row)
 	rows->items[rows->n++] = row;
 }
 
+/* 'owner': NULL, or another member of its sync group, whose fault is the group's. */
 static void
-fail_check(const struct world *rest, size_t i, size_t k, struct whatif_rows *rows)
+fail_part(const struct world *rest, size_t i, size_t k, const struct vrrp_conf *owner,
+    struct whatif_rows *rows)
 {
 	const struct whatif_side *side = rest->routers[i].side;
-	const struct check_conf *check = side->vi->tracks[k].check;
-	struct prio_sum sum = sum_of(side->vi, k);
+	const struct vrrp_conf *vi = owner != NULL ? owner : side->vi;
+	struct part part = part_of(vi, k);
+	struct prio_sum sum = sum_of(vi, k);
 	struct world w = *rest;
 	struct whatif_row row = {
-		.what = xasprintf("%s fails on %s", check->name, side->name),
+		.what = owner == NULL
+			    ? xasprintf("%s %s on %s", part.term.name, part.how, side->name)
+			    : xasprintf("%s %s on %s (%s)", part.term.name, part.how, side->name,
+				  owner->name),
 		.before = master(rest),
-		.notice_us = check->interval_us * check->fall,
+		.notice_us = part.notice_us,
 	};
 
 	step(&w, i,
 	    &(struct vrrp_event){ .kind = sum.fault ? VRRP_EV_FAULT : VRRP_EV_PRIORITY,
 		.priority = sum.effective,
 		.lowered = sum.lowered,
-		.cause = "the check fails" });
+		.cause = "it fails" });
 	finish(&w, rows, row);
+}
+
+static bool
+has_part(const struct vrrp_conf *vi, const struct prio_term *term)
+{
+	for (size_t k = 0; k < n_parts(vi); k++) {
+		struct part own = part_of(vi, k);
+
+		if (own.term.kind == term->kind && strcmp(own.term.name, term->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Weights are shared among the members of a sync group when the file is read
+ * (conf/vrrp_group.c); what is left to see is a FAULT of another member.
+ */
+static void
+fail_siblings(const struct world *rest, size_t i, struct whatif_rows *rows)
+{
+	const struct whatif_side *side = rest->routers[i].side;
+
+	for (size_t m = 0; side->vi->group != NULL && m < side->conf->n_instances; m++) {
+		const struct vrrp_conf *other = &side->conf->instances[m];
+
+		if (other == side->vi || other->group == NULL ||
+		    strcmp(other->group, side->vi->group) != 0)
+			continue;
+		for (size_t k = 0; k < n_parts(other); k++) {
+			struct part part = part_of(other, k);
+
+			if (sum_of(other, k).fault && !has_part(side->vi, &part.term))
+				fail_part(rest, i, k, other, rows);
+		}
+	}
 }
 
 static void
@@ -258,8 +359,9 @@ whatif_run(const struct whatif_side *sides, size_t n, struct whatif_rows *ret)
 	*ret = (struct whatif_rows){ 0 };
 	settle(&rest, sides, n);
 	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < sides[i].vi->n_tracks; k++)
-			fail_check(&rest, i, k, ret);
+		for (size_t k = 0; k < n_parts(sides[i].vi); k++)
+			fail_part(&rest, i, k, NULL, ret);
+		fail_siblings(&rest, i, ret);
 		lose_node(&rest, i, ret);
 	}
 }

@@ -13,6 +13,7 @@
 struct whatif_side { /* one node's half of a virtual router */
 	const char *name;
 	const struct vrrp_conf *vi;
+	const struct conf *conf; /* it is of: for the rest of its sync group */
 };
 
 struct whatif_row {

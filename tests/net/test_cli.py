@@ -164,8 +164,10 @@ def test_check_nodes_against_each_other(node):
     assert [re.split("  +", line) for line in done.stdout.splitlines()] == [
         ["VI_1", "master", "then", "within"],
         ["chk_ingress fails on n1", "n1", "n2", "0.65 s, and up to 2.00 s to notice"],
+        ["proxyd stops serving on n1", "n1", "n2", "0.65 s, and up to 3.00 s to notice"],
         ["n1 is lost", "n1", "n2", "3.65 s"],
         ["chk_ingress fails on n2", "n1", "n1"],
+        ["proxyd stops serving on n2", "n1", "n1"],
         ["n2 is lost", "n1", "n1"]]
     path = node.write("pair.conf", text.replace("@n2 priority 90", "@n2 priority 60"))
     done = node.trivet("check", "-i", "n1", path, "-i", "n2", path)

@@ -5,6 +5,7 @@
 
 #include "common/text.h"
 #include "ctl/pair.h"
+#include "ctl/whatif.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -207,10 +208,80 @@ every_row(void **unused)
 	free(second);
 }
 
+/* ---- the table of single failures ---- */
+
+/* A router pair in a sync group, with everything that a priority can depend on. */
+static const char everything[] =
+    "vrrp_script chk {\n script \"/bin/true\"\n weight -20\n}\n"
+    "check must {\n port 80\n weight 0\n}\n"
+    "vrrp_track_process app {\n process app\n weight -30\n}\n"
+    "vrrp_track_file num {\n file /run/num\n}\n"
+    "vrrp_sync_group G {\n group {\n  IN\n  OUT\n }\n}\n"
+    "vrrp_instance IN {\n interface eth0\n virtual_router_id 1\n priority PRIO\n"
+    " virtual_ipaddress {\n  10.4.7.10/24\n }\n track_script {\n  chk\n }\n"
+    " track_process {\n  app\n }\n track_file {\n  num\n }\n"
+    " track_interface {\n  eth2 weight -5\n  eth3\n }\n"
+    " track_upstream api\n track_proxy weight -40 hold 2s\n}\n"
+    "vrrp_instance OUT {\n interface eth1\n virtual_router_id 2\n priority PRIO\n"
+    " virtual_ipaddress {\n  10.5.7.10/24\n }\n track_check {\n  must\n }\n}\n"
+    "stream {\n upstream api {\n  server 10.4.7.21:80;\n }\n}\n";
+
+static void
+what_if(void **unused)
+{
+	static const struct {
+		const char *what;
+		size_t after;
+		int64_t move_ms;
+	} want[] = {
+		{ "chk fails on n1", 1, 648 },
+		{ "app fails on n1", 1, 648 },
+		{ "num fails on n1", 1, 648 },
+		{ "eth2 is down on n1", 0, 0 },
+		{ "eth3 is down on n1", 1, 648 },
+		{ "api is cut off on n1", 1, 648 },
+		{ "proxyd stops serving on n1", 1, 648 },
+		{ "must fails on n1 (OUT)", 1, 648 },
+		{ "n1 is lost", 1, 3648 },
+		{ "chk fails on n2", 0, 0 },
+		{ "app fails on n2", 0, 0 },
+		{ "num fails on n2", 0, 0 },
+		{ "eth2 is down on n2", 0, 0 },
+		{ "eth3 is down on n2", 0, 0 },
+		{ "api is cut off on n2", 0, 0 },
+		{ "proxyd stops serving on n2", 0, 0 },
+		{ "must fails on n2 (OUT)", 0, 0 },
+		{ "n2 is lost", 0, 0 },
+	};
+	char *a = replaced(everything, "PRIO", "100"), *a2 = replaced(a, "PRIO", "100");
+	char *b = replaced(everything, "PRIO", "90"), *b2 = replaced(b, "PRIO", "90");
+	struct conf *conf_a = load("n1", a2), *conf_b = load("n2", b2);
+	const struct whatif_side sides[] = { { "n1", conf_instance(conf_a, "IN"), conf_a },
+		{ "n2", conf_instance(conf_b, "IN"), conf_b } };
+	struct whatif_rows rows_of;
+
+	(void)unused;
+	whatif_run(sides, 2, &rows_of);
+	assert_int_equal(rows_of.n, ARRAY_LEN(want));
+	for (size_t i = 0; i < rows_of.n; i++) {
+		const struct whatif_row *r = &rows_of.items[i];
+
+		if (strcmp(r->what, want[i].what) != 0 || r->before != 0 ||
+		    r->after != want[i].after || r->move_us / 1000 != want[i].move_ms)
+			fail_msg("row %zu \"%s\": %zu -> %zu in %lld us, not \"%s\"", i, r->what,
+			    r->before, r->after, (long long)r->move_us, want[i].what);
+	}
+	whatif_rows_done(&rows_of);
+	conf_free(conf_a);
+	conf_free(conf_b);
+	free(a), free(a2), free(b), free(b2);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(every_row) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(every_row),
+		cmocka_unit_test(what_if) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
