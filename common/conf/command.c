@@ -3,6 +3,7 @@
  * for what people meant, and put among what the runner may start.
  */
 #include "common/conf/checks.h"
+#include "common/conf/hint.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -78,21 +79,6 @@ shell_syntax(const char *command)
 	return NULL;
 }
 
-/* What the command would check without a fork: the name of a process, or NULL. */
-static const char *
-process_checked(const struct conf_script *c)
-{
-	const char *program = base_name(c->argv[0]);
-
-	if (c->argc == 3 && strcmp(program, "killall") == 0 && strcmp(c->argv[1], "-0") == 0)
-		return c->argv[2];
-	if (c->argc == 3 && strcmp(program, "pkill") == 0 && strcmp(c->argv[1], "-0") == 0)
-		return c->argv[2];
-	if (c->argc == 2 && strcmp(program, "pidof") == 0)
-		return c->argv[1];
-	return NULL;
-}
-
 /* A program without a path is looked up now, so that what runs is known. */
 static void
 find_program(struct binder *b, struct conf_script *c)
@@ -124,15 +110,15 @@ static void
 lint_command(struct binder *b, const struct conf_script *c, const char *command)
 {
 	const char *sign = is_shell(c->argv[0]) ? NULL : shell_syntax(command);
-	const char *process = c->is_notify ? NULL : process_checked(c);
+	char *hint = c->is_notify ? NULL : hint_check(command);
 
 	if (sign != NULL)
 		bind_say(b, CONF_WARNING, c->pos,
 		    "'%s' means nothing here: no shell runs this; use sh -c '...' or a file", sign);
-	if (process != NULL)
-		bind_say(b, CONF_NOTICE, c->pos,
-		    "check NAME { process %s } does the same without a fork, and notices at once",
-		    process);
+	if (hint != NULL)
+		bind_say(b, CONF_NOTICE, c->pos, "check NAME { %s } does the same without a fork%s",
+		    hint, strncmp(hint, "process", 7) == 0 ? ", and notices at once" : "");
+	free(hint);
 }
 
 /* "user" and "group", or "user:group" in one word. */
