@@ -12,24 +12,28 @@ busy with other things.
 
 import asyncio
 import contextlib
+import select
 import socket
 import statistics
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "net"))
 
 from lab import Lab  # noqa: E402
-from peers import inside, make_socket  # noqa: E402
+from peers import inside, make_socket, read_exactly  # noqa: E402
 
 HOST = "127.0.0.1"
-SERVER, DOWN, UP, BOTH, DGRAM = 8080, 8081, 8082, 8083, 8084
-TARGETS = (SERVER, DOWN, UP, BOTH)
+SERVER, DOWN, UP, BOTH, DGRAM, IDLE = 8080, 8081, 8082, 8083, 8084, 8085
+TARGETS = (SERVER, DOWN, UP, BOTH, IDLE)
 FORWARDERS = {"proxyd": 10000, "nginx": 20000, "haproxy": 30000}
+SESSIONS = 9000  # two descriptors each, at both ends as well
 GB = 1 << 30
 BULK = 1 << 28
+WIRE = 1 << 26  # a packet at a time costs more
 CHUNK = bytes(1 << 18)
 
 STREAM = """
@@ -55,25 +59,25 @@ defaults
 """
 
 
-def stream(base, settings, udp=True):
-    servers = "\n".join(f"server {{ listen {HOST}:{base + to}; proxy_pass {HOST}:{to}; }}"
+def stream(base, settings, here, there):
+    servers = "\n".join(f"server {{ listen {here}:{base + to}; proxy_pass {there}:{to}; }}"
                         for to in TARGETS)
-    if udp:
-        servers += f"server {{ listen {HOST}:{base + DGRAM} udp; proxy_pass {HOST}:{DGRAM}; }}"
+    servers += f"server {{ listen {here}:{base + DGRAM} udp; proxy_pass {there}:{DGRAM}; }}"
     return STREAM.format(settings=settings, servers=servers)
 
 
-def start(lab, node):
+def start(node, here=HOST, there=HOST, threads=1):
     """The pid that forwards, by name."""
     pids = {}
-    node.daemon("proxyd", "worker_processes 1;\n" + stream(FORWARDERS["proxyd"], ""))
+    node.daemon("proxyd", f"worker_processes {threads};\n" +
+                stream(FORWARDERS["proxyd"], "", here, there))
     pids["proxyd"] = node.daemon_pid("proxyd")
     base = FORWARDERS["nginx"]
-    nginx = node.nginx(stream(base, "proxy_half_close on; proxy_buffer_size 256k; tcp_nodelay on;"),
-                       ready=base + SERVER)
+    nginx = node.nginx(stream(base, "proxy_half_close on; proxy_buffer_size 256k; tcp_nodelay on;",
+                              here, there), ready=base + SERVER, connections=19000)
     pids["nginx"] = int(subprocess.check_output(["pgrep", "-P", str(nginx.pid)]).split()[0])
     base = FORWARDERS["haproxy"]
-    listens = "\n".join(f"listen l{to}\n    bind {HOST}:{base + to}\n    server s {HOST}:{to}"
+    listens = "\n".join(f"listen l{to}\n    bind {here}:{base + to}\n    server s {there}:{to}"
                         for to in TARGETS)
     conf = node.write("haproxy.cfg", HAPROXY.format(listens=listens), 0o644)
     haproxy = node.spawn(["haproxy", "-db", "-f", str(conf)])
@@ -104,11 +108,11 @@ def drink(sock):
     return size
 
 
-def serve(node, port, handle):
+def serve(node, port, handle, host=HOST):
     sock = make_socket(node)
     sock.settimeout(None)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((HOST, port))
+    sock.bind((host, port))
     sock.listen(4096)
 
     def one(conn):
@@ -130,14 +134,14 @@ def both(conn, size):
     return got
 
 
-def bulk(node, base, way, streams):
+def bulk(node, base, way, streams, host=HOST, total=BULK):
     """Seconds of CPU for each GB are (cpu before - after) / this."""
-    sizes, size = [], BULK // streams
+    sizes, size = [], total // streams
 
     def one():
         with make_socket(node) as sock:
             sock.settimeout(60)
-            sock.connect((HOST, base + way))
+            sock.connect((host, base + way))
             if way == DOWN:
                 sizes.append(drink(sock))
             elif way == UP:
@@ -218,23 +222,82 @@ def echo_datagrams(node):
     threading.Thread(target=loop, daemon=True).start()
 
 
-async def idle(pid, base, sessions=220):  # the lab's nginx takes 512 connections
+def idle(node, pid, base, sessions):
     """KiB of private memory for each idle session after 16 KiB each way."""
     def private():
         return sum(int(line.split()[1]) for line in
                    Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
                    if line.startswith("Private_"))
     before, keep = private(), []
-    for _ in range(sessions):
-        reader, writer = await asyncio.open_connection(HOST, base + SERVER)
-        writer.write(bytes(16384))
-        await reader.readexactly(16384)
-        keep.append(writer)
-    grown = (private() - before) / sessions
-    for writer in keep:
-        writer.close()
-    await asyncio.gather(*(writer.wait_closed() for writer in keep))
+    while len(keep) < sessions:
+        some = [make_socket(node) for _ in range(200)]
+        for sock in some:
+            sock.settimeout(60)
+            sock.connect((HOST, base + IDLE))
+        for sock in some:
+            sock.sendall(bytes(16384))
+        for sock in some:
+            read_exactly(sock, 16384)
+        keep += some
+    grown = (private() - before) / len(keep)
+    for sock in keep:
+        sock.close()
     return grown
+
+
+def echo_many(node):
+    """In one thread, however many there are."""
+    listening = make_socket(node)
+    listening.bind((HOST, IDLE))
+    listening.listen(4096)
+    poll = select.epoll()
+    poll.register(listening, select.EPOLLIN)
+    conns = {}
+
+    def loop():
+        while True:
+            for fd, _ in poll.poll():
+                if fd == listening.fileno():
+                    conn, _ = listening.accept()
+                    conns[conn.fileno()] = conn
+                    poll.register(conn, select.EPOLLIN)
+                elif data := conns[fd].recv(65536):
+                    conns[fd].sendall(data)
+                else:
+                    conns.pop(fd).close()
+    threading.Thread(target=loop, daemon=True).start()
+
+
+async def ping_pong(base, at_a_time, rounds=2000):
+    """Round trips of 64 bytes, so many at a time; their durations in us, sorted."""
+    took = []
+
+    async def client(left):
+        reader, writer = await asyncio.open_connection(HOST, base + SERVER)
+        for _ in range(left):
+            began = time.perf_counter()
+            writer.write(bytes(64))
+            await reader.readexactly(64)
+            took.append((time.perf_counter() - began) * 1e6)
+        writer.close()
+    await asyncio.gather(*(client(max(rounds // at_a_time, 4)) for _ in range(at_a_time)))
+    return sorted(took)
+
+
+async def latency(pids, rounds, at_a_time):
+    figures = {"CPU": [], "p50": [], "p99": []}
+    for _ in range(rounds):
+        row = {what: {} for what in figures}
+        for who in FORWARDERS:
+            before = cpu_ns(pids[who])
+            took = await ping_pong(FORWARDERS[who], at_a_time)
+            row["CPU"][who] = (cpu_ns(pids[who]) - before) / 1e3 / len(took)
+            row["p50"][who] = took[len(took) // 2]
+            row["p99"][who] = took[len(took) * 99 // 100]
+        for what, rows in figures.items():
+            rows.append(row[what])
+    for what, rows in figures.items():
+        report(f"ping-pong {at_a_time}, {what}", "us", rows, 0.95 if what == "CPU" else 1.0)
 
 
 def report(name, unit, rows, bar):
@@ -267,13 +330,16 @@ async def bench(lab, rounds):
     serve(node, UP, drink)
     serve(node, BOTH, lambda conn: both(conn, BULK // streams))
     echo_datagrams(node)
+    echo_many(node)
     everyone, with_udp = list(FORWARDERS), ["proxyd", "nginx"]
     with inside(node):  # one loop: every socket made from here on is the node's
         server = await asyncio.start_server(echo, HOST, SERVER, backlog=4096)
-        pids = start(lab, node)
+        pids = start(node)
         rows = await measure(pids, rounds, short, everyone)
         report("short connection", "us", rows, 0.85)
-        rows = [{who: await idle(pids[who], FORWARDERS[who]) for who in everyone}]
+        for at_a_time in (1, 32, 512):
+            await latency(pids, rounds, at_a_time)
+        rows = [{who: idle(node, pids[who], FORWARDERS[who], SESSIONS) for who in everyone}]
         print("idle session           " + " ".join(f"{who} {kib:8.3f}" for who, kib in rows[0].items()) +
               f" KiB, bar 0.5: {'met' if rows[0]['proxyd'] <= 0.5 else 'MISSED'}")
         for way, name in ((DOWN, "down"), (UP, "up"), (BOTH, "both ways")):
@@ -290,9 +356,57 @@ async def bench(lab, rounds):
         server.close()
 
 
+# ---- over a wire, and on two threads ----
+
+def unoffloaded(lab):
+    """Three nodes; no segment is larger than the wire's."""
+    lab.switch()
+    nodes = [lab.node(name, f"10.9.0.{n}/24") for n, name in enumerate(("client", "proxy", "server"), 1)]
+    for node in nodes:
+        node.ip("link", "set", "eth0", "gso_max_segs", "1")
+    return nodes
+
+
+async def bench_wire(lab, rounds):
+    client, node, server = unoffloaded(lab)
+    here, there = "10.9.0.2", "10.9.0.3"
+    pids = start(node, here, there)
+    size = WIRE // 8
+    for way, name, handle in ((DOWN, "down", lambda conn: pump(conn, size)), (UP, "up", drink),
+                              (BOTH, "both ways", lambda conn: both(conn, size))):
+        serve(server, way, handle, there)
+        rows = await measure(pids, rounds,
+                             lambda base, way=way: bulk(client, base, way, 8, here, WIRE),
+                             list(FORWARDERS))
+        report(f"wire {name}, 8", "s/GB", rows, 0.9)
+
+
+async def bench_threads(rounds):
+    """What a second data thread brings: connections a second, and CPU for each."""
+    for threads in (1, 2):
+        with Lab() as lab:
+            node = lab.node("bench")
+            with inside(node):
+                server = await asyncio.start_server(echo, HOST, SERVER, backlog=4096)
+                pids = start(node, threads=threads)
+                base, figures = FORWARDERS["proxyd"], []
+                for _ in range(rounds):
+                    before, began = cpu_ns(pids["proxyd"]), time.perf_counter()
+                    done = await short(base)
+                    figures.append(((cpu_ns(pids["proxyd"]) - before) / 1e9 / done,
+                                    done * 1e6 / (time.perf_counter() - began)))
+                server.close()
+            cpu, rate = (statistics.median(f[i] for f in figures) for i in (0, 1))
+            print(f"{threads} data threads         {cpu:8.3f} us each, {rate:8.0f} connections a second")
+
+
 def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     with Lab() as lab:
-        asyncio.run(bench(lab, int(sys.argv[1]) if len(sys.argv) > 1 else 3))
+        asyncio.run(bench(lab, rounds))
+    with Lab() as lab:
+        asyncio.run(bench_wire(lab, rounds))
+    asyncio.run(bench_threads(rounds))
 
 
 if __name__ == "__main__":

@@ -485,15 +485,15 @@ class Node:
             proc.wait_log(r"Entering (BACKUP|FAULT) STATE")
         return proc
 
-    def nginx(self, body, name="nginx", ready=None):
+    def nginx(self, body, name="nginx", ready=None, connections=512):
         """The real one: body is what follows `events {}`.  ready: a local port to wait for."""
         prefix = self.dir / name
         prefix.mkdir(exist_ok=True)
         module = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
         load = f"load_module {module};\n" if module.exists() and "stream" in body else ""
         conf = self.write(f"{name}.conf", f"{load}daemon off;\nuser root;\nworker_processes 1;\n"
-                          f"pid {prefix}/nginx.pid;\nerror_log stderr notice;\nevents {{}}\n{body}\n",
-                          0o644)
+                          f"pid {prefix}/nginx.pid;\nerror_log stderr notice;\n"
+                          f"events {{ worker_connections {connections}; }}\n{body}\n", 0o644)
         proc = self.spawn(["nginx", "-p", prefix, "-c", conf, "-e", "stderr"], name)
         if ready:
             self.wait_port(ready)
