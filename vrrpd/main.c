@@ -73,6 +73,19 @@ say_status(const struct vrrpd *v)
 	daemon_status(v->daemon, line);
 }
 
+/* What cannot be refused is accepted, and said to be. */
+static void
+apply_refusal(struct vrrpd *v)
+{
+	int r = refusal_apply(&v->refusal, v->conf);
+
+	if (r != 0)
+		log_err("no_accept: cannot make the nftables table " REFUSAL_TABLE ": %s",
+		    strerror(-r));
+	daemon_set_degraded(v->daemon, "no_accept",
+	    r != 0 ? "no_accept has no effect: its firewall rules cannot be made" : NULL);
+}
+
 /* ---- the end ---- */
 
 static void
@@ -146,6 +159,7 @@ reload(struct daemon *d, const struct conf *next, bool dry_run, struct text *why
 		return 0;
 	v->conf = next;
 	connect_siblings(v);
+	apply_refusal(v);
 	roster_apply(v);
 	say_status(v);
 	return 0;
@@ -187,6 +201,7 @@ start(struct daemon *d)
 	v->vips = vip_set_new(v->nl);
 	v->routing = routing_set_new(v->nl);
 	statics_init(&v->statics, v->vips, v->routing);
+	apply_refusal(v);
 	v->state = state_new(v);
 	connect_siblings(v);
 	roster_start(v, state_last(v->state), state_boot_id(v->state));

@@ -8,6 +8,7 @@
  *   instance.c    one of them around its election core
  *   advert.c, vmac.c, vip.c, routing.c, announcer.c, trackers.c, notify_script.c   its limbs
  *   statics.c     what the node has while we run, whoever is master
+ *   refusal.c     what is not accepted
  *   voice.c       what is said of it
  *   state.c       what is left for the next process
  *   control.c, metrics.c   what the bus is told
@@ -20,6 +21,7 @@
 #include "common/runner/client.h"
 #include "vrrpd/proxyview.h"
 #include "vrrpd/record.h"
+#include "vrrpd/refusal.h"
 #include "vrrpd/sock.h"
 #include "vrrpd/statics.h"
 #include "vrrpd/verdicts.h"
@@ -40,6 +42,7 @@ struct vrrpd {
 	struct vip_set *vips;
 	struct routing_set *routing;
 	struct statics statics;
+	struct refusal *refusal;      /* of no_accept */
 	struct verdicts *verdicts;    /* NULL: nothing tracks a check */
 	struct proxyview *proxy;      /* NULL: nothing tracks proxyd or an upstream */
 	struct runner_client *runner; /* NULL: no notify script anywhere */

@@ -331,6 +331,7 @@ struct vrrp_conf {
 	struct routing_conf routing;
 	struct vmac_conf vmac;
 	bool promote_secondaries;
+	bool no_accept;		   /* nothing is taken that is sent to the addresses themselves */
 	struct track_conf *tracks; /* a check named twice: the last line */
 	size_t n_tracks;
 	struct track_interface_conf *track_interfaces;

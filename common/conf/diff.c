@@ -403,6 +403,7 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 	add_vips(d, "virtual_ipaddress_excluded",
 	    v->n_vips > 0 ? v->vips + v->n_advertised : v->vips, v->n_vips - v->n_advertised);
 	add_routing(d, "virtual_routes", "virtual_rules", &v->routing);
+	add_flag(d, "no_accept", v->no_accept);
 	add_flag(d, "promote_secondaries", v->promote_secondaries);
 	add(d, "use_vmac", "%s%s", v->vmac.name, v->vmac.xmit_base ? " vmac_xmit_base" : "");
 	add_tracks(d, v);

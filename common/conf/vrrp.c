@@ -347,6 +347,13 @@ bind_notify(struct binder *b, struct stmt *s, const struct directive *d, void *o
 		    &v->notify[d->low]);
 }
 
+static void
+bind_accept(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)b, (void)s;
+	((struct draft *)object)->vrrp.no_accept = d->low;
+}
+
 static int
 hex_of(char c)
 {
@@ -454,8 +461,9 @@ static const struct directive instance_rows[] = {
 	{ "native_ipv6", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* the addresses decide */
 	{ "check_unicast_src", 0, 1, 0, bind_accepted, 0, 0, 0, NULL },	/* always on */
 	{ "unicast_fault_no_peer", 0, 0, 0, bind_accepted, 0, 0, 0, NULL }, /* an error anyway */
-	{ "accept", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },		/* the default */
-	KNOWN("no_accept"), KNOWN("vrf"), KNOWN("no_virtual_ipaddress"),
+	{ "accept", 0, 0, D_REPEAT, bind_accept, 0, false, 0, NULL }, /* the default */
+	{ "no_accept", 0, 0, D_REPEAT, bind_accept, 0, true, 0, NULL },
+	KNOWN("vrf"), KNOWN("no_virtual_ipaddress"),
 	GUARD("track_bfd", "what it watches does not count"),
 	 KNOWN("unicast_ttl"), KNOWN("old_unicast_checksum"),
 	KNOWN("garp_lower_prio_delay"), KNOWN("garp_lower_prio_repeat"), KNOWN("garp_extra_if"),
@@ -600,6 +608,11 @@ lint_instance(struct binder *b, struct draft *draft)
 	if (v->nopreempt && draft->preempt_delay != NULL)
 		bind_say(b, CONF_WARNING, stmt_pos(draft->preempt_delay),
 		    "preempt_delay has no effect beside nopreempt");
+	if (v->no_accept && v->priority == 255)
+		bind_say(b, CONF_WARNING, v->pos,
+		    "'%s' is an owner (priority 255), who accepts what is sent to its addresses: "
+		    "no_accept has no effect",
+		    v->name);
 	if (v->nopreempt && v->priority == 255)
 		bind_say(b, CONF_WARNING, draft->nopreempt,
 		    "an owner (priority 255) always preempts: nopreempt has no effect");
