@@ -36,7 +36,7 @@ _trivet()
 			why | failover | priority) words=$(_trivet_names instance) ;;
 			pause | force) ((n)) || words=$(_trivet_names check) ;;
 			resume) words="$(_trivet_names check) $(_trivet_names instance)" ;;
-			drain | maintenance | ready | weight)
+			drain | maintenance | ready | weight | close)
 				case $n in
 				0) words=$(_trivet_names upstream) ;;
 				1) words=$(_trivet_names server) ;;

@@ -1,6 +1,7 @@
 """Who the client is and whether it may come: PROXY headers both ways, access
 rules, limits, rates."""
 
+import json
 import os
 import socket
 import struct
@@ -498,6 +499,31 @@ def test_waiting_for_a_rate_costs_nothing(front):
         for sock in socks:
             assert read_exactly(sock, 20_000) == b"d" * 20_000
         assert cpu_seconds(front.proc.pid) - before < 0.3
+
+
+# ---- the command ----
+
+def test_sessions_and_close(front):
+    with Server(front.servers, ONE, 8081).serve(echo):
+        front.start(UP, TRUST, **PROXIED)
+        one, two = front.connect(), front.connect()
+        for sock, header in ((one, v1()), (two, v1("192.0.2.2"))):
+            sock.sendall(header + b"hello")
+            assert read_exactly(sock, 5) == b"hello"
+        text = front.proxy.trivet("sessions").stdout
+        assert f"192.0.2.1:51000  at {VIP}:{PORT}  web {ONE}:8081  open" in text
+        assert text.count("in 5, out 5 bytes") == 2
+        rows = json.loads(front.proxy.trivet("--json", "sessions", f"{VIP}:{PORT}").stdout)
+        mine = next(r["id"] for r in rows if r["client"] == "192.0.2.2:51000")
+        assert front.proxy.trivet("sessions", "--limit", "1").stdout.count("\n") == 1
+        assert front.proxy.trivet("close", "--session", mine).stdout == "1 closed\n"
+        assert ending(two) == "reset"
+        assert front.proxy.trivet("close", "web", f"{ONE}:8081").stdout == "1 closed\n"
+        assert ending(one) == "reset"
+        assert front.proxy.trivet("sessions").stdout == ""
+        for words, code in ((["close"], 2), (["close", "nothing"], 1),
+                            (["sessions", "--limit", "0"], 2)):
+            assert front.proxy.trivet(*words, check=False).returncode == code
 
 
 # ---- transparent ----
