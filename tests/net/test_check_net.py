@@ -429,9 +429,13 @@ def test_without_descriptors_they_fail_and_recover(make):
     dns = Datagrams(c.node, 6000, DNS_HOSTILE[0][1])
     mx = Server(c.node, ADDRESS, 2500).serve(mail(b"220 mx\r\n", b"250 mx\r\n", b"221 bye\r\n"))
     mute = Server(c.node, ADDRESS, 9000).serve(lambda conn: conn.recv(1))
+    service = c.node.service("web")
+    flag = c.node.dir / "flag"
+    flag.write_text("0")
     kinds = {"tcp": "tcp 10.4.7.11:8080", "http": "http http://10.4.7.11:8080/",
              "ping": "ping 10.4.7.11", "dns": f"dns {ADDRESS}:6000 web.lab",
-             "smtp": f"smtp {ADDRESS}:2500"}
+             "smtp": f"smtp {ADDRESS}:2500", "file": f"file {flag}",
+             "process": f"process {service.comm}"}
     conf = c.node.write("trivet.conf", "".join(
         check(f"mute{i}", f"tcp {ADDRESS}:9000 expect x", interval="60s", timeout="4s")
         for i in range(60)) + "".join(
