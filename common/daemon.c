@@ -24,7 +24,7 @@
 
 /* One daemon a process: what signal handlers and timers of this file refer to. */
 static struct {
-	uv_signal_t hup, term, intr;
+	uv_signal_t hup, usr1, term, intr;
 	struct loop_timer watchdog;
 	int exit_code;
 } life;
@@ -163,6 +163,16 @@ on_hup(uv_signal_t *handle, int signum)
 }
 
 static void
+on_usr1(uv_signal_t *handle, int signum)
+{
+	struct daemon *d = handle->data;
+
+	(void)signum;
+	if (d->class->reopen != NULL)
+		d->class->reopen(d);
+}
+
+static void
 begin_stop(struct daemon *d, enum daemon_stop how, const char *why)
 {
 	log_notice("%s%s%s", how == DAEMON_RESTART ? "ending for a restart" : "stopping",
@@ -207,6 +217,7 @@ watch_signals(struct daemon *d)
 		uv_signal_cb on_signal;
 	} table[] = {
 		{ &life.hup, SIGHUP, on_hup },
+		{ &life.usr1, SIGUSR1, on_usr1 },
 		{ &life.term, SIGTERM, on_end_signal },
 		{ &life.intr, SIGINT, on_end_signal },
 	};

@@ -61,6 +61,9 @@ struct daemon_class {
 	 */
 	int (*reload)(struct daemon *, const struct conf *next, bool dry_run, struct text *why);
 
+	/* SIGUSR1: open the log files anew.  NULL: there are none. */
+	void (*reopen)(struct daemon *);
+
 	/* Begin to end; call daemon_exit() when done.  Called once. */
 	void (*stop)(struct daemon *, enum daemon_stop);
 };

@@ -336,6 +336,19 @@ on_hup(uv_signal_t *handle, int signum)
 		run_child_event(&run->children[i], SUPERVISE_EV_RETRY);
 }
 
+/* Log files are proxyd's: it opens them anew. */
+static void
+on_usr1(uv_signal_t *handle, int signum)
+{
+	struct run *run = handle->data;
+
+	(void)signum;
+	for (size_t i = 0; i < run->n; i++)
+		if (run->children[i].pid > 0 &&
+		    strcmp(run->children[i].params->name, "proxyd") == 0)
+			kill(run->children[i].pid, SIGUSR1);
+}
+
 static void
 on_watchdog(struct loop_timer *t, mono_t now)
 {
@@ -350,7 +363,7 @@ watch_signals(struct run *run)
 		int signum;
 		uv_signal_cb on_signal;
 	} table[] = { { SIGCHLD, on_sigchld }, { SIGTERM, on_end_signal },
-		{ SIGINT, on_end_signal }, { SIGHUP, on_hup } };
+		{ SIGINT, on_end_signal }, { SIGHUP, on_hup }, { SIGUSR1, on_usr1 } };
 
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {

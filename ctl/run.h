@@ -91,7 +91,7 @@ struct run {
 	uv_pipe_t ask;
 	struct run_asker *askers;
 	unsigned n_askers;
-	uv_signal_t signals[4];
+	uv_signal_t signals[5];
 	struct loop_timer watchdog;
 	pid_t reloader; /* `trivet reload` after a SIGHUP; 0: none */
 	bool stopping, announced, settling;

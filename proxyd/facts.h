@@ -17,9 +17,9 @@
 /* A server that was tried. */
 struct facts_try {
 	struct endpoint server; /* AF_UNSPEC: see 'name' */
-	const char *name;	/* of the upstream, when it had none, or of a unix socket */
-	int64_t connect_us;	/* -1: it was never connected */
-	int64_t session_us;	/* from the connect's beginning */
+	const char *name;   /* of the upstream, when it had none, or of a unix socket; or NULL */
+	int64_t connect_us; /* -1: it was never connected */
+	int64_t session_us; /* from the connect's beginning */
 };
 
 struct facts {

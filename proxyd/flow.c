@@ -48,6 +48,8 @@ flow_reason_str(enum flow_reason reason)
 		[FLOW_LIMIT] = "limit",
 		[FLOW_BAD_HEADER] = "bad header",
 		[FLOW_GREETING_TIMEOUT] = "greeting timeout",
+		[FLOW_PREREAD_FULL] = "preread full",
+		[FLOW_ANSWERED] = "answered",
 	};
 
 	return names[reason];
@@ -293,6 +295,8 @@ apply(struct flow *f, const struct flow_event *ev)
 		if (open && f->pending[FLOW_CLIENT] == 0)
 			f->pending[FLOW_CLIENT] = f->preface = ev->n;
 		return 0;
+	case FLOW_EV_ANSWERED:
+		return f->phase == FLOW_GREETING ? finish(f, FLOW_ANSWERED, 0) : 0;
 	case FLOW_EV_CONNECTED:
 		if (!open) {
 			f->phase = FLOW_OPEN;

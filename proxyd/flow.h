@@ -56,12 +56,15 @@ enum flow_reason {
 	FLOW_LIMIT,	       /* limit_conn */
 	FLOW_BAD_HEADER,       /* what came is no PROXY header, or ended within one */
 	FLOW_GREETING_TIMEOUT, /* what the client had to say first did not come in time */
+	FLOW_PREREAD_FULL,     /* more than preread_buffer_size, and still no whole ClientHello */
+	FLOW_ANSWERED,	       /* return: it got its text */
 	FLOW_REASON_MAX,
 };
 const char *flow_reason_str(enum flow_reason); /* "client fin", ... */
 
 enum flow_event_kind {
-	FLOW_EV_GREETED, /* enough is known of the client: on to a server */
+	FLOW_EV_GREETED,  /* enough is known of the client: on to a server */
+	FLOW_EV_ANSWERED, /* nobody else is needed: an orderly end */
 	FLOW_EV_CONNECTED,
 	FLOW_EV_CONNECT_FAILED, /* the server's doing */
 	FLOW_EV_NO_SERVER,	/* answer to FLOW_NEXT: there is none left */

@@ -3,9 +3,11 @@
  */
 #include "proxyd/guest.h"
 
+#include "proxyd/clienthello.h"
 #include "proxyd/facts.h"
 #include "proxyd/listener.h"
 #include "proxyd/rules.h"
+#include "proxyd/story.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -51,25 +53,44 @@ guest_client(const struct session *s)
 }
 
 static void
-tell(const struct guest *g, struct facts *f)
+tell(const struct guest *g, const struct route *r, struct facts *f)
 {
+	f->words = r->rules != NULL ? r->rules->words : NULL;
 	f->client = g->client;
 	f->peer = g->peer;
 	f->local = g->local;
 	f->proxied = g->proxied;
+	f->proxied_to = g->proxied_to;
+	f->tlvs = g->tlvs;
+	f->tlvs_size = g->tlvs_size;
+	f->server_name = g->server_name;
+	f->alpn = g->alpn;
+	f->tls_protocol = g->tls_protocol;
+	if (g->story != NULL)
+		f->connection = g->story->connection;
 }
 
-static void
-learn(const struct session *s, struct facts *f)
+void
+guest_facts(const struct session *s, struct facts *f)
 {
-	*f = (struct facts){ .connection = s->index, .hostname = "" };
+	*f = (struct facts){ .first_byte_us = -1 };
 	if (s->guest != NULL) {
-		tell(s->guest, f);
+		tell(s->guest, s->route, f);
 		return;
 	}
+	f->words = s->route->rules != NULL ? s->route->rules->words : NULL;
 	ask_socket(s->fd[FLOW_CLIENT], peer_name, &f->peer);
 	ask_socket(s->fd[FLOW_CLIENT], own_name, &f->local);
 	f->client = f->peer;
+}
+
+/* For variables that are worked out before its end. */
+static void
+learn(const struct worker *w, const struct session *s, struct facts *f)
+{
+	guest_facts(s, f);
+	story_world(f);
+	f->session_us = mono_until(s->began, w->now);
 }
 
 static struct guest *
@@ -85,6 +106,9 @@ guest_new(struct worker *w, const struct session *s)
 	g->client = g->peer;
 	g->announce = conf->announce;
 	g->transparent = conf->transparent;
+	g->stage = s->route->rules->proxy_protocol ? GUEST_HEADER : GUEST_JUDGED;
+	g->waits_anew = true;
+	g->story = story_new(w, s->route);
 	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++)
 		rate_init(&g->rates[side], conf->rates[side], w->now);
 	return g;
@@ -112,8 +136,14 @@ ended_early(struct worker *w, const struct session *s, ssize_t n, enum flow_reas
 }
 
 static void
-believe(struct guest *g, const struct client_conf *conf, const struct proxyproto *p)
+believe(struct guest *g, const struct client_conf *conf, const struct proxyproto *p,
+    const uint8_t *header)
 {
+	g->tlvs = p->tlvs_size > 0 ? malloc(p->tlvs_size) : NULL;
+	if (g->tlvs != NULL) {
+		memcpy(g->tlvs, header + p->tlvs_at, p->tlvs_size);
+		g->tlvs_size = p->tlvs_size;
+	}
 	g->proxied = p->source;
 	g->proxied_to = p->destination;
 	if (p->source.addr.family != AF_UNSPEC && client_is_trusted(conf, &g->peer.addr))
@@ -147,7 +177,7 @@ read_header(struct worker *w, struct session *s, enum flow_reason *ret_reason)
 		*ret_reason = FLOW_CLIENT_RST;
 		return GUEST_LEAVE;
 	}
-	believe(s->guest, s->route->rules->client, &p);
+	believe(s->guest, s->route->rules->client, &p, w->buffer);
 	return GUEST_WELCOME;
 }
 
@@ -180,11 +210,12 @@ static bool
 take_limits(struct worker *w, const struct route *r, struct guest *g, bool udp, bool anyway)
 {
 	const struct client_conf *conf = r->rules->client;
-	struct facts facts = { .udp = udp, .hostname = "" };
+	struct facts facts = { .udp = udp, .first_byte_us = -1 };
 
 	if (conf->n_limits == 0)
 		return true;
-	tell(g, &facts);
+	tell(g, r, &facts);
+	story_world(&facts);
 	for (size_t i = 0; i < conf->n_limits; i++) {
 		const struct limit_conf *l = &conf->limits[i];
 		char key[LIMIT_KEY_MAX];
@@ -201,6 +232,108 @@ take_limits(struct worker *w, const struct route *r, struct guest *g, bool udp, 
 		return conf->limit_dry_run || anyway;
 	}
 	return true;
+}
+
+/* ---- ssl_preread ---- */
+
+static void
+note_hello(struct guest *g, const struct clienthello *h)
+{
+	free(g->server_name);
+	free(g->alpn);
+	g->server_name = strdup(h->server_name); /* without memory for it nothing was found */
+	g->alpn = strdup(h->alpn);
+	g->tls_protocol = h->protocol;
+}
+
+static void
+forget_hello(struct guest *g)
+{
+	free(g->server_name);
+	free(g->alpn);
+	g->server_name = g->alpn = NULL;
+	g->tls_protocol = NULL;
+}
+
+/* The hello stays in the socket: the server gets it as it came. */
+static enum guest_word
+preread(struct worker *w, struct session *s, enum flow_reason *ret_reason)
+{
+	static const struct clienthello nothing = { .protocol = "" };
+	const struct rules *rules = s->route->rules;
+	struct clienthello h;
+	ssize_t n = recv(s->fd[FLOW_CLIENT], w->buffer, rules->preread_size, MSG_PEEK);
+
+	if (n < 0 && errno == EAGAIN)
+		return GUEST_WAIT;
+	*ret_reason = n < 0 ? FLOW_CLIENT_RST : FLOW_CLIENT_FIN;
+	if (n <= 0)
+		return GUEST_LEAVE;
+	switch (clienthello_parse(w->buffer, (size_t)n, &h)) {
+	case CLIENTHELLO_YES:
+		note_hello(s->guest, &h);
+		return GUEST_WELCOME;
+	case CLIENTHELLO_NO:
+		forget_hello(s->guest);
+		return GUEST_WELCOME;
+	case CLIENTHELLO_MORE:
+		break;
+	}
+	if (s->guest->tls_protocol == NULL)
+		note_hello(s->guest, &nothing); /* as nginx has it: looked at, nothing found yet */
+	if ((size_t)n == rules->preread_size) {
+		*ret_reason = FLOW_PREREAD_FULL;
+		return GUEST_LEAVE;
+	}
+	return s->flow.half[FLOW_CLIENT].hup ? GUEST_LEAVE : GUEST_WAIT;
+}
+
+/* ---- return ---- */
+
+#define ANSWER_MAX	 (16 * 1024)
+#define LINGER_US	 (2 * USEC_PER_SEC) /* what it still sends may not turn the end into a reset */
+#define LINGER_READS_MAX 16
+
+static enum guest_word
+answer(struct worker *w, struct session *s, enum flow_reason *ret_reason)
+{
+	struct guest *g = s->guest;
+	char text[ANSWER_MAX];
+	struct facts facts;
+	size_t size;
+	ssize_t n = 0;
+
+	learn(w, s, &facts);
+	size = facts_render(
+	    &s->route->rules->words->answer, &facts, text, sizeof(text), ESCAPE_NONE);
+	if (size > g->answered)
+		n = send(s->fd[FLOW_CLIENT], text + g->answered, size - g->answered, MSG_NOSIGNAL);
+	if (n < 0 && errno == EAGAIN)
+		return GUEST_WAIT;
+	if (n < 0) {
+		*ret_reason = FLOW_CLIENT_RST;
+		return GUEST_LEAVE;
+	}
+	g->answered += (uint32_t)n;
+	tally_add(&s->route->tally->bytes_out, (uint64_t)n);
+	if (g->answered < size)
+		return GUEST_WAIT;
+	shutdown(s->fd[FLOW_CLIENT], SHUT_WR);
+	return GUEST_CONTENT;
+}
+
+static enum guest_word
+linger(struct worker *w, struct session *s)
+{
+	for (int i = 0; i < LINGER_READS_MAX; i++) {
+		ssize_t n = recv(s->fd[FLOW_CLIENT], w->buffer, WORKER_READ_SIZE, 0);
+
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			return GUEST_CONTENT;
+		if (n < 0)
+			return GUEST_WAIT;
+	}
+	return GUEST_CONTENT; /* it sends and sends: the text is on its way before all that */
 }
 
 /* ---- the whole ---- */
@@ -220,11 +353,51 @@ judge(struct worker *w, const struct route *r, struct guest *g, bool udp,
 	return GUEST_WELCOME;
 }
 
+static enum guest_word
+do_stage(struct worker *w, struct session *s, enum flow_reason *ret_reason)
+{
+	switch (s->guest->stage) {
+	case GUEST_HEADER:
+		return read_header(w, s, ret_reason);
+	case GUEST_JUDGED:
+		story_begins(w, s);
+		return judge(w, s->route, s->guest, false, ret_reason);
+	case GUEST_PREREAD:
+		return preread(w, s, ret_reason);
+	case GUEST_KNOWN:
+		return GUEST_WELCOME;
+	case GUEST_ANSWER:
+		return answer(w, s, ret_reason);
+	case GUEST_LINGER:
+		return linger(w, s);
+	}
+	return GUEST_WELCOME;
+}
+
+/* What follows; the same stage: nothing does. */
+static enum guest_stage
+next_stage(const struct rules *rules, enum guest_stage stage)
+{
+	switch (stage) {
+	case GUEST_HEADER:
+		return GUEST_JUDGED;
+	case GUEST_JUDGED:
+		return rules->preread ? GUEST_PREREAD : next_stage(rules, GUEST_PREREAD);
+	case GUEST_PREREAD:
+		return rules->words->returns ? GUEST_ANSWER : GUEST_KNOWN;
+	case GUEST_ANSWER:
+		return GUEST_LINGER;
+	default:
+		return stage;
+	}
+}
+
 enum guest_word
 guest_greet(struct worker *w, struct session *s, enum flow_reason *ret_reason)
 {
 	const struct rules *rules = s->route->rules;
-	enum guest_word word = GUEST_WELCOME;
+	struct guest *g;
+	enum guest_word word;
 
 	if (!rules_greet(rules))
 		return GUEST_WELCOME;
@@ -232,9 +405,16 @@ guest_greet(struct worker *w, struct session *s, enum flow_reason *ret_reason)
 		*ret_reason = FLOW_RESOURCES;
 		return GUEST_LEAVE;
 	}
-	if (rules->proxy_protocol)
-		word = read_header(w, s, ret_reason);
-	return word == GUEST_WELCOME ? judge(w, s->route, s->guest, false, ret_reason) : word;
+	g = s->guest;
+	for (;;) {
+		enum guest_stage next = next_stage(rules, g->stage);
+
+		word = do_stage(w, s, ret_reason);
+		if (word == GUEST_WAIT || word == GUEST_LEAVE || next == g->stage)
+			return word;
+		g->stage = next;
+		g->waits_anew = true;
+	}
 }
 
 void
@@ -243,6 +423,9 @@ guest_free(struct guest *g)
 	if (g == NULL)
 		return;
 	give_back(g);
+	story_free(g->story);
+	free(g->tlvs);
+	forget_hello(g);
 	free(g);
 }
 
@@ -301,7 +484,11 @@ guest_readmit(struct worker *w, const struct route *r, const struct endpoint *cl
 int64_t
 guest_timeout_us(const struct session *s)
 {
-	return s->route->rules->client->header_timeout_us;
+	const struct rules *rules = s->route->rules;
+
+	if (s->guest->stage == GUEST_HEADER)
+		return rules->client->header_timeout_us;
+	return s->guest->stage == GUEST_LINGER ? LINGER_US : rules->preread_timeout_us;
 }
 
 /* ---- rates ---- */
@@ -339,18 +526,49 @@ guest_preface(const struct guest *g, bool dgram, uint8_t buf[static PROXYPROTO_C
 	    g->announce, &g->client, believed ? &g->proxied_to : &g->local, dgram, buf);
 }
 
+struct upstream *
+guest_up(const struct session *s)
+{
+	return s->guest != NULL && s->guest->up != NULL ? s->guest->up : s->route->up;
+}
+
+/* proxy_pass with variables: worked out once, when all that a client says first is known. */
+static void
+find_up(struct worker *w, struct session *s, const struct facts *facts)
+{
+	const struct rules *rules = s->route->rules;
+	char name[FACTS_VALUE_MAX];
+	size_t n = facts_render(&rules->words->pass, facts, name, sizeof(name) - 1, ESCAPE_NONE);
+
+	name[n] = '\0';
+	s->guest->up = rules_target(rules, name);
+	if (s->guest->up == NULL)
+		log_limited(&w->guest_log, w->now, LOG_INFO,
+		    "listener %s: there is no upstream or server '%.128s' (%s)",
+		    s->route->listener->name, name, rules->words->pass.text);
+}
+
 struct server *
 guest_pick(struct worker *w, struct session *s)
 {
 	const struct rules *rules = s->route->rules;
+	const struct stream_template *by = NULL;
 	char key[KEY_MAX];
 	struct facts facts;
 	size_t n = 0;
 
-	if (rules != NULL && rules->key.n > 0) {
-		learn(s, &facts);
-		n = facts_render(&rules->key, &facts, key, sizeof(key), ESCAPE_NONE);
+	if (rules != NULL && rules->words->pass.n > 0 && s->guest->up == NULL) {
+		learn(w, s, &facts);
+		find_up(w, s, &facts);
 	}
-	return upstream_pick(s->route->up,
+	if (guest_up(s) == NULL)
+		return NULL;
+	if (rules != NULL)
+		by = rules_key(rules, guest_up(s));
+	if (by != NULL) {
+		learn(w, s, &facts);
+		n = facts_render(by, &facts, key, sizeof(key), ESCAPE_NONE);
+	}
+	return upstream_pick(guest_up(s),
 	    &(struct pick_ask){ .tried = &s->tried, .key = key, .key_size = n, .now = w->now });
 }

@@ -22,9 +22,26 @@ struct guest {
 	struct endpoint peer, local;
 	/* As the header said, trusted or not; AF_UNSPEC: there was none, or it named nobody. */
 	struct endpoint proxied, proxied_to;
-	bool transparent;     /* servers see its own address */
-	unsigned announce;    /* version of the header for servers; 0: none */
-	struct rate rates[2]; /* by the side that bytes come from */
+	bool transparent;      /* servers see its own address */
+	unsigned announce;     /* version of the header for servers; 0: none */
+	struct rate rates[2];  /* by the side that bytes come from */
+	enum guest_stage {     /* handed over by their numbers (parcel.h) */
+		GUEST_HEADER,  /* a PROXY header is to come */
+		GUEST_JUDGED,  /* it may come */
+		GUEST_PREREAD, /* a ClientHello is to come */
+		GUEST_KNOWN,   /* on to a server */
+		GUEST_ANSWER,  /* it gets our text */
+		GUEST_LINGER,  /* it has got it, and may read it before the end */
+	} stage;
+	bool waits_anew;   /* the stage it waits in has just begun */
+	uint32_t answered; /* bytes of our text that it has got */
+	uint8_t *tlvs;	   /* of the header; NULL: none */
+	size_t tlvs_size;
+	/* what ssl_preread found; NULL: it did not look, or it is no TLS */
+	char *server_name, *alpn;
+	const char *tls_protocol;
+	struct upstream *up; /* proxy_pass with variables; the route keeps it.  NULL: the route's */
+	struct story *story; /* NULL: nobody tells of it */
 	struct limit_key *held[CLIENT_LIMITS_MAX];
 	unsigned n_held;
 };
@@ -33,6 +50,7 @@ enum guest_word {
 	GUEST_WAIT,    /* it has not said everything yet */
 	GUEST_WELCOME, /* find it a server */
 	GUEST_LEAVE,   /* *ret_reason says why */
+	GUEST_CONTENT, /* it has got all it wanted */
 };
 
 /* A client is there, or has said more. */
@@ -52,8 +70,22 @@ enum guest_word guest_admit(struct worker *, const struct route *, const struct 
 struct guest *guest_readmit(struct worker *, const struct route *, const struct endpoint *client,
     const struct endpoint *local);
 
-/* How long a client has for what it says first. */
+/* How long a client has for what it says in this stage. */
 int64_t guest_timeout_us(const struct session *);
+
+/* It has got its text and had time to read it: that it does not end is no failure. */
+static inline bool
+guest_is_lingering(const struct session *s)
+{
+	return s->guest != NULL && s->guest->stage == GUEST_LINGER;
+}
+
+/* Where it goes: the route's, or what proxy_pass made of it.  NULL: nowhere. */
+struct upstream *guest_up(const struct session *);
+
+/* What is known of it, but for what its story tells (story.h). */
+struct facts;
+void guest_facts(const struct session *, struct facts *ret);
 
 /* The header for the server, if it gets one; its size. */
 size_t guest_preface(const struct guest *, bool dgram, uint8_t buf[static PROXYPROTO_COMPOSED_MAX]);

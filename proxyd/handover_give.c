@@ -174,7 +174,7 @@ half_bits(const struct session *s, enum flow_side side)
 static void
 list_tried(const struct session *s, struct parcel_session *r)
 {
-	const struct pool *pool = &s->route->up->pool;
+	const struct pool *pool = &s->server->up->pool;
 
 	if (s->flow.client_passed || s->flow.server_spoke)
 		return;
@@ -210,10 +210,10 @@ describe(const struct session *s, struct parcel_session *r)
 		.connect_deadline_us = s->connect_deadline.us,
 	};
 	handover_address(route->listener, &r->listener);
-	handover_copy(r->upstream, route->up->name);
 	handover_give_guest(s, r);
 	if (s->server == NULL)
 		return;
+	handover_copy(r->upstream, s->server->up->name);
 	r->server = s->server->endpoint;
 	handover_copy(r->server_name, s->server->name);
 	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {

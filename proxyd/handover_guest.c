@@ -4,12 +4,18 @@
 #include "proxyd/handover_guest.h"
 
 #include "proxyd/guest.h"
+#include "proxyd/rules.h"
+#include "proxyd/story.h"
 
 #include "common/text.h"
+#include "proxyd/handover_priv.h"
+#include "proxyd/worker.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
+_Static_assert((int)PARCEL_STAGES == (int)GUEST_LINGER + 1, "each stage can be handed over");
 _Static_assert((int)PARCEL_HELD_MAX == (int)CLIENT_LIMITS_MAX, "all that a session may hold");
 
 static void
@@ -26,6 +32,33 @@ give_held(const struct limit_key *key, struct parcel_held *ret)
 	ret->size = (uint16_t)(name + n);
 }
 
+static void
+give_hello(const struct guest *g, struct parcel_session *r)
+{
+	r->has_hello = g->tls_protocol != NULL;
+	if (!r->has_hello)
+		return;
+	handover_copy(r->tls_name, g->server_name != NULL ? g->server_name : "");
+	handover_copy(r->tls_alpn, g->alpn != NULL ? g->alpn : "");
+	handover_copy(r->tls_protocol, g->tls_protocol);
+}
+
+/* Of its servers only the one it is with. */
+static void
+give_story(const struct story *story, struct parcel_session *r)
+{
+	if (story == NULL)
+		return;
+	r->story_connection = story->connection;
+	if (story->n_tries == 0)
+		return;
+	r->story_tried_us = story->tried_at.us;
+	if (story->tries[story->n_tries - 1].connect_us >= 0)
+		r->story_connect_us = story->tries[story->n_tries - 1].connect_us + 1;
+	if (!mono_is_never(story->first_byte))
+		r->story_first_byte_us = story->first_byte.us;
+}
+
 void
 handover_give_guest(const struct session *s, struct parcel_session *r)
 {
@@ -35,6 +68,10 @@ handover_give_guest(const struct session *s, struct parcel_session *r)
 	if (g == NULL)
 		return;
 	r->has_guest = true;
+	r->stage = (uint8_t)g->stage;
+	r->answered = g->answered;
+	give_hello(g, r);
+	give_story(g->story, r);
 	r->announce = (uint8_t)g->announce;
 	r->transparent = g->transparent;
 	r->client = g->client;
@@ -76,6 +113,46 @@ take_held(struct guest *g, const struct parcel_held *held, const struct conf *co
 	limit_zone_close(zone);
 }
 
+static void
+take_hello(struct guest *g, const struct parcel_session *r)
+{
+	static const char *const protocols[] = { "", "SSLv2", "SSLv3", "TLSv1", "TLSv1.1",
+		"TLSv1.2", "TLSv1.3" };
+
+	if (!r->has_hello)
+		return;
+	g->server_name = xstrdup(r->tls_name);
+	g->alpn = xstrdup(r->tls_alpn);
+	g->tls_protocol = "";
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
+		if (strcmp(protocols[i], r->tls_protocol) == 0)
+			g->tls_protocol = protocols[i];
+}
+
+/* A log that its listener has now tells of it as well. */
+static void
+take_story(struct session *s, const struct parcel_session *r)
+{
+	struct story *story = story_new(NULL, s->route);
+	struct facts_try *t;
+
+	s->guest->story = story;
+	if (story == NULL)
+		return;
+	story->connection = r->story_connection;
+	if (s->server == NULL)
+		return;
+	t = story->tries = xcalloc(1, sizeof(*t));
+	story->n_tries = 1;
+	t->server = s->server->endpoint;
+	if (t->server.addr.family == AF_UNSPEC)
+		t->name = xstrdup(s->server->name);
+	t->connect_us = r->story_connect_us - 1;
+	story->tried_at = r->story_tried_us > 0 ? (mono_t){ r->story_tried_us } : s->began;
+	if (r->story_first_byte_us > 0)
+		story->first_byte = (mono_t){ r->story_first_byte_us };
+}
+
 void
 handover_take_guest(struct session *s, const struct parcel_session *r, const struct conf *conf)
 {
@@ -87,6 +164,11 @@ handover_take_guest(struct session *s, const struct parcel_session *r, const str
 	g = s->guest = xcalloc(1, sizeof(*g));
 	g->announce = r->announce;
 	g->transparent = r->transparent;
+	g->stage = (enum guest_stage)r->stage;
+	g->answered = r->answered;
+	g->up = s->server != NULL ? s->server->up : NULL;
+	take_hello(g, r);
+	take_story(s, r);
 	g->client = r->client;
 	g->peer = r->peer;
 	g->local = r->local;

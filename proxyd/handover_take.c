@@ -321,15 +321,17 @@ find_route(struct taker *t, size_t thread, struct listener *l, struct upstream *
 
 	for (size_t i = 0; i < b->n_routes; i++) {
 		r = b->routes[i];
-		if (r->listener == l && r->up == up && same_terms(r, s))
+		if (r->listener == l && r->up == up && r->rules == l->rules && same_terms(r, s))
 			return r;
 	}
 	r = xcalloc(1, sizeof(*r));
 	upstream_ref(up);
+	rules_ref(l->rules);
 	dial_ref(l->dial);
 	*r = (struct route){
 		.listener = l,
 		.up = up,
+		.rules = l->rules,
 		.dial = l->dial,
 		.tally = &l->tallies[thread],
 		.connect_timeout_us = s->connect_timeout_us,
@@ -556,6 +558,7 @@ take_greeting(struct taker *t, struct post_message *m, const struct parcel_recor
 	fds[0] = -1;
 	flow_init(&s->flow, s->route->half_close);
 	s->flow.phase = FLOW_GREETING;
+	handover_take_guest(s, &left, t->proxy->daemon->conf);
 	begin_session(t, l);
 	t->handover->counts.sessions++;
 }

@@ -32,7 +32,7 @@ handover_describe_udp(const struct udp_left *f, struct parcel_udp *r)
 		memcpy(r->local.addr.bytes, &f->local.v4, 4);
 	}
 	handover_address(f->listener, &r->listener);
-	handover_copy(r->upstream, f->route->up->name);
+	handover_copy(r->upstream, f->server->up->name);
 	handover_copy(r->server_name, f->server->name);
 }
 

@@ -144,7 +144,9 @@ listener_update(struct listener *l, const struct listener_conf *lc)
 	l->user_timeout_us = lc->user_timeout_us;
 	l->tcp_nodelay = lc->tcp_nodelay;
 	free(l->upstream);
-	l->upstream = xstrdup(lc->upstream->name);
+	l->upstream = xstrdup(lc->upstream != NULL    ? lc->upstream->name
+			      : lc->words->pass.n > 0 ? lc->words->pass.text
+						      : "(return)");
 	rules_unref(l->rules);
 	l->rules = rules_new(lc);
 	dial_unref(l->dial);

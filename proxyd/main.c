@@ -24,6 +24,7 @@ main(int argc, char **argv)
 		.more_caps = more_caps,
 		.start = proxy_start,
 		.reload = proxy_reload,
+		.reopen = proxy_reopen,
 		.stop = proxy_stop,
 	};
 

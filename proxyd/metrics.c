@@ -6,6 +6,7 @@
 #include "ipc/service.h"
 #include "proxyd/control_priv.h"
 #include "proxyd/handover.h"
+#include "proxyd/logfile.h"
 #include "proxyd/proxy.h"
 
 #include <stdio.h>
@@ -153,6 +154,16 @@ add_handover(struct service_metrics *m, const struct handover_counts *c)
 	}
 }
 
+static void
+add_log(void *aux, const struct logfile_counts *c)
+{
+	const char *labels[] = { "log", c->name, NULL };
+
+	service_metric(aux, "proxyd_log_lines_total", "Lines for a log", labels, (double)c->lines);
+	service_metric(aux, "proxyd_log_lines_lost_total",
+	    "Lines that could not be written, or found no room to wait", labels, (double)c->lost);
+}
+
 void
 metrics_collect(struct proxy *p, struct service_metrics *m)
 {
@@ -166,4 +177,5 @@ metrics_collect(struct proxy *p, struct service_metrics *m)
 		add_listener(m, l);
 	TAILQ_FOREACH (up, &p->upstreams.list, entry)
 		add_upstream(m, up, now);
+	logfiles_each(add_log, m);
 }

@@ -90,6 +90,8 @@ static const struct field session_fields[] = {
 	ONE(29, T_U64,      parcel_session, connect_deadline_us),
 	ONE(30, T_U8,       parcel_session, announce),
 	ONE(31, T_BOOL,     parcel_session, transparent),
+	ONE(32, T_U8,       parcel_session, stage),
+	ONE(33, T_U32,      parcel_session, answered),
 	LIST(64, T_ENDPOINTS, parcel_session, tried, n_tried),
 	ONE(65, T_U64,      parcel_session, half_timeout_us),
 	ONE(66, T_U64,      parcel_session, age_us),
@@ -104,6 +106,14 @@ static const struct field session_fields[] = {
 	ONE(77, T_U64,      parcel_session, rates[FLOW_CLIENT]),
 	ONE(78, T_U64,      parcel_session, rates[FLOW_SERVER]),
 	LIST(79, T_HELD,    parcel_session, held, n_held),
+	ONE(80, T_BOOL,     parcel_session, has_hello),
+	ONE(81, T_TEXT,     parcel_session, tls_name),
+	ONE(82, T_TEXT,     parcel_session, tls_alpn),
+	ONE(83, T_TEXT,     parcel_session, tls_protocol),
+	ONE(84, T_U64,      parcel_session, story_connection),
+	ONE(85, T_U64,      parcel_session, story_tried_us),
+	ONE(86, T_U64,      parcel_session, story_connect_us),
+	ONE(87, T_U64,      parcel_session, story_first_byte_us),
 };
 static const struct field server_fields[] = {
 	ONE(1,  T_TEXT,     parcel_server, upstream),
@@ -264,8 +274,8 @@ greeting_holds(const void *record, size_t n_fds)
 {
 	const struct parcel_session *s = record;
 
-	return is_address(&s->listener) && s->upstream[0] != '\0' && s->began_us > 0 &&
-	       s->connect_deadline_us > 0 && n_fds == 1;
+	return is_address(&s->listener) && s->began_us > 0 && s->connect_deadline_us > 0 &&
+	       s->stage < PARCEL_STAGES && n_fds == 1;
 }
 
 static bool

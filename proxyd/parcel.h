@@ -37,6 +37,7 @@
 #define PARCEL_TRIED_MAX   16
 #define PARCEL_FAILS_MAX   64 /* the last ones */
 #define PARCEL_HELD_MAX	   8
+#define PARCEL_STAGES	   6 /* of a greeting: enum guest_stage, whose values stay */
 
 enum parcel_kind {
 	PARCEL_LISTENER = 1, /* its sockets */
@@ -100,6 +101,13 @@ struct parcel_session {
 	struct parcel_held held[PARCEL_HELD_MAX];
 	uint32_t n_held;
 	bool has_guest, transparent;
+	uint8_t stage;	   /* PARCEL_GREETING: what it waits for (guest.h) */
+	uint32_t answered; /* bytes of our text that it has got */
+	bool has_hello;	   /* ssl_preread looked */
+	char tls_name[PARCEL_NAME_SIZE], tls_alpn[PARCEL_NAME_SIZE], tls_protocol[PARCEL_NAME_SIZE];
+	/* story.h; connection 0: nobody tells of it.  Times 0: it did not happen. */
+	uint64_t story_connection;
+	int64_t story_tried_us, story_connect_us, story_first_byte_us;
 };
 
 struct parcel_server {

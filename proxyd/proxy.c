@@ -10,6 +10,7 @@
 #include "proxyd/control.h"
 #include "proxyd/dial.h"
 #include "proxyd/handover.h"
+#include "proxyd/logfile.h"
 #include "proxyd/lost.h"
 #include "proxyd/rules.h"
 
@@ -39,6 +40,13 @@ tell_listener(struct proxy *p, struct listener *l)
 	control_listener_changed(p->control, l->name);
 }
 
+/* NULL: each session says itself where it goes, or goes nowhere. */
+static struct upstream *
+find_upstream(struct proxy *p, const struct listener_conf *lc)
+{
+	return lc->upstream != NULL ? upstreams_find(&p->upstreams, lc->upstream->name) : NULL;
+}
+
 static struct route *
 route_new(const struct proxy *p, struct listener *l, const struct listener_conf *lc,
     struct upstream *up, unsigned thread)
@@ -46,7 +54,8 @@ route_new(const struct proxy *p, struct listener *l, const struct listener_conf 
 	struct route *r = xcalloc(1, sizeof(*r));
 
 	(void)p;
-	upstream_ref(up);
+	if (up != NULL)
+		upstream_ref(up);
 	rules_ref(l->rules);
 	dial_ref(l->dial);
 	*r = (struct route){
@@ -59,8 +68,11 @@ route_new(const struct proxy *p, struct listener *l, const struct listener_conf 
 		.timeout_us = lc->timeout_us,
 		.next_timeout_us = lc->next_upstream_timeout_us,
 		.half_timeout_us = lc->half_timeout_us,
-		.age_us = lc->age_us > 0 ? lc->age_us : lc->upstream->age_us,
-		.age_jitter_us = lc->age_us > 0 ? lc->age_jitter_us : lc->upstream->age_jitter_us,
+		.age_us = lc->age_us > 0 || lc->upstream == NULL ? lc->age_us
+								 : lc->upstream->age_us,
+		.age_jitter_us = lc->age_us > 0 || lc->upstream == NULL
+				     ? lc->age_jitter_us
+				     : lc->upstream->age_jitter_us,
 		.tries = lc->next_upstream ? lc->next_upstream_tries : 1,
 		.read_size = (uint32_t)MIN(
 		    MAX(lc->buffer_size, WORKER_READ_SIZE), WORKER_READ_SIZE_MAX),
@@ -83,8 +95,7 @@ proxy_route(struct proxy *p, struct listener *l, unsigned thread)
 		const struct listener_conf *lc = &conf->listeners[i];
 
 		if (listener_matches(l, lc))
-			return route_new(
-			    p, l, lc, upstreams_find(&p->upstreams, lc->upstream->name), thread);
+			return route_new(p, l, lc, find_upstream(p, lc), thread);
 	}
 	return NULL;
 }
@@ -93,7 +104,7 @@ proxy_route(struct proxy *p, struct listener *l, unsigned thread)
 static void
 send_routes(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 {
-	struct upstream *up = upstreams_find(&p->upstreams, lc->upstream->name);
+	struct upstream *up = find_upstream(p, lc);
 
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_send(p->workers[i], &(struct command){ .kind = COMMAND_ROUTE,
@@ -104,7 +115,7 @@ send_routes(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 static void
 attach(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 {
-	struct upstream *up = upstreams_find(&p->upstreams, lc->upstream->name);
+	struct upstream *up = find_upstream(p, lc);
 
 	l->is_attached = true;
 	for (size_t i = 0; i < l->n_sockets; i++) {
@@ -213,9 +224,11 @@ drain_all(struct proxy *p, bool only_unconfigured)
  * now, datagrams when the sessions they belong to are here (attach_late).
  */
 static void
-resume_listener(struct proxy *p, struct listener *l, const struct listener_conf *lc)
+resume_listener(
+    struct proxy *p, const struct conf *conf, struct listener *l, const struct listener_conf *lc)
 {
 	listener_update(l, lc);
+	rules_aim(l->rules, conf, &p->upstreams);
 	if (listener_grow(l, p->n_workers))
 		handover_listeners_changed(p->handover);
 	if (!l->udp)
@@ -235,12 +248,13 @@ attach_late(struct proxy *p, const struct conf *conf)
 }
 
 static void
-apply_listener(struct proxy *p, const struct listener_conf *lc)
+apply_listener(struct proxy *p, const struct conf *conf, const struct listener_conf *lc)
 {
 	struct listener *l = find_listener(p, lc);
 
 	if (l != NULL) {
 		listener_update(l, lc);
+		rules_aim(l->rules, conf, &p->upstreams);
 		l->configured = true;
 		if (l->state == LISTENER_LISTENING)
 			send_routes(p, l, lc);
@@ -248,10 +262,11 @@ apply_listener(struct proxy *p, const struct listener_conf *lc)
 		return;
 	}
 	l = listener_new(lc, p->n_workers, p->n_workers + 1);
+	rules_aim(l->rules, conf, &p->upstreams);
 	l->configured = true;
 	TAILQ_INSERT_TAIL(&p->listeners, l, entry);
 	if (handover_take_listener(p->handover, l))
-		resume_listener(p, l, lc);
+		resume_listener(p, conf, l, lc);
 	else
 		try_bind(p, l, lc);
 }
@@ -285,7 +300,7 @@ apply(struct proxy *p, const struct conf *conf)
 	TAILQ_FOREACH (l, &p->listeners, entry)
 		l->configured = false;
 	for (size_t i = 0; i < conf->n_listeners; i++)
-		apply_listener(p, &conf->listeners[i]);
+		apply_listener(p, conf, &conf->listeners[i]);
 	drain_all(p, true);
 	sweep_listeners(p);
 	say_status(p);
@@ -316,6 +331,14 @@ proxy_reload(struct daemon *d, const struct conf *next, bool dry_run, struct tex
 	apply(p, next);
 	handover_keep_listeners(p->handover);
 	return 0;
+}
+
+void
+proxy_reopen(struct daemon *d)
+{
+	(void)d;
+	log_notice("opening log files anew");
+	logfiles_reopen();
 }
 
 /* ---- housekeeping ---- */
@@ -583,6 +606,7 @@ finish(struct proxy *p)
 	loop_timer_close(&p->second, on_second_closed);
 	loop_timer_close(&p->stopping, on_stopping_closed);
 	uv_close((uv_handle_t *)&p->news, on_news_closed);
+	logfiles_stop();
 	daemon_exit(d, EXIT_OK);
 }
 

@@ -47,6 +47,7 @@ bool proxy_is_transparent(const struct conf *);
 /* The members of struct daemon_class (common/daemon.h). */
 int proxy_start(struct daemon *);
 int proxy_reload(struct daemon *, const struct conf *next, bool dry_run, struct text *why);
+void proxy_reopen(struct daemon *);
 void proxy_stop(struct daemon *, enum daemon_stop);
 
 #endif

@@ -15,6 +15,7 @@
 #include "proxyd/dial.h"
 #include "proxyd/guest.h"
 #include "proxyd/listener.h"
+#include "proxyd/story.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -84,6 +85,7 @@ end(struct worker *w, struct session *s)
 	if (s->server != NULL)
 		count_end(s, &s->server->tallies[w->number]);
 	release_server(s);
+	story_ends(w, s);
 	guest_done(s);
 	wheel_set(&w->wheel, &s->timer, MONO_NEVER);
 	if (s->is_queued)
@@ -265,9 +267,11 @@ connect_next(struct worker *w, struct session *s, struct flow_event *ret)
 	if (may_try_again(s, w->now))
 		s->server = guest_pick(w, s);
 	if (s->server == NULL) {
+		story_no_server(w, s);
 		*ret = (struct flow_event){ .kind = FLOW_EV_NO_SERVER };
 		return true;
 	}
+	story_tried(w, s);
 	tally_add(&s->server->tallies[w->number].sessions, 1);
 	if (s->attempt++ == 1)
 		tally_add(&s->route->tally->retries, 1);
@@ -311,6 +315,7 @@ blame(struct worker *w, struct session *s)
 	say_failure(w, s, what, sizeof(what));
 	log_limited(&w->connect_log, w->now, LOG_INFO, "upstream %s: server %s failed: %s",
 	    s->server->up->name, server_where(s->server, address), what);
+	story_failed(w, s, what);
 	tally_add(&s->route->tally->connection_errors, 1);
 	tally_add(&t->connection_errors, 1);
 	if (s->flow.phase != FLOW_DONE) { /* it ends for this server; end() counts the other case */
@@ -372,6 +377,7 @@ on_connected(struct worker *w, struct session *s)
 {
 	struct tally *t = &s->server->tallies[w->number];
 
+	story_connected(w, s);
 	tally_add(&t->connects, 1);
 	tally_add(&t->connect_us, (uint64_t)mono_until(s->active, w->now));
 	server_connected(s->server, w->now);
@@ -444,8 +450,11 @@ relay_count(struct worker *w, struct session *s, enum flow_side from, size_t n)
 
 	s->bytes[from] += n;
 	s->active = w->now;
-	if (s->guest != NULL)
+	if (s->guest != NULL) {
 		guest_spent(s->guest, from, (uint32_t)n);
+		if (from == FLOW_SERVER)
+			story_first_byte(w, s);
+	}
 	tally_add(from == FLOW_CLIENT ? &route->bytes_in : &route->bytes_out, n);
 	tally_add(from == FLOW_CLIENT ? &server->bytes_in : &server->bytes_out, n);
 }
@@ -637,8 +646,16 @@ greet(struct worker *w, struct session *s, struct flow_event *ret)
 	case GUEST_LEAVE:
 		*ret = (struct flow_event){ .kind = FLOW_EV_ABORT, .reason = reason };
 		return true;
+	case GUEST_CONTENT:
+		*ret = (struct flow_event){ .kind = FLOW_EV_ANSWERED };
+		return true;
 	case GUEST_WAIT:
 		break;
+	}
+	if (s->guest->waits_anew) {
+		s->guest->waits_anew = false;
+		s->connect_deadline = mono_add(w->now, guest_timeout_us(s));
+		wheel_set(&w->wheel, &s->timer, s->connect_deadline);
 	}
 	return false;
 }
@@ -647,11 +664,7 @@ static bool
 begin_greeting(struct worker *w, struct session *s, struct flow_event *ret)
 {
 	s->flow.phase = FLOW_GREETING;
-	if (greet(w, s, ret))
-		return true;
-	s->connect_deadline = mono_add(w->now, guest_timeout_us(s));
-	wheel_set(&w->wheel, &s->timer, s->connect_deadline);
-	return false;
+	return greet(w, s, ret);
 }
 
 /* ---- what happens to a session ---- */
@@ -768,6 +781,8 @@ time_out(struct worker *w, struct session *s)
 
 	if (is_old)
 		relay_abort(w, s, FLOW_AGE);
+	else if (s->flow.phase == FLOW_GREETING && guest_is_lingering(s))
+		relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_ANSWERED });
 	else
 		run(w, s,
 		    relay_feed(w, s,

@@ -7,6 +7,7 @@
 #include "proxyd/guest.h"
 #include "proxyd/listener.h"
 #include "proxyd/rules.h"
+#include "proxyd/story.h"
 
 #include "common/text.h"
 
@@ -18,7 +19,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define KEY_MAX 512 /* of a hash (guest.c) */
+#define KEY_MAX	       512  /* of a hash (guest.c) */
+#define UDP_ANSWER_MAX 4096 /* return */
 
 struct udp *
 udp_of(struct worker *w)
@@ -101,6 +103,47 @@ unhash(struct udp_flow *f)
 	f->is_hashed = false;
 }
 
+/* ---- what is known of it ---- */
+
+static void
+learn(const struct worker *w, const struct udp_flow *f, struct facts *facts)
+{
+	const struct rules *rules = f->route->rules;
+
+	*facts = (struct facts){ .udp = true,
+		.first_byte_us = -1,
+		.connection = f->connection,
+		.words = rules != NULL ? rules->words : NULL,
+		.session_us = mono_until(f->began, w->now) };
+	endpoint_from_sockaddr((const struct sockaddr *)&f->client, &facts->peer);
+	facts->client = facts->peer;
+	facts->local = udp_local_endpoint(f->binding, &f->local);
+	story_world(facts);
+}
+
+/* A line of its log, when it begins (FLOW_REASON_NONE) and when it ends. */
+static void
+tell(const struct worker *w, const struct udp_flow *f, enum flow_reason reason)
+{
+	const struct rules *rules = f->route->rules;
+	struct facts_try tried = { .server = f->tried };
+	struct facts facts;
+
+	if (rules == NULL || rules->words->n_access == 0 || f->binding == NULL)
+		return;
+	learn(w, f, &facts);
+	facts.received = facts.server_sent = f->bytes[FLOW_CLIENT];
+	facts.sent = facts.server_received = f->bytes[FLOW_SERVER];
+	tried.session_us = facts.session_us;
+	facts.tries = &tried;
+	facts.n_tries = f->has_tried;
+	if (reason != FLOW_REASON_NONE) {
+		facts.close_reason = flow_reason_str(reason);
+		facts.status = story_status(reason);
+	}
+	story_write(rules, &facts, reason == FLOW_REASON_NONE);
+}
+
 /* ---- the end ---- */
 
 static void
@@ -121,6 +164,7 @@ udp_flow_end(struct worker *w, struct udp_flow *f, enum flow_reason reason)
 {
 	struct udp *u = w->udp;
 
+	tell(w, f, reason);
 	unhash(f);
 	leave_server(w, f, reason);
 	guest_free(f->guest);
@@ -185,27 +229,39 @@ udp_local_endpoint(const struct binding *b, const struct udp_local *local)
 }
 
 static struct server *
-pick(const struct worker *w, const struct udp_flow *f, struct pick_tried *tried)
+pick(const struct worker *w, struct udp_flow *f, struct pick_tried *tried)
 {
 	const struct rules *rules = f->route->rules;
 	struct pick_ask ask = { .tried = tried, .now = w->now };
-	struct facts facts = { .udp = true, .hostname = "" };
-	char key[KEY_MAX];
+	const struct stream_template *by = NULL;
+	struct facts facts;
+	char text[MAX(KEY_MAX, FACTS_VALUE_MAX)];
+	size_t n;
 
-	if (rules != NULL && rules->key.n > 0) {
-		endpoint_from_sockaddr((const struct sockaddr *)&f->client, &facts.peer);
-		facts.client = facts.peer;
-		facts.local = udp_local_endpoint(f->binding, &f->local);
-		ask.key = key;
-		ask.key_size = facts_render(&rules->key, &facts, key, sizeof(key), ESCAPE_NONE);
+	if (rules != NULL && rules->words->pass.n > 0 && f->up == NULL) {
+		learn(w, f, &facts);
+		n = facts_render(&rules->words->pass, &facts, text, sizeof(text) - 1, ESCAPE_NONE);
+		text[n] = '\0';
+		f->up = rules_target(rules, text);
 	}
-	return upstream_pick(f->route->up, &ask);
+	if (f->up == NULL && f->route->up == NULL)
+		return NULL;
+	if (rules != NULL)
+		by = rules_key(rules, f->up != NULL ? f->up : f->route->up);
+	if (by != NULL) {
+		learn(w, f, &facts);
+		ask.key = text;
+		ask.key_size = facts_render(by, &facts, text, KEY_MAX, ESCAPE_NONE);
+	}
+	return upstream_pick(f->up != NULL ? f->up : f->route->up, &ask);
 }
 
 static void
 use_server(struct worker *w, struct udp_flow *f, struct server *s)
 {
 	f->server = s;
+	f->tried = s->endpoint;
+	f->has_tried = true;
 	tally_add(&s->tallies[w->number].sessions, 1);
 }
 
@@ -276,6 +332,17 @@ leave_dead_server(struct worker *w, struct udp_flow *f)
 		udp_flow_end(w, f, FLOW_RESOURCES);
 }
 
+/* Back through the socket it came in by. */
+static struct udp_peer
+to_client(const struct udp_flow *f)
+{
+	return (struct udp_peer){ .fd = f->binding->fd,
+		.to = (const struct sockaddr *)&f->client,
+		.to_size = f->client.sin6_family == AF_INET ? sizeof(struct sockaddr_in)
+							    : sizeof(struct sockaddr_in6),
+		.local = &f->local };
+}
+
 /* ---- from clients ---- */
 
 /* Who is kept out is a session that ends as it begins. */
@@ -291,6 +358,27 @@ admit(struct worker *w, struct binding *b, const struct udp_datagram *d, struct 
 	tally_add(&b->route->tally->sessions, 1);
 	tally_end(b->route->tally, reason);
 	return false;
+}
+
+/* return: its text, and that is all. */
+static void
+answer(struct worker *w, struct udp_flow *f, const struct udp_datagram *d)
+{
+	char text[UDP_ANSWER_MAX];
+	struct iovec iov = { .iov_base = text };
+	struct udp_peer peer = to_client(f);
+	struct facts facts;
+	int error;
+
+	learn(w, f, &facts);
+	iov.iov_len = facts_render(
+	    &f->route->rules->words->answer, &facts, text, sizeof(text), ESCAPE_NONE);
+	f->bytes[FLOW_CLIENT] = d->data.iov_len;
+	if (udp_send(&peer, &iov, 1, &error) == 1)
+		f->bytes[FLOW_SERVER] = iov.iov_len;
+	tally_add(&f->route->tally->bytes_in, f->bytes[FLOW_CLIENT]);
+	tally_add(&f->route->tally->bytes_out, f->bytes[FLOW_SERVER]);
+	udp_flow_end(w, f, FLOW_ANSWERED);
 }
 
 static struct udp_flow *
@@ -322,10 +410,16 @@ new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, cons
 	route_ref(f->route);
 	memcpy(&f->client, &d->from, sizeof(f->client));
 	f->local = d->local;
-	f->active = w->now;
+	f->began = f->active = w->now;
+	f->connection = ++w->n_stories * 256 + w->number;
 	tally_add(&f->route->tally->sessions, 1);
 	TAILQ_INSERT_TAIL(&u->flows, f, entry);
 	u->n_flows++;
+	tell(w, f, FLOW_REASON_NONE);
+	if (f->route->rules != NULL && f->route->rules->words->returns) {
+		answer(w, f, d);
+		return NULL;
+	}
 	if (!find_server(w, f, &tried))
 		return NULL;
 	udp_flow_hash(u, f);
@@ -353,6 +447,7 @@ count(struct worker *w, struct udp_flow *f, const struct iovec *iov, unsigned n,
 	for (unsigned i = 0; i < n; i++)
 		bytes += iov[i].iov_len;
 	tally_add(from_client ? &route->bytes_in : &route->bytes_out, bytes);
+	f->bytes[from_client ? FLOW_CLIENT : FLOW_SERVER] += bytes;
 	tally_add(from_client ? &server->bytes_in : &server->bytes_out, bytes);
 	f->active = w->now;
 }
@@ -447,11 +542,7 @@ static void
 reply(struct worker *w, struct udp_flow *f, unsigned n)
 {
 	const struct udp *u = w->udp;
-	struct udp_peer peer = { .fd = f->binding->fd,
-		.to = (const struct sockaddr *)&f->client,
-		.to_size = f->client.sin6_family == AF_INET ? sizeof(struct sockaddr_in)
-							    : sizeof(struct sockaddr_in6),
-		.local = &f->local };
+	struct udp_peer peer = to_client(f);
 	struct iovec iov[UDP_BATCH] = { { 0 } };
 	int error;
 

@@ -68,7 +68,11 @@ relay_udp_adopt(struct worker *w, const struct udp_left *left, size_t n)
 		f->local = left[i].local;
 		f->requests = left[i].requests;
 		f->responses = left[i].responses;
-		f->active = left[i].active;
+		f->began = f->active = left[i].active;
+		f->connection = ++w->n_stories * 256 + w->number;
+		f->up = f->server->up;
+		f->tried = f->server->endpoint;
+		f->has_tried = true;
 		f->is_hashed = left[i].is_current; /* put into its bucket when it is attached */
 		TAILQ_INSERT_TAIL(&u->waiting, f, entry);
 		u->n_flows++;

@@ -25,12 +25,17 @@ struct udp_flow {
 	int fd;
 	struct binding *binding;
 	struct route *route;
+	struct upstream *up; /* proxy_pass with variables; the route keeps it.  NULL: the route's */
 	struct server *server;
+	struct endpoint tried; /* the last server, for its log */
+	bool has_tried;
+	uint64_t connection;	    /* its number in the log */
+	uint64_t bytes[2];	    /* by enum flow_side */
 	struct sockaddr_in6 client; /* or a sockaddr_in */
 	struct udp_local local;
 	struct guest *guest; /* where its listener asks about clients; else NULL */
 	uint32_t requests, responses;
-	mono_t active;
+	mono_t began, active;
 	struct wheel_timer timer;
 	LIST_ENTRY(udp_flow) in_bucket;
 	int listener_fd;	     /* while it waits */

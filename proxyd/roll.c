@@ -103,7 +103,7 @@ matches(const struct roll *r, const struct worker *w, const struct session *s)
 	if (r->only_open && s->flow.phase != FLOW_OPEN)
 		return false;
 	return (r->server == NULL || r->server == s->server) &&
-	       (r->up == NULL || r->up == s->route->up) &&
+	       (r->up == NULL || r->up == guest_up(s)) &&
 	       (r->listener == NULL || strcmp(r->listener, s->route->listener->name) == 0);
 }
 
@@ -115,7 +115,7 @@ take_down(struct roll *r, const struct worker *w, const struct session *s)
 		.generation = s->generation,
 		.state = flow_phase_str((enum flow_phase)s->flow.phase),
 		.listener = xstrdup(s->route->listener->name),
-		.upstream = xstrdup(s->route->up->name),
+		.upstream = xstrdup(guest_up(s) != NULL ? guest_up(s)->name : ""),
 		.age_us = mono_until(s->began, w->now),
 		.idle_us = mono_until(s->active, w->now),
 		.bytes = { s->bytes[FLOW_CLIENT], s->bytes[FLOW_SERVER] } };

@@ -51,7 +51,8 @@ route_unref(struct route *r)
 {
 	if (--r->refs > 0)
 		return;
-	upstream_unref(r->up);
+	if (r->up != NULL)
+		upstream_unref(r->up);
 	rules_unref(r->rules);
 	dial_unref(r->dial);
 	free(r);

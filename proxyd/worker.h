@@ -103,6 +103,7 @@ struct worker {
 	int fd_max;	     /* sessions do not take descriptors from this number on */
 	mono_t accept_again; /* MONO_NEVER: not paused */
 	int error;	     /* errno of the connect that just failed, for words */
+	uint64_t n_stories;  /* begun (story.h) */
 	struct log_limit connect_log, ports_log, guest_log;
 	bool quit, quiesced;
 

@@ -159,7 +159,7 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	{ "proxy_responses", 1, 1, 0, bind_count, L(responses), 0, 0, NULL }, \
 	{ "preread_timeout", 1, 1, 0, bind_preread_timeout, L(preread_timeout_us), 0, 0, NULL }, \
 	{ "preread_buffer_size", 1, 1, 0, bind_size, L(preread_size), 64, 1 << 20, NULL }, \
-	KNOWN("ssl_preread"), \
+	{ "ssl_preread", 1, 1, 0, bind_nginx_flag, L(ssl_preread), 0, 0, NULL }, \
 	{ "access_log", 1, MANY, D_REPEAT, stream_bind_access, 0, 0, 0, NULL }, \
 	{ "error_log", 1, 2, D_REPEAT, stream_bind_error_log, 0, 0, 0, NULL }, \
 	KNOWN("open_log_file_cache"), \
@@ -226,9 +226,6 @@ settle_words(struct binder *b, struct server_draft *draft, const struct server_d
 	words->n_sets = draft->n_sets;
 	stream_settle_logs(b, &draft->logs, &outer->logs, words);
 	stream_forget_lines(&draft->logs);
-	if (draft->answer != NULL)
-		bind_say(b, CONF_NOTICE, stmt_pos(draft->answer),
-		    "'return' is accepted, not in effect yet");
 	if (draft->answer != NULL)
 		words->returns = stream_template(
 		    b, &draft->answer->words[1], false, &words->answer);
@@ -520,13 +517,10 @@ resolve_template(struct binder *b, const struct word *w, const struct stream_tem
 static void
 resolve_pass(struct binder *b, const struct word *w, const struct listener_conf *l)
 {
-	if (strchr(w->text, '$') != NULL) {
-		bind_say(b, CONF_WARNING, w->pos,
-		    "proxy_pass to a variable is accepted, not in effect yet: nothing listens here");
-		if (l->words->pass.n > 0) /* else it has an error, which was said */
-			resolve_template(b, w, &l->words->pass, l->words);
-	} else if (conf_upstream(b->conf, w->text) != NULL)
-		;
+	if (l->words->pass.n > 0)
+		resolve_template(b, w, &l->words->pass, l->words);
+	else if (strchr(w->text, '$') != NULL || conf_upstream(b->conf, w->text) != NULL)
+		; /* it has an error, which was said; or it is found later */
 	else if (strchr(w->text, ':') != NULL)
 		add_implicit(b, w);
 	else

@@ -246,7 +246,7 @@ stream_bind_access(struct binder *b, struct stmt *s, const struct directive *d, 
 {
 	struct server_draft *draft = object;
 
-	bind_say(b, CONF_NOTICE, stmt_pos(s), "'%s' is accepted, not in effect yet", d->name);
+	(void)d;
 	remember(b, s, &draft->logs.access, &draft->logs.n_access);
 }
 
@@ -255,7 +255,7 @@ stream_bind_error_log(struct binder *b, struct stmt *s, const struct directive *
 {
 	struct server_draft *draft = object;
 
-	bind_say(b, CONF_NOTICE, stmt_pos(s), "'%s' is accepted, not in effect yet", d->name);
+	(void)d;
 	remember(b, s, &draft->logs.errors, &draft->logs.n_errors);
 }
 

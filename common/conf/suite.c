@@ -350,7 +350,7 @@ drop_instances(struct conf *conf)
 static bool
 is_usable(const struct listener_conf *l)
 {
-	return l->upstream != NULL;
+	return l->upstream != NULL || l->words->returns || l->words->pass.n > 0;
 }
 
 static void
