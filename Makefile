@@ -44,14 +44,14 @@ CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix common/,addr.c brake.c cksum.c message.c regex.c sha256.c text.c rng.c)) \
 	$(wildcard $(addprefix common/runner/,protocol.c secure.c output.c)) \
 	$(wildcard $(addprefix ipc/,varlink.c idl.c idl_check.c mirror.c)) \
-	$(wildcard $(addprefix vrrpd/,event.c fsm.c fsm_role.c fsm_backup.c fsm_master.c deaf.c packet.c hmac.c proof.c filter.c announce.c priority.c group.c adopt.c record.c)) \
+	$(wildcard $(addprefix vrrpd/,event.c fsm.c fsm_role.c fsm_backup.c fsm_master.c deaf.c packet.c hmac.c proof.c owed.c filter.c announce.c priority.c group.c adopt.c record.c)) \
 	$(wildcard $(addprefix checkd/,verdict.c cmdline.c admin.c flap.c histogram.c plan.c http.c expect.c dns.c smtp.c number.c proc.c)) \
 	$(wildcard $(addprefix proxyd/,pool.c pick.c flow.c bulk.c wheel.c parcel.c)) \
 	$(wildcard proxyd/balance*.c $(addprefix proxyd/,crc32.c facts.c clienthello.c proxyproto.c rate.c)) \
 	$(wildcard $(addprefix ctl/,supervise.c table.c node.c page.c why.c pair.c whatif.c diagnose.c diagnose_nft.c))
 
 # ---- the rest of common and ipc are shells that daemons share ----
-RUNNER_MAIN := $(wildcard $(addprefix common/runner/,main.c serve.c job.c run.c exec.c book.c cred.c host.c))
+RUNNER_MAIN := $(wildcard $(addprefix common/runner/,main.c serve.c job.c run.c exec.c book.c pipes.c cred.c host.c))
 SHELL_SRC   := $(filter-out $(CORE_SRC) $(RUNNER_MAIN),$(wildcard common/*.c common/runner/*.c ipc/*.c))
 # What only some need and is loaded when they do: libcurl and the 30 libraries behind it.
 MODULE_SRC  := checkd/probe_http_curl.c

@@ -465,7 +465,7 @@ configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 {
 	in->conf = conf;
 	memcpy(in->digest, in->vrrpd->conf->digest, sizeof(in->digest));
-	in->notifier.runner = in->vrrpd->runner;
+	in->notifier->runner = in->vrrpd->runner;
 	trackers_configure(&in->trackers, in->vrrpd->conf, conf, now);
 	advert_configure(&in->advert, conf);
 	vmac_configure(&in->vmac, conf);
@@ -538,7 +538,7 @@ instance_new(struct vrrpd *v, const struct vrrp_conf *conf)
 	vip_group_init(&in->vips, v->vips, in->name, on_vip_lost, in);
 	routing_init(&in->routing, v->routing, in->name);
 	announcer_init(&in->announcer, v->daemon->loop, v->nl, v->socks, &in->vips);
-	notifier_init(&in->notifier, v->runner, in->name);
+	in->notifier = notifier_new(v->runner, in->name);
 	loop_timer_init(v->daemon->loop, &in->timer, on_timer);
 	loop_timer_init(v->daemon->loop, &in->again, on_again);
 	in->n_open = 3;
@@ -582,7 +582,7 @@ instance_free(struct instance *in)
 	if (in == NULL)
 		return;
 	forget_degraded(in);
-	notifier_done(&in->notifier);
+	notifier_release(in->notifier);
 	advert_done(&in->advert);
 	vip_group_done(&in->vips);
 	routing_done(&in->routing);

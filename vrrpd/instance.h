@@ -33,7 +33,7 @@ struct instance {
 	struct routing routing; /* what goes with the addresses */
 	struct announcer announcer;
 	struct trackers trackers;
-	struct notifier notifier;
+	struct notifier *notifier;
 	struct sync_group *group;   /* NULL: none; its moves are the group's */
 	char *own_fault;	    /* in words; NULL: none of its own */
 	struct adopt_outcome adopt; /* what may be taken over from the last process */
@@ -53,6 +53,8 @@ struct instance {
 	mono_t changed_at;
 	char changed_stamp[LOOP_STAMP_STRLEN];
 	mono_t advert_at; /* the last one sent as master */
+	mono_t lower_at;  /* the last losing advert heard as master */
+	bool removed;	  /* by a reload: what it is told last says so */
 	uint64_t became_master, released_master, put_back;
 	unsigned differs; /* said already */
 	unsigned n_open;  /* timers to close before it may be freed */

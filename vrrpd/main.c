@@ -37,6 +37,20 @@ on_proxy(void *aux)
 }
 
 static bool
+needs_runner(const struct conf *conf)
+{
+	bool needs = conf->fifos[0].path != NULL || conf->fifos[1].path != NULL;
+
+	for (size_t i = 0; i < conf->n_instances; i++)
+		needs |= notifier_wanted(conf->instances[i].notify) ||
+			 conf->instances[i].fifo.path != NULL;
+	for (size_t i = 0; i < conf->n_groups; i++)
+		needs |= notifier_wanted(conf->groups[i].notify) ||
+			 conf->groups[i].fifo.path != NULL;
+	return needs;
+}
+
+static bool
 needs_proxy(const struct vrrp_conf *conf)
 {
 	return conf->n_track_upstreams > 0 || conf->track_proxy.mode == TRACK_PROXY_ON;
@@ -55,12 +69,10 @@ connect_siblings(struct vrrpd *v)
 			v->verdicts = verdicts_new(d->loop, d->options.run_dir, on_verdicts, v);
 		if (v->proxy == NULL && needs_proxy(conf))
 			v->proxy = proxyview_new(d->loop, d->options.run_dir, on_proxy, v);
-		if (v->runner == NULL && notifier_wanted(conf->notify))
-			v->runner = runner_client_new(d->loop, d->options.run_dir);
 	}
-	for (size_t i = 0; i < v->conf->n_groups; i++)
-		if (v->runner == NULL && notifier_wanted(v->conf->groups[i].notify))
-			v->runner = runner_client_new(d->loop, d->options.run_dir);
+	if (v->runner == NULL && needs_runner(v->conf))
+		v->runner = runner_client_new(d->loop, d->options.run_dir);
+	fifo_set_apply(v->fifos, v->conf, v->runner);
 }
 
 static void
@@ -113,10 +125,10 @@ wait_for_scripts(struct vrrpd *v)
 	struct instance *in;
 
 	TAILQ_FOREACH (in, &v->instances, entry) {
-		if (notifier_is_idle(&in->notifier))
+		if (notifier_is_idle(in->notifier))
 			continue;
-		in->notifier.on_idle = on_notifier_idle;
-		in->notifier.aux = v;
+		in->notifier->on_idle = on_notifier_idle;
+		in->notifier->aux = v;
 		v->n_running++;
 	}
 	v->n_running += syncgroup_wait(v, on_notifier_idle, v);
@@ -140,6 +152,7 @@ stop(struct daemon *d, enum daemon_stop how)
 		syncgroup_apply(v);
 		statics_release(&v->statics);
 	}
+	fifo_set_finish(v->fifos);
 	state_write(v->state, how == DAEMON_RESTART);
 	if (how == DAEMON_RESTART)
 		daemon_exit(d, EXIT_OK);
@@ -161,6 +174,7 @@ reload(struct daemon *d, const struct conf *next, bool dry_run, struct text *why
 	connect_siblings(v);
 	apply_refusal(v);
 	roster_apply(v);
+	fifo_set_prune(v->fifos);
 	say_status(v);
 	return 0;
 }
@@ -202,6 +216,7 @@ start(struct daemon *d)
 	v->routing = routing_set_new(v->nl);
 	statics_init(&v->statics, v->vips, v->routing);
 	apply_refusal(v);
+	v->fifos = fifo_set_new(d->loop);
 	v->state = state_new(v);
 	connect_siblings(v);
 	roster_start(v, state_last(v->state), state_boot_id(v->state));

@@ -76,6 +76,19 @@ instance_metrics(const struct instance *in, struct service_metrics *m)
 	packet_errors(in, vrid, m);
 }
 
+static void
+fifo_metrics(void *aux, const char *path, uint64_t written, uint64_t lost)
+{
+	struct service_metrics *m = aux;
+	const char *labels[] = { "path", path, NULL };
+
+	service_metric(m, "vrrpd_fifo_lines_written_total", "Changes of state written into a FIFO.",
+	    labels, (double)written);
+	service_metric(m, "vrrpd_fifo_lines_lost_total",
+	    "Changes that a full FIFO never took: later ones stood for them.", labels,
+	    (double)lost);
+}
+
 void
 metrics_of(const struct vrrpd *v, struct service_metrics *m)
 {
@@ -88,6 +101,7 @@ metrics_of(const struct vrrpd *v, struct service_metrics *m)
 		    "Packets for no virtual router of ours, by reason.",
 		    (const char *[]){ "reason", vrrp_pkt_err_str((enum vrrp_pkt_err)err), NULL },
 		    (double)v->unclaimed[err]);
+	fifo_each(v->fifos, fifo_metrics, m);
 	service_metric(m, "vrrpd_packet_storms_total",
 	    "Times that so many packets were of no use that they were dropped uncounted.", NULL,
 	    (double)vrrp_sock_n_storms(v->socks));

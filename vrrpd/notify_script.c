@@ -27,13 +27,19 @@ static const char *const KIND_NAME[NOTIFY_MAX] = {
 	[NOTIFY_FAULT] = "notify_fault",
 	[NOTIFY_STOP] = "notify_stop",
 	[NOTIFY_ANY] = "notify",
+	[NOTIFY_DELETED] = "notify_deleted",
+	[NOTIFY_RX_LOWER] = "notify_master_rx_lower_pri",
 };
 
-void
-notifier_init(struct notifier *n, struct runner_client *runner, const char *name)
+struct notifier *
+notifier_new(struct runner_client *runner, const char *name)
 {
-	*n = (struct notifier){ .runner = runner, .name = name };
+	struct notifier *n = xcalloc(1, sizeof(*n));
+
+	n->runner = runner;
+	n->name = xstrdup(name);
 	TAILQ_INIT(&n->queue);
+	return n;
 }
 
 static void
@@ -49,14 +55,21 @@ job_free(struct notifier *n, struct notify_job *job)
 	free(job);
 }
 
-void
-notifier_done(struct notifier *n)
+static void
+free_if_over(struct notifier *n)
 {
-	if (n->running != 0)
-		runner_forget(n->runner, n->running);
-	n->running = 0;
-	while (!TAILQ_EMPTY(&n->queue))
-		job_free(n, TAILQ_FIRST(&n->queue));
+	if (!n->released || !TAILQ_EMPTY(&n->queue))
+		return;
+	free(n->name);
+	free(n);
+}
+
+void
+notifier_release(struct notifier *n)
+{
+	n->released = true;
+	n->on_idle = NULL;
+	free_if_over(n);
 }
 
 bool
@@ -108,6 +121,7 @@ on_result(void *aux, const struct runner_result *result)
 	run_first(n);
 	if (TAILQ_EMPTY(&n->queue) && n->on_idle != NULL)
 		n->on_idle(n->aux);
+	free_if_over(n);
 }
 
 static void
@@ -176,7 +190,10 @@ void
 notifier_tell(struct notifier *n, const size_t *notify, const char *digest,
     const struct notify_change *change)
 {
-	add_job(n, notify, digest, change->kind, change);
+	if (n->runner == NULL)
+		return;
+	if (change->kind != NOTIFY_ANY)
+		add_job(n, notify, digest, change->kind, change);
 	add_job(n, notify, digest, NOTIFY_ANY, change);
 	run_first(n);
 }

@@ -21,18 +21,19 @@
 struct notify_job;
 
 struct notifier {
-	struct runner_client *runner; /* borrowed */
-	const char *name;	      /* the instance's; borrowed */
+	struct runner_client *runner; /* borrowed; NULL: there are no scripts */
+	char *name;		      /* the instance's */
 	uint64_t running;	      /* the runner's id; 0: none */
 	size_t n;
 	TAILQ_HEAD(, notify_job) queue; /* the first one is the one running */
 	void (*on_idle)(void *aux);	/* the last one has ended; may be NULL */
 	void *aux;
+	bool released; /* its owner is gone: freed with its last script */
 };
 
 struct notify_change {
 	const char *type;      /* "INSTANCE", "GROUP" */
-	enum notify_kind kind; /* NOTIFY_MASTER ..: which script besides notify */
+	enum notify_kind kind; /* NOTIFY_MASTER ..: which script besides notify; NOTIFY_ANY: none */
 	const char *old_state; /* "BACKUP" */
 	const char *new_state; /* "MASTER", "STOP" */
 	unsigned priority;
@@ -40,9 +41,9 @@ struct notify_change {
 	const char *vips; /* separated by spaces */
 };
 
-/* Embedded by its owner. */
-void notifier_init(struct notifier *, struct runner_client *, const char *name);
-void notifier_done(struct notifier *); /* what waits is not run */
+struct notifier *notifier_new(struct runner_client *, const char *name);
+/* The owner goes; what waits is run all the same. */
+void notifier_release(struct notifier *);
 
 /* notify[NOTIFY_MAX]: which scripts, by the configuration with that digest. */
 void notifier_tell(

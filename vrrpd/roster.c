@@ -170,6 +170,7 @@ drop(struct vrrpd *v, struct instance *in)
 	struct control *control = v->control;
 	char *name = xstrdup(in->name);
 
+	in->removed = true;
 	instance_stop(in, DAEMON_STOP);
 	TAILQ_REMOVE(&v->instances, in, entry);
 	instance_free(in);
@@ -205,6 +206,9 @@ roster_apply(struct vrrpd *v)
 	}
 	syncgroup_join(v);
 	syncgroup_apply(v);
+	if (v->conf->fifo_states_on_reload)
+		TAILQ_FOREACH (in, &v->instances, entry)
+			voice_repeat(in);
 	state_changed(v->state);
 }
 

@@ -25,10 +25,40 @@ struct sync_group {
 	size_t n;
 	bool settling;
 	enum vrrp_role told; /* what scripts know */
-	struct notifier notifier;
+	struct notifier *notifier;
+	const struct sync_group_conf *conf; /* in force */
+	struct vrrpd *vrrpd;
 };
 
 /* ---- telling people ---- */
+
+static void
+say(struct sync_group *g, enum notify_kind kind, const char *state, const char *reason)
+{
+	const char *type = g->is_dual ? "INSTANCE" : "GROUP";
+	/* Of a group keepalived says 0: its members have a priority each. */
+	const unsigned priority = g->is_dual && g->n > 0 ? g->members[0]->trackers.sum.effective
+							 : 0;
+	struct text vips = { 0 };
+
+	for (size_t i = 0; g->is_dual && i < g->n; i++)
+		voice_add_vips(g->members[i], &vips);
+	fifo_tell(g->vrrpd->fifos, &g->conf->fifo,
+	    &(struct fifo_news){ .type = type,
+		.name = g->name,
+		.state = state,
+		.priority = priority,
+		.is_state = true });
+	notifier_tell(g->notifier, g->notify, g->digest,
+	    &(struct notify_change){ .type = type,
+		.kind = kind,
+		.old_state = vrrp_role_str(g->told),
+		.new_state = state,
+		.priority = priority,
+		.reason = reason,
+		.vips = text_str(&vips) });
+	text_done(&vips);
+}
 
 static void
 tell(struct sync_group *g, enum vrrp_role role)
@@ -41,25 +71,12 @@ tell(struct sync_group *g, enum vrrp_role role)
 	};
 	const char *state = role == VRRP_INIT ? "STOP" : vrrp_role_str(role);
 	const struct instance *first = g->members[0];
-	struct text vips = { 0 };
 
 	event_emit(LOG_NOTICE, g->name,
 	    (const char *const[]){
 		"from", vrrp_role_str(g->told), "to", vrrp_role_str(role), NULL },
 	    "%s %s: %s", g->is_dual ? "Both families are" : "Group is", state, first->reason);
-	for (size_t i = 0; g->is_dual && i < g->n; i++)
-		voice_add_vips(g->members[i], &vips);
-	/* Of a group keepalived says 0: its members have a priority each. */
-	if (g->notifier.runner != NULL)
-		notifier_tell(&g->notifier, g->notify, g->digest,
-		    &(struct notify_change){ .type = g->is_dual ? "INSTANCE" : "GROUP",
-			.kind = kinds[role],
-			.old_state = vrrp_role_str(g->told),
-			.new_state = state,
-			.priority = g->is_dual ? first->trackers.sum.effective : 0,
-			.reason = first->reason,
-			.vips = text_str(&vips) });
-	text_done(&vips);
+	say(g, kinds[role], state, first->reason);
 	g->told = role;
 }
 
@@ -164,8 +181,11 @@ find(const struct vrrpd *v, const char *name)
 static void
 drop(struct vrrpd *v, struct sync_group *g)
 {
+	/* The configuration that it is from is still there. */
+	say(g, g->conf->notify_deleted ? NOTIFY_DELETED : NOTIFY_FAULT,
+	    g->conf->notify_deleted ? "DELETED" : "FAULT", "removed from the configuration");
 	TAILQ_REMOVE(&v->groups, g, entry);
-	notifier_done(&g->notifier);
+	notifier_release(g->notifier);
 	free(g->members);
 	free(g->name);
 	free(g);
@@ -177,7 +197,8 @@ add(struct vrrpd *v, const char *name)
 	struct sync_group *g = xcalloc(1, sizeof(*g));
 
 	g->name = xstrdup(name);
-	notifier_init(&g->notifier, v->runner, g->name);
+	g->vrrpd = v;
+	g->notifier = notifier_new(v->runner, g->name);
 	TAILQ_INSERT_TAIL(&v->groups, g, entry);
 	return g;
 }
@@ -192,7 +213,8 @@ configure(struct vrrpd *v, const struct sync_group_conf *conf)
 	g->is_dual = conf->is_dual;
 	memcpy(g->notify, conf->notify, sizeof(g->notify));
 	memcpy(g->digest, v->conf->digest, sizeof(g->digest));
-	g->notifier.runner = v->runner;
+	g->notifier->runner = v->runner;
+	g->conf = conf;
 	g->members = xcalloc(conf->n_members, sizeof(struct instance *));
 	for (size_t i = 0; i < conf->n_members; i++) {
 		struct instance *in = roster_find(v, conf->members[i].name);
@@ -271,10 +293,10 @@ syncgroup_wait(struct vrrpd *v, void (*on_idle)(void *), void *aux)
 	size_t n = 0;
 
 	TAILQ_FOREACH (g, &v->groups, entry) {
-		if (notifier_is_idle(&g->notifier))
+		if (notifier_is_idle(g->notifier))
 			continue;
-		g->notifier.on_idle = on_idle;
-		g->notifier.aux = aux;
+		g->notifier->on_idle = on_idle;
+		g->notifier->aux = aux;
 		n++;
 	}
 	return n;

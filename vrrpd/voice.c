@@ -32,35 +32,110 @@ voice_add_vips(const struct instance *in, struct text *text)
 	}
 }
 
-static void
-tell_scripts(struct instance *in, enum vrrp_role was, const struct vrrp_reason *reason)
+/* How a role is said to scripts and FIFOs. */
+struct saying {
+	enum notify_kind kind;
+	const char *state;
+};
+
+static struct saying
+saying_of(const struct instance *in, enum vrrp_role role)
 {
-	static const struct {
-		enum notify_kind kind;
-		const char *state;
-	} of_role[] = {
+	static const struct saying of_role[] = {
 		[VRRP_INIT] = { NOTIFY_STOP, "STOP" },
 		[VRRP_BACKUP] = { NOTIFY_BACKUP, "BACKUP" },
 		[VRRP_MASTER] = { NOTIFY_MASTER, "MASTER" },
 		[VRRP_FAULT] = { NOTIFY_FAULT, "FAULT" },
 	};
+
+	if (role == VRRP_INIT && in->removed)
+		return in->conf->notify_deleted ? (struct saying){ NOTIFY_DELETED, "DELETED" }
+						: of_role[VRRP_FAULT];
+	return of_role[role];
+}
+
+static void
+tell_scripts(struct instance *in, const char *was, const struct saying *say, const char *why)
+{
 	struct text vips = { 0 };
 	struct notify_change change = {
 		.type = "INSTANCE",
-		.kind = of_role[in->state.role].kind,
-		.old_state = vrrp_role_str(was),
-		.new_state = of_role[in->state.role].state,
+		.kind = say->kind,
+		.old_state = was,
+		.new_state = say->state,
 		.priority = in->trackers.sum.effective,
-		.reason = in->reason,
+		.reason = why,
 	};
 
 	voice_add_vips(in, &vips);
 	change.vips = text_str(&vips);
-	/* Nothing changed for the outside when a process goes on where the last one stopped. */
-	if (in->notifier.runner != NULL && reason->why != VRRP_WHY_RESUMED &&
-	    reason->why != VRRP_WHY_LISTEN)
-		notifier_tell(&in->notifier, in->conf->notify, in->digest, &change);
+	notifier_tell(in->notifier, in->conf->notify, in->digest, &change);
 	text_done(&vips);
+}
+
+/* To people the halves of a dual-stack instance are one: its group speaks, or else one of them. */
+static void
+tell_fifos(const struct instance *in, const struct saying *say, bool is_state)
+{
+	const char *dual = in->conf->dual;
+
+	if (dual != NULL && (in->conf->family == AF_INET6 ||
+				(in->conf->group != NULL && strcmp(in->conf->group, dual) == 0)))
+		return;
+	fifo_tell(in->vrrpd->fifos, &in->conf->fifo,
+	    &(struct fifo_news){ .type = "INSTANCE",
+		.name = dual != NULL ? dual : in->name,
+		.state = say->state,
+		.priority = in->trackers.sum.effective,
+		.is_state = is_state });
+}
+
+static void
+tell_role(struct instance *in, enum vrrp_role was, const struct vrrp_reason *reason)
+{
+	struct saying say = saying_of(in, in->state.role);
+
+	tell_fifos(in, &say, true);
+	/* Nothing changed for the outside when a process goes on where the last one stopped. */
+	if (reason->why != VRRP_WHY_RESUMED && reason->why != VRRP_WHY_LISTEN)
+		tell_scripts(in, vrrp_role_str(was), &say, in->reason);
+}
+
+void
+voice_repeat(const struct instance *in)
+{
+	struct saying say = saying_of(in, in->state.role);
+
+	tell_fifos(in, &say, true);
+}
+
+/* notify_priority_changes: a change that is none of the role. */
+static void
+tell_priority(struct instance *in, const char *words)
+{
+	struct saying say = { NOTIFY_ANY,
+		in->state.role == VRRP_MASTER ? "MASTER_PRIORITY" : "BACKUP_PRIORITY" };
+
+	if (!in->conf->notify_priority_changes ||
+	    (in->state.role != VRRP_MASTER && in->state.role != VRRP_BACKUP))
+		return;
+	tell_fifos(in, &say, false);
+	tell_scripts(in, vrrp_role_str(in->state.role), &say, words);
+}
+
+/* notify_master_rx_lower_pri: once for each contest, not for each advert in it. */
+static void
+tell_lower(struct instance *in, const char *words, mono_t now)
+{
+	struct saying say = { NOTIFY_RX_LOWER, "MASTER_RX_LOWER_PRI" };
+	bool again = in->lower_at.us != 0 &&
+		     mono_until(in->lower_at, now) <= 3 * in->params.interval_us;
+
+	in->lower_at = now;
+	if (again || in->conf->notify[NOTIFY_RX_LOWER] == SIZE_MAX)
+		return;
+	tell_fifos(in, &say, false);
+	tell_scripts(in, vrrp_role_str(in->state.role), &say, words);
 }
 
 /* In the field's words: "Entering MASTER STATE: no advert from 10.4.7.11 for 3.609 s". */
@@ -83,7 +158,7 @@ voice_role(struct instance *in, enum vrrp_role was, const struct vrrp_reason *re
 	else
 		event_emit(role == VRRP_FAULT ? LOG_WARNING : LOG_NOTICE, in->name, fields,
 		    "Entering %s STATE: %s", vrrp_role_str(role), words);
-	tell_scripts(in, was, reason);
+	tell_role(in, was, reason);
 }
 
 /* Worth a line although the role stays. */
@@ -106,6 +181,7 @@ voice_reason(struct instance *in, const struct vrrp_reason *reason, mono_t now)
 		event_emit(LOG_NOTICE, in->name,
 		    (const char *const[]){ "why", vrrp_why_str(reason->why), NULL },
 		    "Changing effective priority %s", words);
+		tell_priority(in, words);
 		break;
 	case VRRP_WHY_FAULT: /* the cause is another one now; a script may say so at each run */
 		if (strcmp(in->reason, words) == 0)
@@ -117,6 +193,9 @@ voice_reason(struct instance *in, const struct vrrp_reason *reason, mono_t now)
 		break;
 	case VRRP_WHY_VIP_LOST: /* on_vip_lost has said it, with the address */
 		break;
+	case VRRP_WHY_LOWER_ADVERT:
+		tell_lower(in, words, now);
+		/* fall through */
 	default: /* what a peer does: bounded */
 		log_limited(&in->packet_limit, now, LOG_INFO, "(%s) %s", in->name, words);
 	}

@@ -15,6 +15,9 @@ void voice_role(struct instance *, enum vrrp_role was, const struct vrrp_reason 
 /* The role stays, but something is worth a line. */
 void voice_reason(struct instance *, const struct vrrp_reason *, mono_t now);
 
+/* Its present state once more into the FIFOs (fifo_write_vrrp_states_on_reload). */
+void voice_repeat(const struct instance *);
+
 /* in->advert.differs may be new; said once for each way. */
 void voice_differs(struct instance *, const struct vrrp_pkt *);
 

@@ -19,6 +19,7 @@
 #include "common/daemon.h"
 #include "common/netlink.h"
 #include "common/runner/client.h"
+#include "vrrpd/fifo.h"
 #include "vrrpd/proxyview.h"
 #include "vrrpd/record.h"
 #include "vrrpd/refusal.h"
@@ -45,7 +46,8 @@ struct vrrpd {
 	struct refusal *refusal;      /* of no_accept */
 	struct verdicts *verdicts;    /* NULL: nothing tracks a check */
 	struct proxyview *proxy;      /* NULL: nothing tracks proxyd or an upstream */
-	struct runner_client *runner; /* NULL: no notify script anywhere */
+	struct runner_client *runner; /* NULL: no notify script and no FIFO anywhere */
+	struct fifo_set *fifos;
 	struct state *state;
 	struct control *control;
 	TAILQ_HEAD(, instance) instances;

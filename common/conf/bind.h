@@ -65,7 +65,7 @@ struct context {
 /* What the file said before everything else is bound: defaults of instances. */
 struct globals {
 	uint8_t version; /* 0: not written */
-	bool strict;
+	bool strict, notify_priority_changes;
 	struct addr mcast4, mcast6;
 	int64_t garp_delay_us, garp_refresh_us;
 	unsigned garp_repeat, garp_refresh_repeat, down_timer_adverts;
@@ -173,6 +173,14 @@ void vrrp_bind_hmac(struct binder *, struct stmt *block, struct vrrp_conf *);
 /* When version and interval are known. */
 void vrrp_settle_authentication(struct binder *, const struct auth_draft *, struct vrrp_conf *);
 void hmac_conf_free(struct hmac_conf *); /* accepts NULL */
+/* vrrp_notify.c: how people are told; d->offset is that of a struct fifo_conf. */
+bind_fn vrrp_bind_fifo;
+bind_fn vrrp_bind_fifo_script;
+/* notify_* of an instance or group: d->low says which. */
+void vrrp_bind_notify(
+    struct binder *, struct stmt *, const struct directive *, const char *of, size_t *notify);
+void vrrp_settle_fifo(struct binder *, struct conf_pos, const struct fifo_conf *);
+void fifo_conf_done(struct fifo_conf *);
 /* vrrp_group.c: sync groups. */
 void vrrp_bind_group(struct binder *, struct stmt *);
 /* Of the two instances bound last; 'name' is the one they were written under. */

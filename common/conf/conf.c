@@ -143,6 +143,7 @@ vrrp_conf_done(struct vrrp_conf *v)
 	routing_conf_done(&v->routing);
 	free(v->tracks);
 	vrrp_tracks_done(v);
+	fifo_conf_done(&v->fifo);
 	explicit_bzero(v->auth_pass, sizeof(v->auth_pass));
 	hmac_conf_free(v->hmac);
 }
@@ -209,6 +210,8 @@ conf_free(struct conf *conf)
 	free(conf->path);
 	free_words(conf->files, conf->n_files);
 	free(conf->router_id);
+	for (size_t i = 0; i < ARRAY_LEN(conf->fifos); i++)
+		fifo_conf_done(&conf->fifos[i]);
 	free(conf->script_user);
 	free(conf->script_group);
 	free(conf->normal);
@@ -254,6 +257,8 @@ load(struct conf_source *src, size_t file)
 	struct tree tree;
 
 	conf->path = xstrdup(src->files[file].path);
+	for (size_t i = 0; i < ARRAY_LEN(conf->fifos); i++)
+		conf->fifos[i].script = SIZE_MAX;
 	set_globals(&b.globals);
 	tree_read(src, file, &tree);
 	bind_tree(&b, &tree);

@@ -161,6 +161,7 @@ struct conf_script {
 	size_t argc;
 	char *user, *group; /* as written or by script_user; NULL: the default rules */
 	bool is_notify;	    /* vrrpd may start it; else checkd may */
+	bool is_reader;	    /* notify_fifo_script: runs for as long as vrrpd does */
 	char *owner;	    /* "check chk_nginx", "notify_master of VI_1": for log lines */
 	struct conf_pos pos;
 };
@@ -257,8 +258,17 @@ enum notify_kind {
 	NOTIFY_BACKUP,
 	NOTIFY_FAULT,
 	NOTIFY_STOP,
-	NOTIFY_ANY, /* notify: TYPE NAME STATE PRIORITY appended */
+	NOTIFY_ANY,	 /* notify: TYPE NAME STATE PRIORITY appended */
+	NOTIFY_DELETED,	 /* removed by a reload */
+	NOTIFY_RX_LOWER, /* notify_master_rx_lower_pri: a master hears one of lower priority */
 	NOTIFY_MAX,
+};
+
+/* A pipe into which each change of state is written as a line. */
+struct fifo_conf {
+	char *path;    /* NULL: none */
+	char *user;    /* who is to read it, and owns it; NULL: the default rules of scripts */
+	size_t script; /* reads it: index into conf.scripts, the path appended; SIZE_MAX: none */
 };
 
 /* vrrp_sync_group: master together or not at all. */
@@ -273,6 +283,8 @@ struct sync_group_conf {
 	struct track_interface_conf *track_interfaces; /* while reading; then its members' */
 	size_t n_track_interfaces;
 	size_t notify[NOTIFY_MAX]; /* index into conf.scripts; SIZE_MAX: none */
+	struct fifo_conf fifo;
+	bool notify_deleted; /* as in an instance */
 	struct conf_pos pos;
 };
 
@@ -349,6 +361,9 @@ struct vrrp_conf {
 	int64_t garp_delay_us, garp_refresh_us;
 	unsigned garp_repeat, garp_refresh_repeat;
 	size_t notify[NOTIFY_MAX]; /* index into conf.scripts; SIZE_MAX: none */
+	struct fifo_conf fifo;
+	bool notify_deleted;	      /* removed, it is DELETED; else FAULT, as keepalived says */
+	bool notify_priority_changes; /* said like changes of state */
 };
 
 /* ---- the whole ---- */
@@ -360,6 +375,8 @@ struct conf {
 	char *router_id; /* NULL: not written */
 	char *script_user, *script_group;
 	bool script_security;
+	struct fifo_conf fifos[2]; /* notify_fifo, vrrp_notify_fifo: for all that changes */
+	bool fifo_states_on_reload;
 
 	struct check_conf *checks;
 	size_t n_checks;

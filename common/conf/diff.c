@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS_MAX 48
+#define FIELDS_MAX 96
 
 struct field {
 	const char *name;
@@ -336,7 +336,8 @@ static void
 add_notify(struct description *d, const struct conf *conf, const size_t *notify)
 {
 	static const char *const names[NOTIFY_MAX] = { "notify_master", "notify_backup",
-		"notify_fault", "notify_stop", "notify" };
+		"notify_fault", "notify_stop", "notify", "notify_deleted",
+		"notify_master_rx_lower_pri" };
 
 	for (size_t i = 0; i < NOTIFY_MAX; i++) {
 		if (notify[i] != SIZE_MAX)
@@ -345,6 +346,20 @@ add_notify(struct description *d, const struct conf *conf, const size_t *notify)
 		else
 			add(d, names[i], "%s", "");
 	}
+}
+
+static void
+add_fifo(
+    struct description *d, const struct conf *conf, const char *name, const struct fifo_conf *fifo)
+{
+	struct text t = { 0 };
+
+	text_addf(&t, "%s%s%s", fifo->path != NULL ? fifo->path : "",
+	    fifo->user != NULL ? " of " : "", fifo->user != NULL ? fifo->user : "");
+	if (fifo->script != SIZE_MAX)
+		text_addf(&t, ", read by %s", conf->scripts[fifo->script].argv[0]);
+	add(d, name, "%s", text_str(&t));
+	text_done(&t);
 }
 
 static void
@@ -423,6 +438,9 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 	add_time(d, "garp_master_refresh", v->garp_refresh_us);
 	add(d, "garp_master_refresh_repeat", "%u", v->garp_refresh_repeat);
 	add_notify(d, conf, v->notify);
+	add_flag(d, "says DELETED when removed", v->notify_deleted);
+	add_flag(d, "notify_priority_changes", v->notify_priority_changes);
+	add_fifo(d, conf, "notify_fifo", &v->fifo);
 }
 
 static void
@@ -651,6 +669,9 @@ describe_globals(const struct conf *conf, const void *object, struct description
 		    (long long)(conf->link_delays[i].up_us / 1000));
 	add(d, "interface_up_down_delays", "%s", text_str(&delays));
 	text_done(&delays);
+	add_fifo(d, conf, "notify_fifo", &conf->fifos[0]);
+	add_fifo(d, conf, "vrrp_notify_fifo", &conf->fifos[1]);
+	add_flag(d, "fifo_write_vrrp_states_on_reload", conf->fifo_states_on_reload);
 	add(d, "worker_processes", "%u", conf->data_threads);
 }
 
@@ -664,6 +685,8 @@ describe_group(const struct conf *conf, const void *object, struct description *
 		text_addf(&t, "%s%s", i > 0 ? " " : "", g->members[i].name);
 	add(d, "group", "%s", text_str(&t));
 	add_notify(d, conf, g->notify);
+	add_flag(d, "says DELETED when removed", g->notify_deleted);
+	add_fifo(d, conf, "notify_fifo", &g->fifo);
 	text_done(&t);
 }
 

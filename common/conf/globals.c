@@ -87,6 +87,27 @@ bind_script_security(struct binder *b, struct stmt *s, const struct directive *d
 	b->conf->script_security = true;
 }
 
+static void
+bind_fifo(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)object;
+	vrrp_bind_fifo(b, s, d, &b->conf->fifos[d->low]);
+}
+
+static void
+bind_fifo_script(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)object;
+	vrrp_bind_fifo_script(b, s, d, &b->conf->fifos[d->low]);
+}
+
+static void
+bind_fifo_states(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)object;
+	bind_flag(b, s, d, &b->conf->fifo_states_on_reload);
+}
+
 #define G(field) offsetof(struct globals, field)
 
 /* clang-format off */
@@ -104,12 +125,18 @@ static const struct directive global_rows[] = {
 	{ "vrrp_min_garp", 0, 1, 0, bind_min_garp, 0, 0, 0, NULL },
 	{ "vrrp_check_unicast_src", 0, 1, 0, bind_accepted, 0, 0, 0, NULL }, /* always on */
 	{ "vrrp_startup_delay", 1, 1, 0, bind_startup_delay, 0, 0, 0, NULL },
+	{ "notify_fifo", 1, 3, 0, bind_fifo, 0, 0, 0, NULL },
+	{ "notify_fifo_script", 1, 3, 0, bind_fifo_script, 0, 0, 0, NULL },
+	{ "vrrp_notify_fifo", 1, 3, 0, bind_fifo, 0, 1, 0, NULL },
+	{ "vrrp_notify_fifo_script", 1, 3, 0, bind_fifo_script, 0, 1, 0, NULL },
+	{ "fifo_write_vrrp_states_on_reload", 0, 1, 0, bind_fifo_states, 0, 0, 0, NULL },
+	{ "vrrp_notify_priority_changes", 0, 1, 0, bind_flag, G(notify_priority_changes), 0, 0, NULL },
 	{ "router_id", 1, 1, 0, bind_router_id, 0, 0, 0, NULL },
 	{ "enable_script_security", 0, 0, 0, bind_script_security, 0, 0, 0, NULL },
 	KNOWN("vrrp_garp_lower_prio_delay"), KNOWN("vrrp_garp_lower_prio_repeat"),
 	KNOWN("vrrp_garp_interval"), KNOWN("vrrp_gna_interval"), KNOWN("vrrp_garp_extra_if"),
 	KNOWN("vrrp_lower_prio_no_advert"), KNOWN("vrrp_higher_prio_send_advert"),
-	KNOWN("vrrp_skip_check_adv_addr"), KNOWN("vrrp_notify_priority_changes"),
+	KNOWN("vrrp_skip_check_adv_addr"),
 	KNOWN("vrrp_delay_after_boot"), KNOWN("vrrp_owner_ignore_adverts"),
 	KNOWN("vrrp_ipsets"), KNOWN("vrrp_iptables"), KNOWN("vrrp_cpu_affinity"),
 	KNOWN("vrrp_priority"), KNOWN("vrrp_rt_priority"), KNOWN("vrrp_rlimit_rttime"),
@@ -129,9 +156,7 @@ static const struct directive global_rows[] = {
 	KNOWN("process_names"), KNOWN("process_name"), KNOWN("process_monitor_rcv_bufs"),
 	KNOWN("process_monitor_rcv_bufs_force"), KNOWN("default_interface"),
 	KNOWN("dynamic_interfaces"), KNOWN("disable_local_igmp"), KNOWN("log_unknown_vrids"),
-	KNOWN("notify_fifo"), KNOWN("notify_fifo_script"), KNOWN("vrrp_notify_fifo"),
-	KNOWN("vrrp_notify_fifo_script"), KNOWN("lvs_notify_fifo"), KNOWN("lvs_notify_fifo_script"),
-	KNOWN("fifo_write_vrrp_states_on_reload"), KNOWN("startup_script"),
+	KNOWN("lvs_notify_fifo"), KNOWN("lvs_notify_fifo_script"), KNOWN("startup_script"),
 	KNOWN("startup_script_timeout"), KNOWN("shutdown_script"), KNOWN("shutdown_script_timeout"),
 	KNOWN("enable_dbus"), KNOWN("dbus_service_name"), KNOWN("dbus_no_interface_name"),
 	KNOWN("snmp_socket"), KNOWN("enable_snmp_vrrp"), KNOWN("enable_snmp_keepalived"),
@@ -165,6 +190,13 @@ globals_bind(struct binder *b, struct stmt *s)
 		.n_rows = ARRAY_LEN(global_rows) };
 
 	bind_block(b, s, &in, &b->globals);
+	for (size_t i = 0; i < ARRAY_LEN(b->conf->fifos); i++) {
+		const struct context *outer = b->in;
+
+		b->in = &in;
+		vrrp_settle_fifo(b, stmt_pos(s), &b->conf->fifos[i]);
+		b->in = outer;
+	}
 }
 
 /* ---- outside all blocks ---- */

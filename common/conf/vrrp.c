@@ -342,9 +342,30 @@ bind_notify(struct binder *b, struct stmt *s, const struct directive *d, void *o
 	struct vrrp_conf *v = &draft->vrrp;
 
 	if (draft->half != AF_INET6) /* one of the halves speaks for both */
-		script_add(b, s, 2, true,
-		    xasprintf("%s of %s", d->name, v->dual != NULL ? v->dual : v->name),
-		    &v->notify[d->low]);
+		vrrp_bind_notify(b, s, d, v->dual != NULL ? v->dual : v->name, v->notify);
+}
+
+/* Alone it says that a removed instance is to be called that. */
+static void
+bind_notify_deleted(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	((struct draft *)object)->vrrp.notify_deleted = true;
+	if (s->n_words > 1)
+		bind_notify(b, s, d, object);
+}
+
+static void
+bind_fifo(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	if (((struct draft *)object)->half != AF_INET6)
+		vrrp_bind_fifo(b, s, d, object);
+}
+
+static void
+bind_fifo_script(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	if (((struct draft *)object)->half != AF_INET6)
+		vrrp_bind_fifo_script(b, s, d, object);
 }
 
 static void
@@ -458,6 +479,11 @@ static const struct directive instance_rows[] = {
 	{ "notify_fault", 1, 3, 0, bind_notify, 0, NOTIFY_FAULT, 0, NULL },
 	{ "notify_stop", 1, 3, 0, bind_notify, 0, NOTIFY_STOP, 0, NULL },
 	{ "notify", 1, 3, 0, bind_notify, 0, NOTIFY_ANY, 0, NULL },
+	{ "notify_deleted", 0, 3, 0, bind_notify_deleted, 0, NOTIFY_DELETED, 0, NULL },
+	{ "notify_master_rx_lower_pri", 1, 3, 0, bind_notify, 0, NOTIFY_RX_LOWER, 0, NULL },
+	{ "notify_priority_changes", 0, 1, 0, bind_flag, V(notify_priority_changes), 0, 0, NULL },
+	{ "notify_fifo", 1, 3, 0, bind_fifo, V(fifo), 0, 0, NULL },
+	{ "notify_fifo_script", 1, 3, 0, bind_fifo_script, V(fifo), 0, 0, NULL },
 	{ "native_ipv6", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* the addresses decide */
 	{ "check_unicast_src", 0, 1, 0, bind_accepted, 0, 0, 0, NULL },	/* always on */
 	{ "unicast_fault_no_peer", 0, 0, 0, bind_accepted, 0, 0, 0, NULL }, /* an error anyway */
@@ -469,8 +495,7 @@ static const struct directive instance_rows[] = {
 	KNOWN("garp_lower_prio_delay"), KNOWN("garp_lower_prio_repeat"), KNOWN("garp_extra_if"),
 	KNOWN("garp_interval"), KNOWN("gna_interval"), KNOWN("lower_prio_no_advert"),
 	KNOWN("higher_prio_send_advert"), KNOWN("skip_check_adv_addr"), KNOWN("owner_ignore_adverts"),
-	KNOWN("timer_expired_backup"), KNOWN("debug"), KNOWN("notify_deleted"),
-	KNOWN("notify_master_rx_lower_pri"), KNOWN("notify_priority_changes"), KNOWN("notify_fifo"),
+	KNOWN("timer_expired_backup"), KNOWN("debug"),
 	KNOWN("smtp_alert"), KNOWN("kernel_rx_buf_size"), KNOWN("linkbeat_use_polling"),
 	KNOWN("lvs_sync_daemon_interface"),
 	{ "dual_stack", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* decided by its addresses */
@@ -648,6 +673,8 @@ set_defaults(struct binder *b, struct vrrp_conf *v)
 	v->garp_refresh_repeat = g->garp_refresh_repeat;
 	for (size_t i = 0; i < NOTIFY_MAX; i++)
 		v->notify[i] = SIZE_MAX;
+	v->fifo.script = SIZE_MAX;
+	v->notify_priority_changes = g->notify_priority_changes;
 }
 
 /* ---- the halves of a dual-stack instance ---- */
@@ -753,6 +780,7 @@ bind_instance(struct binder *b, struct stmt *s, uint8_t half)
 	if (!bind_mentions(s, "virtual_router_id"))
 		bind_say(b, CONF_ERROR, v->pos, "'%s' has no virtual_router_id", v->name);
 	settle_vmac(b, &draft);
+	vrrp_settle_fifo(b, v->pos, &v->fifo);
 	lint_instance(b, &draft);
 	same_name(b, v);
 	b->in = outer;

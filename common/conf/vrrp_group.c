@@ -32,8 +32,18 @@ bind_group_notify(struct binder *b, struct stmt *s, const struct directive *d, v
 {
 	struct sync_group_conf *g = object;
 
-	script_add(
-	    b, s, 2, true, xasprintf("%s of group %s", d->name, g->name), &g->notify[d->low]);
+	char *of = xasprintf("group %s", g->name);
+
+	vrrp_bind_notify(b, s, d, of, g->notify);
+	free(of);
+}
+
+static void
+bind_group_deleted(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	((struct sync_group_conf *)object)->notify_deleted = true;
+	if (s->n_words > 1)
+		bind_group_notify(b, s, d, object);
 }
 
 /* Looked up when all checks are known (suite.c); one member's, so all have it. */
@@ -75,11 +85,15 @@ static const struct directive group_rows[] = {
 	{ "notify_fault", 1, 3, 0, bind_group_notify, 0, NOTIFY_FAULT, 0, NULL },
 	{ "notify_stop", 1, 3, 0, bind_group_notify, 0, NOTIFY_STOP, 0, NULL },
 	{ "notify", 1, 3, 0, bind_group_notify, 0, NOTIFY_ANY, 0, NULL },
+	{ "notify_deleted", 0, 3, 0, bind_group_deleted, 0, NOTIFY_DELETED, 0, NULL },
+	{ "notify_fifo", 1, 3, 0, vrrp_bind_fifo, offsetof(struct sync_group_conf, fifo), 0, 0, NULL },
+	{ "notify_fifo_script", 1, 3, 0, vrrp_bind_fifo_script, offsetof(struct sync_group_conf, fifo),
+	    0, 0, NULL },
+	{ "notify_priority_changes", 0, 1, 0, bind_accepted, 0, 0, 0, NULL },	/* it has none */
 	{ "global_tracking", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* members track for all */
 	{ "sync_group_tracking_weight", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* as they do */
-	
 	GUARD("track_bfd", "what it watches does not count"),
-	KNOWN("smtp_alert"), KNOWN("notify_priority_changes"), KNOWN("notify_deleted"),
+	KNOWN("smtp_alert"),
 };
 /* clang-format on */
 
@@ -97,8 +111,10 @@ vrrp_bind_group(struct binder *b, struct stmt *s)
 
 	for (size_t i = 0; i < NOTIFY_MAX; i++)
 		g.notify[i] = SIZE_MAX;
+	g.fifo.script = SIZE_MAX;
 	b->in = &in;
 	bind_block(b, s, &in, &g);
+	vrrp_settle_fifo(b, g.pos, &g.fifo);
 	for (size_t i = 0; i < conf->n_groups; i++)
 		if (!conf->groups[i].is_dual && strcmp(conf->groups[i].name, g.name) == 0)
 			bind_say(b, CONF_ERROR, g.pos,
@@ -145,6 +161,9 @@ vrrp_group_halves(struct binder *b, const struct word *name)
 	memcpy(g.notify, half[0].notify, sizeof(g.notify));
 	for (size_t i = 0; i < NOTIFY_MAX; i++)
 		half[0].notify[i] = SIZE_MAX;
+	g.notify_deleted = half[0].notify_deleted;
+	g.fifo = half[0].fifo;
+	half[0].fifo = (struct fifo_conf){ .script = SIZE_MAX };
 	conf->groups = conf_grow(conf->groups, conf->n_groups, sizeof(*conf->groups));
 	conf->groups[conf->n_groups++] = g;
 }
@@ -181,8 +200,11 @@ take_halves(struct binder *b, struct sync_group_conf *g)
 		free(dual->members);
 		dual->members = NULL;
 		dual->n_members = 0;
-		if ((first = find_instance(conf, g->members[i].name)) != NULL)
+		if ((first = find_instance(conf, g->members[i].name)) != NULL) {
 			memcpy(first->notify, dual->notify, sizeof(first->notify));
+			first->fifo = dual->fifo;
+			dual->fifo = (struct fifo_conf){ .script = SIZE_MAX };
+		}
 		for (size_t k = 0; k < NOTIFY_MAX; k++)
 			dual->notify[k] = SIZE_MAX;
 	}
@@ -385,5 +407,6 @@ sync_group_conf_done(struct sync_group_conf *g)
 	for (size_t i = 0; i < g->n_members; i++)
 		free(g->members[i].name);
 	free(g->members);
+	fifo_conf_done(&g->fifo);
 	free(g->name);
 }

@@ -6,6 +6,7 @@
 #include "common/conf_host.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "common/runner/pipes.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -125,6 +126,7 @@ read_file(struct book *b)
 		return;
 	}
 	keep_last_good(b, conf);
+	pipes_make(conf);
 	log_info("%s: digest %s, %zu scripts", b->conf_path, conf->digest, conf->n_scripts);
 }
 

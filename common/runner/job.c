@@ -27,7 +27,7 @@ struct job {
 	int64_t timeout_us;
 	char *owner; /* conf_script.owner */
 	char **argv, **env;
-	bool is_notify;
+	bool is_notify, is_reader;
 	struct cred cred;
 	struct run *run; /* NULL: waits for its turn */
 };
@@ -176,7 +176,7 @@ job_start(struct job *job)
 		.env = job->env,
 		.cred = &job->cred,
 		.timeout_us = job->timeout_us,
-		.end_group = !job->is_notify,
+		.end_group = !job->is_notify || job->is_reader,
 		.on_answer = on_answer,
 		.on_gone = on_gone,
 		.aux = job,
@@ -202,9 +202,15 @@ start_or_wait(struct job *job)
 	unsigned before = 0;
 	struct job *other;
 
-	TAILQ_FOREACH (other, &job->jobs->list, entry)
-		if (same_script(other, job))
-			before++;
+	TAILQ_FOREACH (other, &job->jobs->list, entry) {
+		if (!same_script(other, job))
+			continue;
+		before++;
+		/* Who reads a FIFO is followed by the next: after a restart, or by another script.
+		 */
+		if (other->is_reader && other->run != NULL)
+			run_end(other->run);
+	}
 	if (before == 0) {
 		job_start(job);
 	} else if (before > (job->is_notify ? NOTIFY_WAITING : CHECK_WAITING)) {
@@ -254,6 +260,7 @@ jobs_take(
 	}
 	job->owner = xstrdup(script->owner);
 	job->is_notify = script->is_notify;
+	job->is_reader = script->is_reader;
 	job->argv = copy_words((const char *const *)script->argv, script->argc, ask->n_args);
 	for (size_t i = 0; i < ask->n_args; i++)
 		job->argv[script->argc + i] = xstrdup(ask->args[i]);

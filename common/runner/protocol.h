@@ -24,8 +24,9 @@
 #define RUNNER_ARG_MAX_BYTES  255
 #define RUNNER_ENV_MAX_BYTES  16384 /* TRIVET_VIPS of an instance with hundreds of them */
 #define RUNNER_TIMEOUT_MAX_US INT64_C(86400000000) /* a day: the longest that may be configured */
-#define RUNNER_DIGEST_SIZE    17		   /* conf.digest */
-#define RUNNER_OUTPUT_MAX     512 /* bytes kept of the beginning of what a script printed */
+#define RUNNER_LEARN	      UINT32_MAX /* for a script's number: know the configuration, run none */
+#define RUNNER_DIGEST_SIZE    17	 /* conf.digest */
+#define RUNNER_OUTPUT_MAX     512	 /* bytes kept of the beginning of what a script printed */
 #define RUNNER_REASON_MAX     512
 
 enum runner_outcome {
@@ -39,7 +40,7 @@ enum runner_outcome {
 struct runner_ask {
 	uint64_t id; /* comes back in the answer */
 	char digest[RUNNER_DIGEST_SIZE];
-	uint32_t script;
+	uint32_t script; /* or RUNNER_LEARN */
 	int64_t timeout_us;
 	size_t n_args, n_env;
 	const char *args[RUNNER_ARGS_MAX + 1]; /* NULL-terminated */

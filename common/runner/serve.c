@@ -79,6 +79,17 @@ on_answer(void *aux, void *asker, const struct runner_answer *a)
 
 /* ---- requests ---- */
 
+/* Nothing is run; reading the configuration has made its FIFOs (pipes.h). */
+static void
+say_learnt(struct connection *c, uint64_t id)
+{
+	const struct runner_answer a = {
+		.id = id, .outcome = RUNNER_EXITED, .reason = "", .output = "", .last_line = ""
+	};
+
+	send_answer(c, &a);
+}
+
 static void
 handle_ask(struct connection *c, const struct runner_ask *ask)
 {
@@ -87,6 +98,10 @@ handle_ask(struct connection *c, const struct runner_ask *ask)
 
 	if (conf == NULL) {
 		refuse(c, ask->id, "the runner does not know this configuration");
+		return;
+	}
+	if (ask->script == RUNNER_LEARN) {
+		say_learnt(c, ask->id);
 		return;
 	}
 	script = ask->script < conf->n_scripts ? &conf->scripts[ask->script] : NULL;

@@ -1,7 +1,7 @@
 """Notify scripts: keepalived's argv, our environment, one after another."""
 
 from lab import wait_for
-from vrrp import VIP, globals_of, instance
+from vrrp import VIP, globals_of, instance, scapy_argv
 
 SCRIPT = """#!/bin/sh
 {{
@@ -18,7 +18,7 @@ def start(lab, more="", lines=()):
     lab.switch("lan")
     node = lab.node("r1", "10.4.7.11/24")
     node.out = node.dir / "told"
-    for name in ("master", "backup", "fault", "stop", "any"):
+    for name in ("master", "backup", "fault", "stop", "any", "lower", "deleted"):
         node.script(f"{name}.sh", SCRIPT.format(out=node.out, more=more))
     extra = "\n".join([
         *(f"notify_{kind} \"{node.dir}/{kind}.sh as written\"" for kind in
@@ -81,3 +81,33 @@ def test_adoption_tells_nobody(lab):
     node.link("eth0", "down")
     wait_for(lambda: len(told(node)) >= 6, "fault was told")
     assert argv(node)[4].startswith("fault.sh")
+
+
+def test_priority_changes_and_losing_adverts(lab):
+    """Said when asked for: notify_priority_changes, notify_master_rx_lower_pri."""
+    node = start(lab, lines=["notify_priority_changes",
+                             f"notify_master_rx_lower_pri \"{lab.dir}/r1/lower.sh lower\""])
+    wait_for(lambda: len(told(node)) >= 4, "backup and master were told", timeout=8)
+    node.call("vrrpd", "org.trivet.vrrp.control.AdjustPriority", {"name": "VI_1", "delta": -30})
+    wait_for(lambda: "any.sh INSTANCE VI_1 MASTER_PRIORITY 70" in argv(node), "the new priority")
+    other = lab.node("r2", "10.4.7.12/24")
+    other.spawn(scapy_argv("""
+for i in range(3):
+    sendp(Ether(src=get_if_hwaddr(iface), dst="01:00:5e:00:00:12") /
+          IP(src="10.4.7.12", dst="224.0.0.18", ttl=255, proto=112) /
+          VRRP(version=2, vrid=51, priority=10, adv=1, authtype=0, addrlist=["10.4.7.10"]),
+          iface=iface, verbose=0)
+"""), "scapy")
+    wait_for(lambda: "lower.sh lower" in argv(node), "a losing advert", timeout=10)
+    wait_for(lambda: node.instance("VI_1")["counters"]["advertisementsReceived"] >= 3, "three of them")
+    assert argv(node).count("lower.sh lower") == 1
+
+
+def test_a_removed_instance_is_told_of(lab):
+    """Its script runs although the instance is gone by then."""
+    node = start(lab, lines=[f"notify_deleted \"{lab.dir}/r1/deleted.sh as written\""])
+    wait_for(lambda: len(told(node)) >= 4, "backup and master were told", timeout=8)
+    node.write("trivet.conf", globals_of("r1") + instance(name="VI_2", vrid=52))
+    node.call("vrrpd", "org.trivet.daemon.control.Reload")
+    wait_for(lambda: len(told(node)) >= 6, "deleted was told")
+    assert argv(node)[4:] == ["deleted.sh as written", "any.sh INSTANCE VI_1 DELETED 100"]
