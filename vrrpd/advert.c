@@ -24,6 +24,7 @@ advert_done(struct advert *a)
 	vrrp_sock_put(a->voice);
 	free(a->addrs);
 	free(a->peers);
+	free(a->ttls);
 	free(a->forms);
 	proof_done(&a->proof);
 	*a = (struct advert){ 0 };
@@ -47,6 +48,16 @@ copy_addrs(const struct addr *addrs, size_t n)
 	if (n > 0)
 		memcpy(copy, addrs, n * sizeof(*copy));
 	return copy;
+}
+
+static struct vrrp_ttls *
+copy_ttls(const struct vrrp_conf *conf)
+{
+	struct vrrp_ttls *ttls = xcalloc(MAX(conf->n_peers, 1), sizeof(*ttls));
+
+	for (size_t i = 0; i < conf->n_peers; i++)
+		ttls[i] = (struct vrrp_ttls){ conf->peer_ttls[i].min, conf->peer_ttls[i].max };
+	return ttls;
 }
 
 /*
@@ -77,7 +88,12 @@ advert_configure(struct advert *a, const struct vrrp_conf *conf)
 
 	free(a->addrs);
 	free(a->peers);
+	free(a->ttls);
 	free(a->forms);
+	a->ttls = copy_ttls(conf);
+	a->ttl = conf->unicast ? conf->unicast_ttl : VRRP_IP_TTL;
+	a->skip_addrs = conf->skip_check_adv_addr;
+	a->last = (struct addr){ 0 };
 	a->forms = forms;
 	proof_configure(&a->proof, conf->hmac);
 	a->addrs = advertised(conf);
@@ -94,6 +110,7 @@ advert_configure(struct advert *a, const struct vrrp_conf *conf)
 		.unicast = conf->unicast,
 		.peers = a->peers,
 		.n_peers = conf->n_peers,
+		.ttls = a->ttls,
 		.addrs = a->addrs,
 		.n_addrs = MIN(conf->n_advertised, (size_t)VRRP_ADDRS_MAX),
 		.hmac = proof_hmac(&a->proof),
@@ -158,8 +175,8 @@ send_to(struct advert *a, const struct addr *destination, enum vrrp_cksum form, 
 	n = vrrp_pkt_encode(&wire, priority, interval_us, destination, buf, sizeof(buf));
 	if (n < 0)
 		return (int)n;
-	return vrrp_sock_send(
-	    a->voice != NULL ? a->voice : a->sock, &a->wire.primary, destination, buf, (size_t)n);
+	return vrrp_sock_send(a->voice != NULL ? a->voice : a->sock, &a->wire.primary, destination,
+	    a->ttl, buf, (size_t)n);
 }
 
 int
@@ -233,6 +250,10 @@ advert_hear(struct advert *a, const struct vrrp_pkt *pkt)
 		return err;
 	}
 	a->received++;
+	if (a->skip_addrs && addr_equal(&a->last, &pkt->advert.source))
+		differs = (differs & ~(unsigned)VRRP_DIFFERS_ADDRESSES) |
+			  (a->differs & VRRP_DIFFERS_ADDRESSES);
+	a->last = pkt->advert.source;
 	a->differs = differs;
 	if (pkt->advert.priority == VRRP_PRIORITY_LEAVE)
 		a->zero_received++;

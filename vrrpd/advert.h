@@ -14,6 +14,10 @@ struct advert {
 	struct vrrp_wire wire;
 	struct addr *addrs; /* wire.addrs, and wire.peers below, are ours */
 	struct addr *peers;
+	struct vrrp_ttls *ttls;	 /* ... as are wire.ttls */
+	uint8_t ttl;		 /* of what is sent to a peer */
+	bool skip_addrs;	 /* a sender that was the last one, too, is not compared again */
+	struct addr last;	 /* the last sender; AF_UNSPEC: none */
 	struct addr group;	 /* multicast */
 	struct vrrp_sock *sock;	 /* NULL: the interface is not there */
 	struct vrrp_ear ear;	 /* in it */

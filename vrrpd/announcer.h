@@ -21,7 +21,13 @@ struct announcer {
 	struct sock_set *socks;
 	const struct vip_group *vips;
 	int64_t again_us, delay_us, refresh_us; /* 0: none */
-	unsigned repeat, refresh_repeat;
+	int64_t lower_delay_us;			/* after an advert of lower priority */
+	unsigned repeat, refresh_repeat, lower_repeat;
+	int64_t garp_interval_us, gna_interval_us; /* between two on a link */
+	unsigned rounds;			   /* left of the burst under way, ... */
+	size_t at;				   /* ... and the address whose turn it is */
+	mono_t pace_at;				   /* ... not before; MONO_NEVER: nothing is left */
+	unsigned second_repeat;
 	mono_t again_at, second_at, refresh_at; /* MONO_NEVER: not due */
 	uint64_t sent;
 };
@@ -31,7 +37,8 @@ void announcer_init(
     struct announcer *, uv_loop_t *, struct netlink *, struct sock_set *, const struct vip_group *);
 void announcer_configure(struct announcer *, const struct vrrp_conf *);
 
-void announcer_begin(struct announcer *, mono_t now);
+/* contest: after an advert of lower priority (garp_lower_prio_delay, _repeat). */
+void announcer_begin(struct announcer *, bool contest, mono_t now);
 void announcer_stop(struct announcer *);
 
 /* The owner may be freed in 'on_closed' only. */

@@ -41,6 +41,11 @@ struct vrrp_params {		  /* fixed between two reloads */
 	 */
 	int64_t or_alone_us;
 
+	/* keepalived's, each off unless asked for. */
+	bool never_answer;  /* lower_prio_no_advert: a losing advert is not answered */
+	bool answer_higher; /* higher_prio_send_advert: one more of ours before we give way */
+	bool owner_is_sure; /* owner_ignore_adverts: an owner hears nobody */
+
 	bool grouped; /* of a sync group: takes over with VRRP_EV_GROUP_MASTER only (group.h) */
 };
 

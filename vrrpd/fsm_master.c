@@ -111,7 +111,7 @@ answer_lower(
 	if (mono_is_never(s.lower_at))
 		actions |= VRRP_ANNOUNCE;
 	s.lower_at = now;
-	if ((p->version == 3 || p->answer_lower) && s.answers < ANSWERS_MAX) {
+	if ((p->version == 3 || p->answer_lower) && !p->never_answer && s.answers < ANSWERS_MAX) {
 		s.answers++;
 		deaf_told(&s.deaf, now);
 		actions |= VRRP_SEND_ADVERT;
@@ -128,7 +128,10 @@ master_on_advert(
 	bool higher = a->priority > s.priority;
 	bool tie = a->priority == s.priority && addr_cmp(&a->source, &p->primary) > 0;
 	struct vrrp_outcome out;
+	unsigned actions = VRRP_DEL_VIPS;
 
+	if (p->owner_is_sure && s.priority == VRRP_PRIORITY_OWNER)
+		return fsm_stay(s);
 	if (a->priority == VRRP_PRIORITY_LEAVE) { /* a peer lets go: still us */
 		out = speak(p, s, now);
 		out.reason = fsm_about_peer(VRRP_WHY_LEAVE_HEARD, a, &s);
@@ -136,7 +139,9 @@ master_on_advert(
 	}
 	if (!higher && !tie)
 		return answer_lower(p, s, a, now);
-	return yield_to(p, s, a, higher ? VRRP_WHY_HIGHER : VRRP_WHY_TIE, VRRP_DEL_VIPS, now);
+	if (p->answer_higher)
+		actions |= VRRP_SEND_ADVERT;
+	return yield_to(p, s, a, higher ? VRRP_WHY_HIGHER : VRRP_WHY_TIE, actions, now);
 }
 
 /* The peers learn of a new priority at once, not with the next advert in turn. */

@@ -81,8 +81,9 @@ delete_vips(struct instance *in)
 	show_missing(in, "routes and rules", 0, 0);
 }
 
+/* 'contest': somebody else may have told the segment that the addresses are its own. */
 static void
-perform(struct instance *in, unsigned actions, mono_t now)
+perform(struct instance *in, unsigned actions, bool contest, mono_t now)
 {
 	for (unsigned bit = 0; bit < VRRP_N_ACTIONS; bit++) {
 		switch ((enum vrrp_action)(actions & 1u << bit)) {
@@ -107,7 +108,7 @@ perform(struct instance *in, unsigned actions, mono_t now)
 			send_advert(in, VRRP_PRIORITY_LEAVE, 0, now);
 			break;
 		case VRRP_ANNOUNCE:
-			announcer_begin(&in->announcer, now);
+			announcer_begin(&in->announcer, contest, now);
 			break;
 		case VRRP_ASK_VERDICTS:
 			in->asked = now;
@@ -130,7 +131,8 @@ feed(struct instance *in, const struct vrrp_event *ev)
 		vmac_set_up(&in->vmac, true);
 	if (mono_is_never(in->state.preempt_at))
 		in->asked = MONO_NEVER; /* no takeover waits for verdicts */
-	perform(in, out.actions, now);
+	perform(in, out.actions,
+	    was == VRRP_MASTER && in->state.role == was && ev->kind != VRRP_EV_VIP_LOST, now);
 	/* What was adopted and is listened for keeps it up. */
 	vmac_set_up(&in->vmac, in->state.role == VRRP_MASTER || vip_group_has_any(&in->vips));
 	if (in->state.role != was)
@@ -486,6 +488,9 @@ configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 		.listen_late = !conf->strict,
 		.yield_when_deaf = conf->yield_when_deaf && !conf->strict,
 		.or_alone_us = conf->witness.or_alone_us,
+		.never_answer = conf->lower_prio_no_advert,
+		.answer_higher = conf->higher_prio_send_advert,
+		.owner_is_sure = conf->owner_ignore_adverts,
 		.grouped = conf->group != NULL,
 	};
 	in->differs = 0;
@@ -517,7 +522,7 @@ instance_apply(struct instance *in, const struct vrrp_conf *conf)
 	instance_update(in);
 	if (in->state.role == VRRP_MASTER && vip_group_n_missing(&in->vips) > 0) {
 		add_vips(in, now);
-		announcer_begin(&in->announcer, now);
+		announcer_begin(&in->announcer, false, now);
 	} else if (in->state.role == VRRP_MASTER && routing_n_missing(&in->routing) > 0)
 		add_vips(in, now);
 	control_changed(in->vrrpd->control, in->name);

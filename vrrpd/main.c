@@ -73,6 +73,7 @@ connect_siblings(struct vrrpd *v)
 	if (v->runner == NULL && needs_runner(v->conf))
 		v->runner = runner_client_new(d->loop, d->options.run_dir);
 	fifo_set_apply(v->fifos, v->conf, v->runner);
+	sock_set_hear_unknown(v->socks, v->conf->log_unknown_vrids);
 }
 
 static void

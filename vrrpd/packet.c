@@ -253,11 +253,12 @@ check_path(const struct vrrp_wire *w, const struct vrrp_pkt *pkt)
 		return VRRP_PKT_ERR_DEST;
 	if (!w->unicast)
 		return pkt->ttl == VRRP_IP_TTL ? VRRP_PKT_OK : VRRP_PKT_ERR_TTL;
-	if ((w->min_ttl > 0 && pkt->ttl < w->min_ttl) || (w->max_ttl > 0 && pkt->ttl > w->max_ttl))
-		return VRRP_PKT_ERR_TTL;
 	for (size_t i = 0; i < w->n_peers; i++)
 		if (addr_equal(&w->peers[i], &pkt->advert.source))
-			return VRRP_PKT_OK;
+			return w->ttls == NULL ||
+				       (pkt->ttl >= w->ttls[i].min && pkt->ttl <= w->ttls[i].max)
+				   ? VRRP_PKT_OK
+				   : VRRP_PKT_ERR_TTL;
 	return VRRP_PKT_ERR_SOURCE;
 }
 

@@ -100,7 +100,9 @@ struct vrrp_wire {
 	bool unicast;
 	const struct addr *peers; /* unicast: the only sources heard */
 	size_t n_peers;
-	int min_ttl, max_ttl;	      /* unicast, on receipt; both 0: any */
+	const struct vrrp_ttls {
+		uint8_t min, max;
+	} * ttls;		      /* of what each peer sends; NULL: any */
 	const struct addr *addrs;     /* advertised, in order; IPv6: the first is link-local */
 	size_t n_addrs;		      /* at most VRRP_ADDRS_MAX, all of the family */
 	const struct vrrp_hmac *hmac; /* auth_hmac; NULL: none, and a trailer is a wrong length */

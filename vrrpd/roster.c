@@ -278,13 +278,17 @@ roster_on_settled(void *aux)
 }
 
 static void
-drop_unclaimed(
-    struct vrrpd *v, struct vrrp_sock *sock, const struct addr *source, enum vrrp_pkt_err err)
+drop_unclaimed(struct vrrpd *v, struct vrrp_sock *sock, const struct addr *source, uint8_t vrid,
+    enum vrrp_pkt_err err)
 {
 	char from[ADDR_STRLEN];
 
 	v->unclaimed[err]++;
 	vrrp_sock_unwanted(sock);
+	if (err == VRRP_PKT_ERR_VRID && v->conf->log_unknown_vrids)
+		log_limited(&v->unknown_limit, loop_now(), LOG_INFO,
+		    "an advert from %s on %s is for virtual router %u, which is none of ours",
+		    addr_format(source, from), vrrp_sock_name(sock), vrid);
 	log_debug("ignoring a packet from %s on %s: %s", addr_format(source, from),
 	    vrrp_sock_name(sock), vrrp_pkt_err_str(err));
 }
@@ -292,7 +296,7 @@ drop_unclaimed(
 void
 roster_on_bad(void *aux, struct vrrp_sock *sock, enum vrrp_pkt_err err)
 {
-	drop_unclaimed(aux, sock, &(struct addr){ 0 }, err);
+	drop_unclaimed(aux, sock, &(struct addr){ 0 }, 0, err);
 }
 
 void
@@ -317,5 +321,6 @@ roster_on_rx(void *aux, struct vrrp_sock *sock, const struct vrrp_rx *rx)
 		}
 	}
 	if (!claimed)
-		drop_unclaimed(v, sock, &rx->source, err != VRRP_PKT_OK ? err : VRRP_PKT_ERR_VRID);
+		drop_unclaimed(v, sock, &rx->source, pkt.advert.vrid,
+		    err != VRRP_PKT_OK ? err : VRRP_PKT_ERR_VRID);
 }

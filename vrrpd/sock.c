@@ -31,13 +31,23 @@
 #define STORM_PACKETS 1000 /* unwanted ones within a second: no reading, but a storm */
 #define STORM_LULL_US (10 * USEC_PER_SEC) /* the strict filter stays so long */
 
+/* When the last announcement went out on a link. */
+struct pace {
+	TAILQ_ENTRY(pace) entry;
+	int index;
+	uint8_t family;
+	mono_t last;
+};
+
 struct sock_set {
 	uv_loop_t *loop;
 	struct sock_events events;
 	int packet_fd; /* AF_PACKET, sends only; -1 until needed */
 	uint16_t ip_id;
 	uint64_t n_storms;
+	bool hear_unknown;
 	TAILQ_HEAD(, vrrp_sock) socks;
+	TAILQ_HEAD(, pace) paces;
 };
 
 struct vrrp_sock {
@@ -66,6 +76,7 @@ sock_set_new(uv_loop_t *loop, const struct sock_events *events)
 	set->packet_fd = -1;
 	set->ip_id = (uint16_t)loop_now().us;
 	TAILQ_INIT(&set->socks);
+	TAILQ_INIT(&set->paces);
 	return set;
 }
 
@@ -74,6 +85,12 @@ sock_set_free(struct sock_set *set)
 {
 	if (set == NULL)
 		return;
+	while (!TAILQ_EMPTY(&set->paces)) {
+		struct pace *p = TAILQ_FIRST(&set->paces);
+
+		TAILQ_REMOVE(&set->paces, p, entry);
+		free(p);
+	}
 	if (set->packet_fd >= 0)
 		close(set->packet_fd);
 	free(set);
@@ -129,6 +146,8 @@ vrrp_sock_refilter(struct vrrp_sock *s)
 	spec.strict = !mono_is_never(s->lull);
 	TAILQ_FOREACH (ear, &s->ears, entry)
 		hear(&spec, ear->wire);
+	if (s->set->hear_unknown && !spec.strict)
+		memset(spec.vrids, 0xff, sizeof(spec.vrids));
 	program.len = (unsigned short)filter_make(&spec, code);
 	/* A filter that stays as it was lets too much or too little through for an instance. */
 	if (setsockopt(s->rx, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
@@ -470,7 +489,7 @@ vrrp_sock_borrow_source(struct vrrp_sock *s)
 
 static int
 send_ip4(struct vrrp_sock *s, const struct addr *source, const struct addr *destination,
-    const void *message, size_t size)
+    uint8_t ttl, const void *message, size_t size)
 {
 	uint8_t header[VRRP_IP4_HEADER];
 	struct sockaddr_in to = { .sin_family = AF_INET };
@@ -481,18 +500,20 @@ send_ip4(struct vrrp_sock *s, const struct addr *source, const struct addr *dest
 
 	if (++s->set->ip_id == 0)
 		s->set->ip_id = 1;
-	vrrp_pkt_ip4_header(header, source, destination, VRRP_IP_TTL, s->set->ip_id, size);
+	vrrp_pkt_ip4_header(header, source, destination, ttl, s->set->ip_id, size);
 	memcpy(&to.sin_addr, destination->bytes, sizeof(to.sin_addr));
 	return sendmsg(s->tx, &msg, 0) < 0 ? -errno : 0;
 }
 
 static int
 send_ip6(struct vrrp_sock *s, const struct addr *source, const struct addr *destination,
-    const void *message, size_t size)
+    uint8_t ttl, const void *message, size_t size)
 {
 	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_scope_id = (uint32_t)s->index };
 	struct in6_pktinfo info = { .ipi6_ifindex = (unsigned)s->index };
-	uint8_t control[CMSG_SPACE(sizeof(info))] __attribute__((aligned(8))) = { 0 };
+	const int hops = ttl;
+	uint8_t control[CMSG_SPACE(sizeof(info)) + CMSG_SPACE(sizeof(hops))]
+	    __attribute__((aligned(8))) = { 0 };
 	struct iovec iov = { (void *)message, size };
 	struct msghdr msg = { .msg_name = &to,
 		.msg_namelen = sizeof(to),
@@ -508,16 +529,67 @@ send_ip6(struct vrrp_sock *s, const struct addr *source, const struct addr *dest
 	c->cmsg_type = IPV6_PKTINFO;
 	c->cmsg_len = CMSG_LEN(sizeof(info));
 	memcpy(CMSG_DATA(c), &info, sizeof(info));
+	c = CMSG_NXTHDR(&msg, c);
+	c->cmsg_level = IPPROTO_IPV6;
+	c->cmsg_type = IPV6_HOPLIMIT;
+	c->cmsg_len = CMSG_LEN(sizeof(hops));
+	memcpy(CMSG_DATA(c), &hops, sizeof(hops));
 	return sendmsg(s->tx, &msg, 0) < 0 ? -errno : 0;
 }
 
 int
 vrrp_sock_send(struct vrrp_sock *s, const struct addr *source, const struct addr *destination,
-    const void *message, size_t size)
+    uint8_t ttl, const void *message, size_t size)
 {
 	end_storm(s);
-	return s->family == AF_INET ? send_ip4(s, source, destination, message, size)
-				    : send_ip6(s, source, destination, message, size);
+	return s->family == AF_INET ? send_ip4(s, source, destination, ttl, message, size)
+				    : send_ip6(s, source, destination, ttl, message, size);
+}
+
+static struct pace *
+pace_of(struct sock_set *set, int index, uint8_t family)
+{
+	struct pace *p;
+
+	TAILQ_FOREACH (p, &set->paces, entry)
+		if (p->index == index && p->family == family)
+			return p;
+	p = xcalloc(1, sizeof(*p));
+	p->index = index;
+	p->family = family;
+	TAILQ_INSERT_HEAD(&set->paces, p, entry);
+	return p;
+}
+
+bool
+vrrp_sock_pace(struct sock_set *set, const struct netlink_link *link, uint8_t family,
+    int64_t interval_us, mono_t now, mono_t *ret_at)
+{
+	struct pace *p;
+	mono_t next;
+
+	if (interval_us == 0)
+		return true;
+	p = pace_of(set, link->index, family);
+	next = mono_add(p->last, interval_us);
+	if (p->last.us != 0 && mono_before(now, next)) {
+		*ret_at = next;
+		return false;
+	}
+	p->last = now;
+	return true;
+}
+
+void
+sock_set_hear_unknown(struct sock_set *set, bool on)
+{
+	struct vrrp_sock *s;
+
+	if (set->hear_unknown == on)
+		return;
+	set->hear_unknown = on;
+	TAILQ_FOREACH (s, &set->socks, entry)
+		vrrp_sock_refilter(s);
 }
 
 int

@@ -67,13 +67,24 @@ int vrrp_sock_join(struct vrrp_sock *, const struct addr *group);
 /* Its messages come from an address of another link: that of the interface below (use_vmac). */
 void vrrp_sock_borrow_source(struct vrrp_sock *);
 
-/* One message, TTL 255, TOS 0xc0.  0 or -errno. */
+/* One message, TOS 0xc0.  0 or -errno. */
 int vrrp_sock_send(struct vrrp_sock *, const struct addr *source, const struct addr *destination,
-    const void *message, size_t size);
+    uint8_t ttl, const void *message, size_t size);
 
 /* A whole Ethernet frame (announce.h).  0 or -errno. */
 int vrrp_sock_send_frame(
     struct sock_set *, const struct netlink_link *, const void *frame, size_t size);
+
+/*
+ * Announcements on a link are so far apart (garp_interval, gna_interval): may
+ * another one of that family go now?  Then *ret_at is untouched and the next has
+ * to wait; else it says when to ask again.
+ */
+bool vrrp_sock_pace(struct sock_set *, const struct netlink_link *, uint8_t family,
+    int64_t interval_us, mono_t now, mono_t *ret_at);
+
+/* Hear routers that nobody here listens for as well, unless in a storm (log_unknown_vrids). */
+void sock_set_hear_unknown(struct sock_set *, bool);
 
 /* Handles what is waiting to be read now, before a decision that is late. */
 void vrrp_sock_drain(struct vrrp_sock *);

@@ -17,6 +17,7 @@
 #define VRRPD_VRRPD_H
 
 #include "common/daemon.h"
+#include "common/log.h"
 #include "common/netlink.h"
 #include "common/runner/client.h"
 #include "vrrpd/fifo.h"
@@ -56,6 +57,7 @@ struct vrrpd {
 	bool groups_held;	   /* while instances are made and changed (syncgroup.h) */
 	bool rerouted;	/* ... and routes may have gone with them, or one of ours was deleted */
 	bool unsettled; /* links or addresses have changed and the instances were not told */
+	struct log_limit unknown_limit;	      /* lines about routers of others */
 	uint64_t unclaimed[VRRP_PKT_ERR_MAX]; /* packets dropped that are for no instance */
 	size_t n_running;		      /* at the end: scripts still waited for */
 	struct loop_timer end;		      /* ... at most this long */

@@ -301,6 +301,13 @@ bind_accepted(struct binder *b, struct stmt *s, const struct directive *d, void 
 }
 
 void
+bind_nothing(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)object;
+	bind_say(b, CONF_NOTICE, stmt_pos(s), "'%s' has no effect here: %s", d->name, d->note);
+}
+
+void
 bind_refused(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
 	(void)object;

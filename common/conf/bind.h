@@ -45,6 +45,12 @@ struct directive {
 		.name = word, .max_args = MANY, .flags = D_MAYBE_BLOCK | D_REPEAT                  \
 	}
 
+/* A word that will never have an effect here: 'why', as a notice. */
+#define NOTHING(word, why)                                                                         \
+	{                                                                                          \
+		word, 0, MANY, D_MAYBE_BLOCK | D_REPEAT, bind_nothing, 0, 0, 0, why                \
+	}
+
 /* The same for a word that protects: 'without' says what happens while it does nothing. */
 #define GUARD(word, without)                                                                       \
 	{                                                                                          \
@@ -69,6 +75,11 @@ struct globals {
 	struct addr mcast4, mcast6;
 	int64_t garp_delay_us, garp_refresh_us;
 	unsigned garp_repeat, garp_refresh_repeat, down_timer_adverts;
+	int64_t garp_lower_delay_us; /* -1: not written */
+	unsigned garp_lower_repeat;  /* 0: not written */
+	int64_t garp_interval_us, gna_interval_us;
+	bool lower_prio_no_advert, higher_prio_send_advert, skip_check_adv_addr,
+	    owner_ignore_adverts;
 };
 
 /* Something that names something else, looked up when all is bound. */
@@ -156,6 +167,7 @@ bind_fn bind_duration;
 bind_fn bind_nginx_time;
 bind_fn bind_nginx_flag;
 bind_fn bind_accepted; /* nothing to do, and nothing to say */
+bind_fn bind_nothing;  /* no effect, for good: a notice that says why, 'note' */
 bind_fn bind_refused;  /* an error: 'note' */
 
 /* ---- the subjects ---- */

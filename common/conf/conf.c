@@ -137,6 +137,7 @@ vrrp_conf_done(struct vrrp_conf *v)
 	free(v->group);
 	free(v->interface);
 	free(v->peers);
+	free(v->peer_ttls);
 	for (size_t i = 0; i < v->n_vips; i++)
 		vip_conf_done(&v->vips[i]);
 	free(v->vips);
@@ -227,6 +228,7 @@ set_globals(struct globals *g)
 		.garp_refresh_us = 60 * US_PER_S,
 		.garp_repeat = 5,
 		.garp_refresh_repeat = 1,
+		.garp_lower_delay_us = -1,
 		.down_timer_adverts = 3 };
 	addr_parse("224.0.0.18", &g->mcast4);
 	addr_parse("ff02::12", &g->mcast6);

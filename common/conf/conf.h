@@ -336,7 +336,11 @@ struct vrrp_conf {
 	struct addr source;	/* unicast_src_ip, mcast_src_ip; AF_UNSPEC: the interface's */
 	bool unicast;		/* a unicast_peer block was written */
 	struct addr *peers;
+	struct ttl_range {
+		uint8_t min, max; /* of what is heard from that peer */
+	} * peer_ttls;
 	size_t n_peers;
+	uint8_t unicast_ttl; /* of what is sent */
 	struct addr mcast_group;
 	struct vip_conf *vips; /* advertised ones first, then excluded */
 	size_t n_vips, n_advertised;
@@ -360,6 +364,14 @@ struct vrrp_conf {
 	/* gratuitous ARP */
 	int64_t garp_delay_us, garp_refresh_us;
 	unsigned garp_repeat, garp_refresh_repeat;
+	int64_t garp_lower_delay_us; /* the same, after an advert of lower priority */
+	unsigned garp_lower_repeat;
+	int64_t garp_interval_us,
+	    gna_interval_us;	      /* between two packets on an interface; 0: none */
+	bool lower_prio_no_advert;    /* a losing advert is not answered */
+	bool higher_prio_send_advert; /* a winning one is, before we give way */
+	bool skip_check_adv_addr; /* the addresses are compared with the first advert of a sender */
+	bool owner_ignore_adverts;
 	size_t notify[NOTIFY_MAX]; /* index into conf.scripts; SIZE_MAX: none */
 	struct fifo_conf fifo;
 	bool notify_deleted;	      /* removed, it is DELETED; else FAULT, as keepalived says */
@@ -377,6 +389,7 @@ struct conf {
 	bool script_security;
 	struct fifo_conf fifos[2]; /* notify_fifo, vrrp_notify_fifo: for all that changes */
 	bool fifo_states_on_reload;
+	bool log_unknown_vrids;
 
 	struct check_conf *checks;
 	size_t n_checks;

@@ -289,8 +289,11 @@ add_peers(struct description *d, const struct vrrp_conf *v)
 	struct text t = { 0 };
 	char text[ADDR_STRLEN];
 
-	for (size_t i = 0; i < v->n_peers; i++)
+	for (size_t i = 0; i < v->n_peers; i++) {
 		text_addf(&t, "%s%s", i > 0 ? " " : "", addr_format(&v->peers[i], text));
+		if (v->peer_ttls[i].min > 0 || v->peer_ttls[i].max < 255)
+			text_addf(&t, " ttl %u-%u", v->peer_ttls[i].min, v->peer_ttls[i].max);
+	}
 	add(d, "unicast_peer", "%s", text_str(&t));
 	text_done(&t);
 }
@@ -437,6 +440,15 @@ describe_vrrp(const struct conf *conf, const void *object, struct description *d
 	add(d, "garp_master_repeat", "%u", v->garp_repeat);
 	add_time(d, "garp_master_refresh", v->garp_refresh_us);
 	add(d, "garp_master_refresh_repeat", "%u", v->garp_refresh_repeat);
+	add_time(d, "garp_lower_prio_delay", v->garp_lower_delay_us);
+	add(d, "garp_lower_prio_repeat", "%u", v->garp_lower_repeat);
+	add_time(d, "garp_interval", v->garp_interval_us);
+	add_time(d, "gna_interval", v->gna_interval_us);
+	add(d, "unicast_ttl", "%u", v->unicast_ttl);
+	add_flag(d, "lower_prio_no_advert", v->lower_prio_no_advert);
+	add_flag(d, "higher_prio_send_advert", v->higher_prio_send_advert);
+	add_flag(d, "skip_check_adv_addr", v->skip_check_adv_addr);
+	add_flag(d, "owner_ignore_adverts", v->owner_ignore_adverts);
 	add_notify(d, conf, v->notify);
 	add_flag(d, "says DELETED when removed", v->notify_deleted);
 	add_flag(d, "notify_priority_changes", v->notify_priority_changes);
@@ -672,6 +684,7 @@ describe_globals(const struct conf *conf, const void *object, struct description
 	add_fifo(d, conf, "notify_fifo", &conf->fifos[0]);
 	add_fifo(d, conf, "vrrp_notify_fifo", &conf->fifos[1]);
 	add_flag(d, "fifo_write_vrrp_states_on_reload", conf->fifo_states_on_reload);
+	add_flag(d, "log_unknown_vrids", conf->log_unknown_vrids);
 	add(d, "worker_processes", "%u", conf->data_threads);
 }
 

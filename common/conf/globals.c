@@ -108,6 +108,57 @@ bind_fifo_states(struct binder *b, struct stmt *s, const struct directive *d, vo
 	bind_flag(b, s, d, &b->conf->fifo_states_on_reload);
 }
 
+static void
+bind_unknown_vrids(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)object;
+	bind_flag(b, s, d, &b->conf->log_unknown_vrids);
+}
+
+/* Why some of keepalived's words will never do anything here. */
+/* clang-format off */
+#define IN_UNIT \
+	"the service manager says how a daemon is scheduled (systemctl edit trivet-vrrpd)"
+#define CHECKD_IN_UNIT \
+	"the service manager says how a daemon is scheduled (systemctl edit trivet-checkd)"
+#define NAMES \
+	"the daemons are vrrpd, checkd and proxyd"
+#define BUFFERS \
+	"the daemons size their buffers themselves, and read anew what was lost"
+#define BUS \
+	"state is asked for with trivet status and metrics, or over the bus (trivet(8))"
+#define LVS \
+	"it is about kernel forwarding (LVS); forward with a stream block"
+#define FIREWALL \
+	"vrrpd makes its own nftables table where it needs one"
+#define PLACES \
+	"where files and networks are is for the command line and the service manager (vrrpd(8))"
+#define RELOADS \
+	"trivet reload checks the whole file first, always, and says what it did"
+#define UNITS \
+	"what runs before a start and after a stop is for the service manager (ExecStartPre=, ExecStopPost=)"
+#define NETLINK \
+	"links are heard of from the kernel at once"
+#define EACH \
+	"each instance names its interface"
+#define IGMP \
+	"groups are joined with the kernel, as everybody does"
+#define SEED \
+	"nothing here is drawn by lot that a seed could repeat"
+#define SYMLINKS \
+	"paths of scripts are checked as they are written and where they lead"
+#define CHECKLOG \
+	"each failure of a check is an event (trivet events)"
+#define EXTRA_IF \
+	"addresses are announced on the interface that they are on"
+#define BOOT \
+	"vrrp_startup_delay waits after each start that takes nothing over"
+#define GARP_GROUP \
+	"each interface is paced by itself (garp_interval, gna_interval)"
+#define TRACK_GROUP \
+	"static addresses and routes follow their interface"
+/* clang-format on */
+
 #define G(field) offsetof(struct globals, field)
 
 /* clang-format off */
@@ -133,51 +184,78 @@ static const struct directive global_rows[] = {
 	{ "vrrp_notify_priority_changes", 0, 1, 0, bind_flag, G(notify_priority_changes), 0, 0, NULL },
 	{ "router_id", 1, 1, 0, bind_router_id, 0, 0, 0, NULL },
 	{ "enable_script_security", 0, 0, 0, bind_script_security, 0, 0, 0, NULL },
-	KNOWN("vrrp_garp_lower_prio_delay"), KNOWN("vrrp_garp_lower_prio_repeat"),
-	KNOWN("vrrp_garp_interval"), KNOWN("vrrp_gna_interval"), KNOWN("vrrp_garp_extra_if"),
-	KNOWN("vrrp_lower_prio_no_advert"), KNOWN("vrrp_higher_prio_send_advert"),
-	KNOWN("vrrp_skip_check_adv_addr"),
-	KNOWN("vrrp_delay_after_boot"), KNOWN("vrrp_owner_ignore_adverts"),
-	KNOWN("vrrp_ipsets"), KNOWN("vrrp_iptables"), KNOWN("vrrp_cpu_affinity"),
-	KNOWN("vrrp_priority"), KNOWN("vrrp_rt_priority"), KNOWN("vrrp_rlimit_rttime"),
-	KNOWN("vrrp_rlimit_rtime"), KNOWN("vrrp_no_swap"), KNOWN("vrrp_process_name"),
-	KNOWN("vrrp_rx_bufs_policy"), KNOWN("vrrp_rx_bufs_multiplier"), KNOWN("vrrp_rx_bufs_size"),
-	KNOWN("vrrp_netlink_cmd_rcv_bufs"), KNOWN("vrrp_netlink_cmd_rcv_bufs_force"),
-	KNOWN("vrrp_netlink_monitor_rcv_bufs"), KNOWN("vrrp_netlink_monitor_rcv_bufs_force"),
-	KNOWN("max_auto_priority"), KNOWN("min_auto_priority_delay"),
+	{ "vrrp_garp_lower_prio_delay", 1, 1, 0, bind_seconds, G(garp_lower_delay_us), 0, 86400 * US_PER_S, NULL },
+	{ "vrrp_garp_lower_prio_repeat", 1, 1, 0, bind_unsigned, G(garp_lower_repeat), 1, 255, NULL },
+	{ "vrrp_garp_interval", 1, 1, 0, bind_seconds, G(garp_interval_us), 0, 10 * US_PER_S, NULL },
+	{ "vrrp_gna_interval", 1, 1, 0, bind_seconds, G(gna_interval_us), 0, 10 * US_PER_S, NULL },
+	{ "vrrp_lower_prio_no_advert", 0, 1, 0, bind_flag, G(lower_prio_no_advert), 0, 0, NULL },
+	{ "vrrp_higher_prio_send_advert", 0, 1, 0, bind_flag, G(higher_prio_send_advert), 0, 0, NULL },
+	{ "vrrp_skip_check_adv_addr", 0, 1, 0, bind_flag, G(skip_check_adv_addr), 0, 0, NULL },
+	{ "vrrp_owner_ignore_adverts", 0, 1, 0, bind_flag, G(owner_ignore_adverts), 0, 0, NULL },
+	{ "log_unknown_vrids", 0, 1, 0, bind_unknown_vrids, 0, 0, 0, NULL },
+	{ "dynamic_interfaces", 0, 1, 0, bind_accepted, 0, 0, 0, NULL }, /* interfaces come and go in any case */
+	{ "unicast_fault_no_peer", 0, 1, 0, bind_accepted, 0, 0, 0, NULL }, /* an error anyway */
+	NOTHING("vrrp_cpu_affinity", IN_UNIT), NOTHING("vrrp_priority", IN_UNIT),
+	NOTHING("vrrp_rt_priority", IN_UNIT), NOTHING("vrrp_rlimit_rttime", IN_UNIT),
+	NOTHING("vrrp_rlimit_rtime", IN_UNIT), NOTHING("vrrp_no_swap", IN_UNIT),
+	NOTHING("max_auto_priority", IN_UNIT), NOTHING("min_auto_priority_delay", IN_UNIT),
+	NOTHING("bfd_priority", IN_UNIT), NOTHING("bfd_rt_priority", IN_UNIT),
+	NOTHING("bfd_rlimit_rttime", IN_UNIT), NOTHING("bfd_no_swap", IN_UNIT),
+	NOTHING("bfd_cpu_affinity", IN_UNIT),
+	NOTHING("checker_priority", CHECKD_IN_UNIT), NOTHING("checker_rt_priority", CHECKD_IN_UNIT),
+	NOTHING("checker_rlimit_rttime", CHECKD_IN_UNIT), NOTHING("checker_no_swap", CHECKD_IN_UNIT),
+	NOTHING("checker_cpu_affinity", CHECKD_IN_UNIT),
+	NOTHING("vrrp_process_name", NAMES), NOTHING("checker_process_name", NAMES),
+	NOTHING("bfd_process_name", NAMES), NOTHING("process_names", NAMES),
+	NOTHING("process_name", NAMES),
+	NOTHING("vrrp_rx_bufs_policy", BUFFERS), NOTHING("vrrp_rx_bufs_multiplier", BUFFERS),
+	NOTHING("vrrp_rx_bufs_size", BUFFERS), NOTHING("vrrp_netlink_cmd_rcv_bufs", BUFFERS),
+	NOTHING("vrrp_netlink_cmd_rcv_bufs_force", BUFFERS),
+	NOTHING("vrrp_netlink_monitor_rcv_bufs", BUFFERS),
+	NOTHING("vrrp_netlink_monitor_rcv_bufs_force", BUFFERS),
+	NOTHING("process_monitor_rcv_bufs", BUFFERS),
+	NOTHING("process_monitor_rcv_bufs_force", BUFFERS),
+	NOTHING("enable_dbus", BUS), NOTHING("dbus_service_name", BUS),
+	NOTHING("dbus_no_interface_name", BUS), NOTHING("snmp_socket", BUS),
+	NOTHING("enable_snmp_vrrp", BUS), NOTHING("enable_snmp_keepalived", BUS),
+	NOTHING("enable_snmp_checker", BUS), NOTHING("enable_snmp_rfc", BUS),
+	NOTHING("enable_snmp_rfcv2", BUS), NOTHING("enable_snmp_rfcv3", BUS),
+	NOTHING("enable_traps", BUS), NOTHING("snmp_vrrp_trap", BUS), NOTHING("state_dump_file", BUS),
+	NOTHING("stats_dump_file", BUS), NOTHING("json_dump_file", BUS), NOTHING("json_version", BUS),
+	NOTHING("lvs_notify_fifo", LVS), NOTHING("lvs_notify_fifo_script", LVS),
+	NOTHING("lvs_sync_daemon", LVS), NOTHING("lvs_timeouts", LVS), NOTHING("lvs_flush", LVS),
+	NOTHING("lvs_flush_on_stop", LVS), NOTHING("lvs_netlink_cmd_rcv_bufs", LVS),
+	NOTHING("lvs_netlink_cmd_rcv_bufs_force", LVS), NOTHING("lvs_netlink_monitor_rcv_bufs", LVS),
+	NOTHING("lvs_netlink_monitor_rcv_bufs_force", LVS), NOTHING("rs_init_notifies", LVS),
+	NOTHING("nftables_ipvs", LVS), NOTHING("nftables_ipvs_priority", LVS),
+	NOTHING("nftables_ipvs_start_fwmark", LVS),
+	NOTHING("vrrp_ipsets", FIREWALL), NOTHING("vrrp_iptables", FIREWALL),
+	NOTHING("nftables", FIREWALL), NOTHING("nftables_priority", FIREWALL),
+	NOTHING("nftables_counters", FIREWALL), NOTHING("nftables_ifindex", FIREWALL),
+	NOTHING("net_namespace", PLACES), NOTHING("net_namespace_ipvs", PLACES),
+	NOTHING("namespace_with_ipsets", PLACES), NOTHING("instance", PLACES),
+	NOTHING("use_pid_dir", PLACES), NOTHING("umask", PLACES),
+	NOTHING("tmp_config_directory", PLACES), NOTHING("config_save_dir", PLACES),
+	NOTHING("data_use_instance", PLACES),
+	NOTHING("include_check", RELOADS), NOTHING("reload_check_config", RELOADS),
+	NOTHING("reload_time_file", RELOADS), NOTHING("reload_repeat", RELOADS),
+	NOTHING("reload_file", RELOADS), NOTHING("reload_date_specific", RELOADS),
+	NOTHING("startup_script", UNITS), NOTHING("startup_script_timeout", UNITS),
+	NOTHING("shutdown_script", UNITS), NOTHING("shutdown_script_timeout", UNITS),
+	NOTHING("child_wait_time", UNITS),
+	NOTHING("linkbeat_use_polling", NETLINK),
+	NOTHING("default_interface", EACH),
+	NOTHING("disable_local_igmp", IGMP),
+	NOTHING("random_seed", SEED),
+	NOTHING("use_symlink_paths", SYMLINKS),
+	NOTHING("checker_log_all_failures", CHECKLOG),
+	NOTHING("vrrp_garp_extra_if", EXTRA_IF),
+	NOTHING("vrrp_delay_after_boot", BOOT),
 	KNOWN("notification_email"), KNOWN("notification_email_from"), KNOWN("smtp_server"),
 	KNOWN("smtp_helo_name"), KNOWN("smtp_connect_timeout"), KNOWN("smtp_alert"),
 	KNOWN("smtp_alert_vrrp"), KNOWN("smtp_alert_checker"), KNOWN("no_email_faults"),
-	KNOWN("email_faults"), KNOWN("no_checker_emails"), KNOWN("checker_log_all_failures"),
-	KNOWN("checker_priority"), KNOWN("checker_rt_priority"), KNOWN("checker_rlimit_rttime"),
-	KNOWN("checker_no_swap"), KNOWN("checker_cpu_affinity"), KNOWN("checker_process_name"),
-	KNOWN("bfd_priority"), KNOWN("bfd_rt_priority"), KNOWN("bfd_rlimit_rttime"),
-	KNOWN("bfd_no_swap"), KNOWN("bfd_cpu_affinity"), KNOWN("bfd_process_name"),
-	KNOWN("process_names"), KNOWN("process_name"), KNOWN("process_monitor_rcv_bufs"),
-	KNOWN("process_monitor_rcv_bufs_force"), KNOWN("default_interface"),
-	KNOWN("dynamic_interfaces"), KNOWN("disable_local_igmp"), KNOWN("log_unknown_vrids"),
-	KNOWN("lvs_notify_fifo"), KNOWN("lvs_notify_fifo_script"), KNOWN("startup_script"),
-	KNOWN("startup_script_timeout"), KNOWN("shutdown_script"), KNOWN("shutdown_script_timeout"),
-	KNOWN("enable_dbus"), KNOWN("dbus_service_name"), KNOWN("dbus_no_interface_name"),
-	KNOWN("snmp_socket"), KNOWN("enable_snmp_vrrp"), KNOWN("enable_snmp_keepalived"),
-	KNOWN("enable_snmp_checker"), KNOWN("enable_snmp_rfc"), KNOWN("enable_snmp_rfcv2"),
-	KNOWN("enable_snmp_rfcv3"), KNOWN("enable_traps"), KNOWN("snmp_vrrp_trap"),
-	KNOWN("nftables"), KNOWN("nftables_priority"), KNOWN("nftables_counters"),
-	KNOWN("nftables_ifindex"), KNOWN("nftables_ipvs"), KNOWN("nftables_ipvs_priority"),
-	KNOWN("nftables_ipvs_start_fwmark"), KNOWN("net_namespace"), KNOWN("net_namespace_ipvs"),
-	KNOWN("namespace_with_ipsets"), KNOWN("instance"), KNOWN("use_pid_dir"),
-	KNOWN("child_wait_time"), KNOWN("linkbeat_use_polling"), KNOWN("umask"),
-	KNOWN("random_seed"), KNOWN("include_check"), KNOWN("reload_check_config"),
-	KNOWN("reload_time_file"), KNOWN("reload_repeat"), KNOWN("reload_file"),
-	KNOWN("reload_date_specific"), KNOWN("tmp_config_directory"), KNOWN("config_save_dir"),
-	KNOWN("data_use_instance"), KNOWN("state_dump_file"), KNOWN("stats_dump_file"),
-	KNOWN("json_dump_file"), KNOWN("json_version"), KNOWN("vmac_prefix"),
-	KNOWN("vmac_addr_prefix"), KNOWN("rs_init_notifies"), KNOWN("use_symlink_paths"),
-	KNOWN("lvs_sync_daemon"), KNOWN("lvs_timeouts"), KNOWN("lvs_flush"),
-	KNOWN("lvs_flush_on_stop"), KNOWN("lvs_netlink_cmd_rcv_bufs"),
-	KNOWN("lvs_netlink_cmd_rcv_bufs_force"), KNOWN("lvs_netlink_monitor_rcv_bufs"),
-	KNOWN("lvs_netlink_monitor_rcv_bufs_force"), KNOWN("unicast_fault_no_peer"),
-	KNOWN("shutdown_timeout"),
+	KNOWN("email_faults"), KNOWN("no_checker_emails"), KNOWN("vmac_prefix"),
+	KNOWN("vmac_addr_prefix"), KNOWN("shutdown_timeout"),
 };
 /* clang-format on */
 
@@ -333,12 +411,12 @@ const struct directive file_rows[] = {
 	NGINX("http"), NGINX("events"), NGINX("mail"), NGINX("types"), NGINX("user"),
 	NGINX("worker_processes"), NGINX("worker_rlimit_nofile"), NGINX("load_module"),
 	NGINX("pid"), NGINX("daemon"), NGINX("error_log"),
-	KNOWN("track_group"), KNOWN("garp_group"),
-	KNOWN("linkbeat_interfaces"), KNOWN("linkbeat_use_polling"),
-	KNOWN("bfd_instance"), KNOWN("net_namespace"),
-	KNOWN("net_namespace_ipvs"), KNOWN("namespace_with_ipsets"), KNOWN("instance"),
-	KNOWN("use_pid_dir"), KNOWN("child_wait_time"), KNOWN("include_check"),
-	KNOWN("SSL"),
+	NOTHING("track_group", TRACK_GROUP), NOTHING("garp_group", GARP_GROUP),
+	NOTHING("linkbeat_interfaces", NETLINK), NOTHING("linkbeat_use_polling", NETLINK),
+	KNOWN("bfd_instance"), NOTHING("net_namespace", PLACES),
+	NOTHING("net_namespace_ipvs", PLACES), NOTHING("namespace_with_ipsets", PLACES), NOTHING("instance", PLACES),
+	NOTHING("use_pid_dir", PLACES), NOTHING("child_wait_time", UNITS), NOTHING("include_check", RELOADS),
+	NOTHING("SSL", LVS),
 };
 /* clang-format on */
 const size_t file_n_rows = ARRAY_LEN(file_rows);

@@ -82,7 +82,7 @@ bind_source(struct binder *b, struct stmt *s, const struct directive *d, void *o
 
 /* IP [min_ttl N] [max_ttl N] */
 static bool
-peer_line(struct binder *b, const struct stmt *s, struct addr *ret)
+peer_line(struct binder *b, const struct stmt *s, struct addr *ret, struct ttl_range *ret_ttl)
 {
 	int64_t ttl;
 
@@ -106,9 +106,13 @@ peer_line(struct binder *b, const struct stmt *s, struct addr *ret)
 				    s->words[i].text);
 			return false;
 		}
-		bind_say(b, CONF_NOTICE, s->words[i].pos, "'%s' is accepted, not in effect yet",
-		    s->words[i].text);
+		if (s->words[i].text[1] == 'i')
+			ret_ttl->min = (uint8_t)ttl;
+		else
+			ret_ttl->max = (uint8_t)ttl;
 	}
+	if (ret_ttl->min > ret_ttl->max)
+		bind_say(b, CONF_ERROR, stmt_pos(s), "min_ttl is above max_ttl: nothing is heard");
 	return true;
 }
 
@@ -122,11 +126,12 @@ bind_peers(struct binder *b, struct stmt *block, const struct directive *d, void
 	(void)d;
 	v->unicast = true;
 	for (struct stmt *s = block->first; s != NULL; s = s->next) {
+		struct ttl_range ttl = { 0, 255 };
 		struct addr a;
 		bool twice = false;
 
 		if (vrrp_skips_address(b, s, "peer") || !vrrp_list_line(b, s) ||
-		    !peer_line(b, s, &a))
+		    !peer_line(b, s, &a, &ttl))
 			continue;
 		for (size_t i = 0; i < v->n_peers; i++)
 			twice = twice || addr_equal(&v->peers[i], &a);
@@ -136,6 +141,8 @@ bind_peers(struct binder *b, struct stmt *block, const struct directive *d, void
 			bind_say(b, CONF_ERROR, stmt_pos(s), "more than %d peers", PEERS_MAX);
 		} else {
 			v->peers = conf_grow(v->peers, v->n_peers, sizeof(*v->peers));
+			v->peer_ttls = conf_grow(v->peer_ttls, v->n_peers, sizeof(*v->peer_ttls));
+			v->peer_ttls[v->n_peers] = ttl;
 			v->peers[v->n_peers++] = a;
 		}
 	}
@@ -484,6 +491,23 @@ static const struct directive instance_rows[] = {
 	{ "notify_priority_changes", 0, 1, 0, bind_flag, V(notify_priority_changes), 0, 0, NULL },
 	{ "notify_fifo", 1, 3, 0, bind_fifo, V(fifo), 0, 0, NULL },
 	{ "notify_fifo_script", 1, 3, 0, bind_fifo_script, V(fifo), 0, 0, NULL },
+	{ "unicast_ttl", 1, 1, 0, bind_u8, V(unicast_ttl), 1, 255, NULL },
+	{ "garp_lower_prio_delay", 1, 1, 0, bind_seconds, V(garp_lower_delay_us), 0, 86400 * US_PER_S, NULL },
+	{ "garp_lower_prio_repeat", 1, 1, 0, bind_unsigned, V(garp_lower_repeat), 1, 255, NULL },
+	{ "garp_interval", 1, 1, 0, bind_seconds, V(garp_interval_us), 0, 10 * US_PER_S, NULL },
+	{ "gna_interval", 1, 1, 0, bind_seconds, V(gna_interval_us), 0, 10 * US_PER_S, NULL },
+	{ "lower_prio_no_advert", 0, 1, 0, bind_flag, V(lower_prio_no_advert), 0, 0, NULL },
+	{ "higher_prio_send_advert", 0, 1, 0, bind_flag, V(higher_prio_send_advert), 0, 0, NULL },
+	{ "skip_check_adv_addr", 0, 1, 0, bind_flag, V(skip_check_adv_addr), 0, 0, NULL },
+	{ "owner_ignore_adverts", 0, 1, 0, bind_flag, V(owner_ignore_adverts), 0, 0, NULL },
+	{ "timer_expired_backup", 0, 0, 0, bind_accepted, 0, 0, 0, NULL }, /* unless strict, always */
+	{ "sync_group_tracking_weight", 0, 0, 0, bind_accepted, 0, 0, 0, NULL }, /* as they do */
+	NOTHING("old_unicast_checksum", "nobody sends the checksum of keepalived 1.3.6 any more"),
+	NOTHING("garp_extra_if", "addresses are announced on the interface that they are on"),
+	NOTHING("debug", "vrrpd -v logs in detail"),
+	NOTHING("kernel_rx_buf_size", "vrrpd sizes its buffers itself"),
+	NOTHING("linkbeat_use_polling", "links are heard of from the kernel at once"),
+	NOTHING("lvs_sync_daemon_interface", "it is about kernel forwarding (LVS)"),
 	{ "native_ipv6", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* the addresses decide */
 	{ "check_unicast_src", 0, 1, 0, bind_accepted, 0, 0, 0, NULL },	/* always on */
 	{ "unicast_fault_no_peer", 0, 0, 0, bind_accepted, 0, 0, 0, NULL }, /* an error anyway */
@@ -491,16 +515,8 @@ static const struct directive instance_rows[] = {
 	{ "no_accept", 0, 0, D_REPEAT, bind_accept, 0, true, 0, NULL },
 	KNOWN("vrf"), KNOWN("no_virtual_ipaddress"),
 	GUARD("track_bfd", "what it watches does not count"),
-	 KNOWN("unicast_ttl"), KNOWN("old_unicast_checksum"),
-	KNOWN("garp_lower_prio_delay"), KNOWN("garp_lower_prio_repeat"), KNOWN("garp_extra_if"),
-	KNOWN("garp_interval"), KNOWN("gna_interval"), KNOWN("lower_prio_no_advert"),
-	KNOWN("higher_prio_send_advert"), KNOWN("skip_check_adv_addr"), KNOWN("owner_ignore_adverts"),
-	KNOWN("timer_expired_backup"), KNOWN("debug"),
-	KNOWN("smtp_alert"), KNOWN("kernel_rx_buf_size"), KNOWN("linkbeat_use_polling"),
-	KNOWN("lvs_sync_daemon_interface"),
+	KNOWN("smtp_alert"),
 	{ "dual_stack", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* decided by its addresses */
-	
-	KNOWN("sync_group_tracking_weight"),
 };
 /* clang-format on */
 
@@ -614,6 +630,16 @@ settle_vmac(struct binder *b, struct draft *draft)
 			    v->name, b->conf->instances[i].name, m->name);
 }
 
+/* After a losing advert as after becoming master, unless something else is written. */
+static void
+settle_announcements(struct vrrp_conf *v)
+{
+	if (v->garp_lower_delay_us < 0)
+		v->garp_lower_delay_us = v->garp_delay_us;
+	if (v->garp_lower_repeat == 0)
+		v->garp_lower_repeat = v->garp_repeat;
+}
+
 static void
 lint_instance(struct binder *b, struct draft *draft)
 {
@@ -671,6 +697,15 @@ set_defaults(struct binder *b, struct vrrp_conf *v)
 	v->garp_refresh_us = g->garp_refresh_us;
 	v->garp_repeat = g->garp_repeat;
 	v->garp_refresh_repeat = g->garp_refresh_repeat;
+	v->garp_lower_delay_us = g->garp_lower_delay_us;
+	v->garp_lower_repeat = g->garp_lower_repeat;
+	v->garp_interval_us = g->garp_interval_us;
+	v->gna_interval_us = g->gna_interval_us;
+	v->lower_prio_no_advert = g->lower_prio_no_advert;
+	v->higher_prio_send_advert = g->higher_prio_send_advert;
+	v->skip_check_adv_addr = g->skip_check_adv_addr;
+	v->owner_ignore_adverts = g->owner_ignore_adverts;
+	v->unicast_ttl = 255;
 	for (size_t i = 0; i < NOTIFY_MAX; i++)
 		v->notify[i] = SIZE_MAX;
 	v->fifo.script = SIZE_MAX;
@@ -722,8 +757,10 @@ keep_half(struct binder *b, struct draft *draft)
 	v->n_advertised = n_advertised;
 	n = 0;
 	for (size_t i = 0; i < v->n_peers; i++)
-		if (v->peers[i].family == draft->half)
+		if (v->peers[i].family == draft->half) {
+			v->peer_ttls[n] = v->peer_ttls[i];
 			v->peers[n++] = v->peers[i];
+		}
 	if (v->unicast && n == 0 && v->n_peers > 0)
 		bind_say(b, CONF_ERROR, v->pos, "'%s' has no unicast_peer of IPv%d", v->dual,
 		    draft->half == AF_INET ? 4 : 6);
@@ -780,6 +817,7 @@ bind_instance(struct binder *b, struct stmt *s, uint8_t half)
 	if (!bind_mentions(s, "virtual_router_id"))
 		bind_say(b, CONF_ERROR, v->pos, "'%s' has no virtual_router_id", v->name);
 	settle_vmac(b, &draft);
+	settle_announcements(v);
 	vrrp_settle_fifo(b, v->pos, &v->fifo);
 	lint_instance(b, &draft);
 	same_name(b, v);

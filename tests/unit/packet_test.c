@@ -270,7 +270,7 @@ static const struct {
 	uint8_t our_version;
 	const char *our_pass;
 	bool unicast;
-	int min_ttl, max_ttl;
+	uint8_t min_ttl, max_ttl;
 	enum vrrp_pkt_err want;
 	unsigned differs;
 } checks[] = {
@@ -327,6 +327,7 @@ check_each(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		const struct addr vip = ip("10.9.0.100"), peer = ip("10.9.0.1");
+		const struct vrrp_ttls ttls = { checks[i].min_ttl, checks[i].max_ttl };
 		struct vrrp_wire w = { .version = checks[i].our_version,
 			.family = AF_INET,
 			.vrid = 51,
@@ -336,8 +337,7 @@ check_each(void **unused)
 			.unicast = checks[i].unicast,
 			.peers = &peer,
 			.n_peers = 1,
-			.min_ttl = checks[i].min_ttl,
-			.max_ttl = checks[i].max_ttl,
+			.ttls = checks[i].max_ttl > 0 ? &ttls : NULL,
 			.addrs = &vip,
 			.n_addrs = 1 };
 		struct vrrp_pkt pkt = { .advert = { .source = ip(checks[i].source),
