@@ -74,7 +74,7 @@ every_row(void **unused)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct track_conf track = { .check = &chk, .weight = rows[i].weight };
 		struct vrrp_conf a = instance(100, &track), b = instance(rows[i].priority, &track);
-		const struct whatif_side sides[] = { { "n1", &a }, { "n2", &b } };
+		const struct whatif_side sides[] = { { "n1", &a, NULL }, { "n2", &b, NULL } };
 		struct whatif_rows all;
 		const struct whatif_row *row;
 
