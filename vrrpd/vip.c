@@ -334,6 +334,21 @@ vip_group_n_missing(const struct vip_group *g)
 	return n;
 }
 
+/* A reload moved it to another group of ours, which has it by now. */
+static bool
+is_anothers(const struct vip_group *g, const struct vip *vip)
+{
+	struct vip_group *other;
+
+	TAILQ_FOREACH (other, &g->set->groups, entry) {
+		const struct vip *its = other != g && other->held ? find_same(other, vip) : NULL;
+
+		if (its != NULL && its->present)
+			return true;
+	}
+	return false;
+}
+
 static void
 delete_each(struct vip_group *g, bool (*which)(const struct vip *))
 {
@@ -347,6 +362,8 @@ delete_each(struct vip_group *g, bool (*which)(const struct vip *))
 		if (!vip->present || !which(vip))
 			continue;
 		vip->present = false; /* first: the event that follows is no loss */
+		if (is_anothers(g, vip))
+			continue;
 		vip_route_release(b, vip);
 		netlink_batch_del_addr(b, &vip->request, vip);
 	}
