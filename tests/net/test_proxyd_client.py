@@ -629,3 +629,27 @@ def test_header_of_datagrams(front):
     header[13] = 0x12
     assert [data for data, _ in server.seen] == [header + d for d in (b"one", b"", b"three")]
     server.close()
+
+
+# ---- unix sockets ----
+
+def test_client_of_a_unix_socket(front):
+    """It has no address: 'unix:' is its word, and a header says that nothing is known."""
+    place = front.proxy.dir / "sockets"
+    place.mkdir()
+    place.chmod(0o777)
+    path = place / "in"
+    with Server(front.servers, ONE, 8081).serve(echo):
+        front.start(UP, "allow unix:; deny all; proxy_protocol on;", f"unix:{path}")
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(5)
+            sock.connect(str(path))
+            sock.sendall(b"hello")
+            assert read_exactly(sock, 20) == b"PROXY UNKNOWN\r\nhello"
+        front.reload(conf(UP, "deny unix:;", f"unix:{path}"))
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(5)
+            sock.connect(str(path))
+            assert ending(sock) in ("fin", "reset")
+        wait_for(lambda: front.listener(f"unix:{path}")["counters"]["closeReasons"].get("denied")
+                 == 1, "it is counted")
