@@ -219,7 +219,7 @@ static int
 begin_connect(struct worker *w, struct session *s)
 {
 	unsigned n = dial_sources(s->route->dial, s->server->sockaddr.ss_family);
-	unsigned first = n > 1 ? s->index + s->generation / 2 : 0;
+	unsigned first = n > 1 ? w->next_source++ : 0;
 	int rc = -1;
 
 	for (unsigned i = 0; i < n; i++) {

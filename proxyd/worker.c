@@ -579,7 +579,7 @@ worker_start(unsigned number, void (*wake)(void *aux), void *aux, struct worker 
 	struct worker *w = xcalloc(1, sizeof(*w));
 	int rc;
 
-	w->number = number;
+	w->number = w->next_source = number;
 	w->wake = wake;
 	w->wake_aux = aux;
 	w->spare_fd = -1;

@@ -98,12 +98,13 @@ struct worker {
 	struct udp *udp; /* relay_udp.h */
 	TAILQ_HEAD(, binding) bindings;
 	uint32_t next_binding;
-	uint8_t *buffer;     /* one for all sessions: bytes stay in it for one step only */
-	int spare_fd;	     /* given up to finish an accepted session when descriptors run out */
-	int fd_max;	     /* sessions do not take descriptors from this number on */
-	mono_t accept_again; /* MONO_NEVER: not paused */
-	int error;	     /* errno of the connect that just failed, for words */
-	uint64_t n_stories;  /* begun (story.h) */
+	uint8_t *buffer;      /* one for all sessions: bytes stay in it for one step only */
+	int spare_fd;	      /* given up to finish an accepted session when descriptors run out */
+	int fd_max;	      /* sessions do not take descriptors from this number on */
+	mono_t accept_again;  /* MONO_NEVER: not paused */
+	unsigned next_source; /* proxy_bind: whose turn it is */
+	int error;	      /* errno of the connect that just failed, for words */
+	uint64_t n_stories;   /* begun (story.h) */
 	struct log_limit connect_log, ports_log, guest_log;
 	bool quit, quiesced;
 

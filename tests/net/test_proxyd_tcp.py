@@ -74,8 +74,8 @@ def test_a_dead_server_is_noticed(front):
 def test_half_closed_for_too_long(front):
     front.start(f"server {ONE}:8081;", "proxy_half_close_timeout 1s;")
     with Server(front.servers, ONE, 8081) as server:
-        whole, half = front.connect(), front.connect()
-        first, second = server.accept(), server.accept()
+        whole, first = front.connect(), server.accept()
+        half, second = front.connect(), server.accept()
         half.sendall(b"request")
         half.shutdown(socket.SHUT_WR)
         assert read_all(second) == b"request"
@@ -125,7 +125,7 @@ def test_source_addresses_in_turn(front):
         seen.add(conn.getpeername()[0])
     with Server(front.servers, ONE, 8081).serve(note), \
             Server(front.servers, "fd00:7::21", 8081).serve(note):
-        for _ in range(8):
+        for _ in range(24):
             assert ending(front.connect()) == "fin"
     assert seen == {"10.4.7.11", "10.4.7.12", "fd00:7::10"}
 
