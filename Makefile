@@ -77,7 +77,10 @@ C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] che
 	install deb deb-again deb-next test-systemd demo clean
 .DEFAULT_GOAL := all
 
-all: $(PROGRAMS:%=$(B)/%) $(MODULES:%=$(B)/%)
+all: $(PROGRAMS:%=$(B)/%) $(MODULES:%=$(B)/%) $(B)/trivet-sync
+
+$(B)/trivet-sync: ctl/trivet-sync.sh
+	$(Q)install -D -m 755 $< $@
 
 $(B)/obj/%.o: %.c
 	$(call say,CC,$<)
@@ -273,10 +276,11 @@ MAN      := $(wildcard */*.[1578] */*/*.[158])
 put = install -D -m $(1) $(2) $(DESTDIR)$(3)
 install: all
 	$(Q)$(foreach p,$(SBIN),$(call put,755,$(B)/$(p),$(prefix)/sbin/$(p)) &&) \
-	$(call put,755,$(B)/trivet,$(prefix)/bin/trivet)
+	$(call put,755,$(B)/trivet,$(prefix)/bin/trivet) && \
+	$(call put,755,$(B)/trivet-sync,$(MODULEDIR)/trivet-sync)
 	$(Q)$(foreach m,$(MODULES),$(call put,644,$(B)/$(m),$(MODULEDIR)/$(m)) &&) :
 	$(Q)$(foreach u,$(UNITS),$(call put,644,$(u),$(UNITDIR)/$(notdir $(u))) &&) \
-	sed -i 's|^ExecStart=/usr/sbin/|ExecStart=$(prefix)/sbin/|' $(DESTDIR)$(UNITDIR)/trivet-*.service
+	sed -i 's|^ExecStart=/usr/\(s*bin\)/|ExecStart=$(prefix)/\1/|' $(DESTDIR)$(UNITDIR)/trivet-*.service
 	$(Q)$(call put,644,packaging/tmpfiles.conf,$(TMPFILESDIR)/trivet.conf)
 	$(Q)$(call put,644,packaging/sysusers.conf,$(SYSUSERSDIR)/trivet.conf)
 	$(Q)$(call put,644,packaging/sysctl.conf,$(SYSCTLDIR)/50-trivet.conf)

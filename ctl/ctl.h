@@ -39,6 +39,7 @@ int verb_ready(const struct ctl *, int argc, char **argv);
 int verb_weight(const struct ctl *, int argc, char **argv);
 int verb_sessions(const struct ctl *, int argc, char **argv);
 int verb_close(const struct ctl *, int argc, char **argv);
+int verb_sync(const struct ctl *, int argc, char **argv);
 int verb_doctor(const struct ctl *, int argc, char **argv);
 int verb_run(const struct ctl *, int argc, char **argv);
 

@@ -60,6 +60,8 @@ static const struct verb {
     "end a session, or all of an upstream or a server" },
 { "doctor", verb_doctor, "",
     "look at the running node: network, firewall, who else has the addresses" },
+{ "sync", verb_sync, "[--dry-run] [--dir DIR] [NODE...]",
+    "the configuration to the other nodes: checked there before it is read" },
 { "run", verb_run, "[-v] [-c FILE] [-i ID] [--run-dir DIR] [--state-dir DIR] [--only DAEMON,...]",
     "run the daemons in the foreground, without systemd" },
 };
