@@ -27,7 +27,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LEVELS (FLOW_READ_CLIENT | FLOW_READ_SERVER | FLOW_WRITE_CLIENT | FLOW_WRITE_SERVER)
+#define SAY_AGAIN_US (60 * USEC_PER_SEC) /* a shortage is told once while it lasts */
+
+#define LEVELS	     (FLOW_READ_CLIENT | FLOW_READ_SERVER | FLOW_WRITE_CLIENT | FLOW_WRITE_SERVER)
 
 static bool
 is_over(const struct session *s)
@@ -203,9 +205,15 @@ connect_from(struct worker *w, struct session *s, unsigned n)
 static void
 say_no_port(struct worker *w, const struct session *s, unsigned n_sources)
 {
+	static int64_t said_us; /* one line for the process, however many threads feel it */
+	int64_t last = __atomic_load_n(&said_us, __ATOMIC_RELAXED);
 	char address[ENDPOINT_STRLEN];
 
-	log_limited(&w->ports_log, w->now, LOG_ERR,
+	if ((last != 0 && w->now.us - last < SAY_AGAIN_US) ||
+	    !__atomic_compare_exchange_n(
+		&said_us, &last, w->now.us, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return;
+	log_err(
 	    "no local port is left to reach %s from %u local address%s: net.ipv4.ip_local_port_range, "
 	    "or more addresses with proxy_bind",
 	    server_where(s->server, address), n_sources, n_sources == 1 ? "" : "es");
