@@ -30,6 +30,8 @@ vrrp_instance VI_1 {{
 """
 
 FAULTS = {
+    "port": ("port 8080", lambda node: node.listener(8080), "nothing listens on port 8080"),
+    "process": ("process {comm}", lambda node: node.service("web"), "no process named {comm}"),
     "http": ('http http://{address}:8080/ expect "fine"',
              lambda node: node.web(8080, text="fine"), "connect: Connection refused"),
     "dns": ("dns {address} web.lab",
@@ -52,8 +54,9 @@ def test_the_address_moves(lab, kind, record_property):
         if kind == "dns" and name == "r2":
             node.ip("addr", "add", "10.4.7.11/32", "dev", "lo")
         served[name] = serve(node)
-        conf = CONF.format(check=check.format(address="127.0.0.1" if kind != "dns" else "10.4.7.11"),
-                           priority=priority)
+        comm = getattr(served[name], "comm", "")
+        address = "127.0.0.1" if kind != "dns" else "10.4.7.11"
+        conf = CONF.format(check=check.format(address=address, comm=comm), priority=priority)
         node.daemon("checkd", conf)
         node.daemon("vrrpd", conf)
         nodes.append(node)
@@ -69,4 +72,5 @@ def test_the_address_moves(lab, kind, record_property):
     assert took < 3 * PATIENCE
     wait_for(lambda: not r1.holds(VIP), "the first has let go")
     seen = r1.check("service")
-    assert seen["state"] == "down" and seen["lastDetail"] == evidence
+    assert seen["state"] == "down" and seen["lastDetail"] == evidence.format(
+        comm=getattr(served["r1"], "comm", ""))
