@@ -21,15 +21,19 @@
 
 /* ---- files of the kernel ---- */
 
-static bool
-read_word(const char *path, const char *format, void *ret)
+/* The number in a file of one line; 0: there is none. */
+static int
+read_number(const char *path)
 {
 	FILE *file = fopen(path, "re");
-	bool ok = file != NULL && fscanf(file, format, ret) == 1;
+	int number = 0;
 
-	if (file != NULL)
-		fclose(file);
-	return ok;
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%d", &number) != 1)
+		number = 0;
+	fclose(file);
+	return number;
 }
 
 /* The stricter of the interface's and everybody's. */
@@ -37,10 +41,8 @@ static int
 rp_filter(const char *device)
 {
 	char *path = xasprintf("/proc/sys/net/ipv4/conf/%s/rp_filter", device);
-	int all = 0, own = 0;
+	int all = read_number("/proc/sys/net/ipv4/conf/all/rp_filter"), own = read_number(path);
 
-	read_word("/proc/sys/net/ipv4/conf/all/rp_filter", "%d", &all);
-	read_word(path, "%d", &own);
 	free(path);
 	return all > own ? all : own;
 }
