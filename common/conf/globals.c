@@ -330,15 +330,10 @@ top_group(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 
 enum { STATIC_VIPS, STATIC_ROUTES, STATIC_RULES };
 
-/* What they say is vrrpd's business alone. */
 static void
-top_static(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+bind_static(struct binder *b, struct stmt *s, int64_t what)
 {
-	const struct context in = { .kind = d->name, .part = CONF_VRRP }, *outer = b->in;
-
-	(void)object;
-	b->in = &in;
-	switch (d->low) {
+	switch (what) {
 	case STATIC_VIPS:
 		vrrp_bind_static_vips(b, s);
 		break;
@@ -349,6 +344,17 @@ top_static(struct binder *b, struct stmt *s, const struct directive *d, void *ob
 		rules_bind(b, s, &b->conf->static_routing);
 		break;
 	}
+}
+
+/* What they say is vrrpd's business alone. */
+static void
+top_static(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	const struct context in = { .kind = d->name, .part = CONF_VRRP }, *outer = b->in;
+
+	(void)object;
+	b->in = &in;
+	bind_static(b, s, d->low);
 	b->in = outer;
 }
 
