@@ -364,6 +364,22 @@ take_lines_of(struct parser *p, const struct variable *v, const struct line *at,
 	free(value);
 }
 
+/* Does the line's first word open a block of nginx's text, whose '$' are nginx's? */
+static bool
+begins_nginx(const struct line *l, size_t at)
+{
+	char word[16];
+	size_t n = 0;
+
+	for (; at < l->n && strchr(" \t\r\n{", l->chars[at].c) == NULL; at++) {
+		if (n == sizeof(word) - 1)
+			return false;
+		word[n++] = l->chars[at].c;
+	}
+	word[n] = '\0';
+	return is_nginx_block(word);
+}
+
 static void
 take_line(struct parser *p, struct line *l, uint32_t *ret_nginx, unsigned depth)
 {
@@ -376,6 +392,10 @@ take_line(struct parser *p, struct line *l, uint32_t *ret_nginx, unsigned depth)
 			return;
 	if (at >= l->n || vars_define(p, l, at))
 		return;
+	if (p->depth == 0 && ret_nginx != NULL && begins_nginx(l, at)) {
+		*ret_nginx = l->chars[at].offset;
+		return;
+	}
 	v = vars_whole_line(p, l, at);
 	if (v != NULL) {
 		take_lines_of(p, v, l, l->chars[at].offset, depth);
