@@ -240,7 +240,7 @@ def test_sessions_of_a_server_that_is_down(front, policy, outcome):
         assert front.server(f"{ONE}:8081")["state"] == "maintenance"
         assert ending(held, 1.0) == outcome
         if outcome == "reset":
-            assert front.listener()["counters"]["closeReasons"] == {"server down": 1}
+            assert front.listener()["counters"]["closeReasons"] == {"drain": 1}
 
 
 def test_back_before_its_time(front):
