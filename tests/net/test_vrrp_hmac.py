@@ -84,6 +84,8 @@ def test_a_signed_pair(lab, wire):
     pair.procs[0].stop()
     pair.settle("r2", timeout=5)
     assert sum(errors(pair.r2).values()) == 0
+    # What tcpdump has not written yet would be lost with it.
+    wait_for(lambda: sum(p["IP"].src == R1 for p in capture.packets()) >= 3, "they are captured")
     seen, last = 0, 0
     for packet in capture.stop().packets():
         payload = bytes(packet["IP"].payload)
