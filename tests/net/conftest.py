@@ -34,3 +34,22 @@ def pytest_runtest_makereport(item, call):
     one = getattr(item, "lab", None)
     if call.when == "call" and report.failed and one is not None:
         report.sections.append(("logs of the laboratory", one.logs()))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """test_vrrp_interop.py's rows as one matrix; from workers they come with the reports."""
+    matrix = {}
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.getreports(outcome):
+            seen = dict(report.user_properties)
+            if "interop" in seen:
+                peer, wire, role = seen["interop"]
+                matrix.setdefault((peer, wire), {})[role] = (
+                    f"ok, {seen['packets']} packets" if outcome == "passed" else outcome.upper())
+    if not matrix:
+        return
+    terminalreporter.section("VRRP interoperability: master, hands over, takes back")
+    line = "{:<12}{:<42}{:<20}{}".format
+    terminalreporter.line(line("beside", "on the wire", "ours is the better", "the lesser"))
+    for (peer, wire), cell in sorted(matrix.items()):
+        terminalreporter.line(line(peer, wire, cell.get("better", "-"), cell.get("lesser", "-")))

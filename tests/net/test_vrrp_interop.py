@@ -1,6 +1,7 @@
 """trivet beside keepalived and FRR on the wire, in both roles: the better node is
 master, its end hands the address over, its return takes it back; tshark
-judges every packet of ours.  The matrix is printed at the end (pytest -s)."""
+judges every packet of ours.  The matrix of it is printed at the end of a run
+(conftest.py)."""
 
 import pytest
 
@@ -14,28 +15,18 @@ PASS = "authentication {\n        auth_type PASS\n        auth_pass secret1234\n
 
 # name: (version, VIPs, unicast, for both, for ours alone)
 WIRE = {
-    "v2, no auth": (2, VIPS4, False, "", ""),
-    "v2, PASS": (2, VIPS4, False, PASS, ""),
-    "v2, no auth, unicast": (2, VIPS4, True, "", ""),
-    "v2, PASS, unicast": (2, VIPS4, True, PASS, ""),
-    "v3 IPv4": (3, VIPS4, False, "", ""),
-    "v3 IPv4, unicast": (3, VIPS4, True, "", ""),
-    "v3 IPv4, message form answered in the peer's": (3, VIPS4, True, "", "v3_checksum_as_v2"),
-    "v3 IPv6": (3, VIPS6, False, "", ""),
-    "v3 IPv6, unicast": (3, VIPS6, True, "", ""),
+    "v2 IPv4 multicast": (2, VIPS4, False, "", ""),
+    "v2 IPv4 multicast, PASS": (2, VIPS4, False, PASS, ""),
+    "v2 IPv4 unicast": (2, VIPS4, True, "", ""),
+    "v2 IPv4 unicast, PASS": (2, VIPS4, True, PASS, ""),
+    "v3 IPv4 multicast": (3, VIPS4, False, "", ""),
+    "v3 IPv4 unicast": (3, VIPS4, True, "", ""),
+    "v3 IPv4 unicast, message form answered": (3, VIPS4, True, "", "v3_checksum_as_v2"),
+    "v3 IPv6 multicast": (3, VIPS6, False, "", ""),
+    "v3 IPv6 unicast": (3, VIPS6, True, "", ""),
 }
-FRR_CAN = ["v2, no auth", "v3 IPv4", "v3 IPv6"]
+FRR_CAN = ["v2 IPv4 multicast", "v3 IPv4 multicast", "v3 IPv6 multicast"]
 ROWS = [("keepalived", name) for name in WIRE] + [("FRR", name) for name in FRR_CAN]
-
-_matrix = []
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _print_matrix():
-    yield
-    print("\n\nof 'better' and 'lesser' the better one is master, hands over and takes back")
-    for row in sorted(_matrix):
-        print("  {:<12} {:<46} {:<16} {}".format(*row))
 
 
 def text_of(name, ours, priority):
@@ -112,7 +103,8 @@ def judge(capture, name):
 
 @pytest.mark.parametrize("role", ["better", "lesser"])
 @pytest.mark.parametrize("peer, name", ROWS, ids=[f"{p}-{n}".replace(" ", "_") for p, n in ROWS])
-def test_interop(lab, peer, name, role):
+def test_interop(lab, record_property, peer, name, role):
+    record_property("interop", [peer, name, role])
     lab.switch("lan")
     nodes = [lab.node("r1"), lab.node("r2")]
     for node, four, six in zip(nodes, (OUR4, THEIR4), (OUR6, THEIR6)):
@@ -148,4 +140,4 @@ def test_interop(lab, peer, name, role):
                  "the peer's form", 5, step=0.3)
     else:
         assert wrong == []
-    _matrix.append((peer, name, f"ours {role}", f"ok, {len(rows)} packets of ours"))
+    record_property("packets", len(rows))
