@@ -18,11 +18,8 @@ Absolute figures drift on shared machines: compare the two columns.
 
 import argparse
 import os
-import selectors
 import signal
-import socket
 import statistics
-import struct
 import sys
 import threading
 import time
@@ -30,65 +27,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "net"))
 
+from holders import Prober, Watch  # noqa: E402
 from lab import Lab, LabError, wait_for  # noqa: E402
-from peers import inside  # noqa: E402
 from vrrp import R1, R2, VIP, globals_of  # noqa: E402
-
-RTM_NEWADDR, RTM_DELADDR, RTMGRP_IPV4_IFADDR, IFA_LOCAL = 20, 21, 0x10, 2
-
-
-class Watch(threading.Thread):
-    """The kernel's events about the address, in both nodes, with the time of each."""
-
-    def __init__(self, nodes):
-        super().__init__(daemon=True)
-        self.has = {node.name: [] for node in nodes}  # [(time, there)]
-        self.selector = selectors.DefaultSelector()
-        for node in nodes:
-            with inside(node):
-                sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
-                sock.bind((0, RTMGRP_IPV4_IFADDR))
-            self.selector.register(sock, selectors.EVENT_READ, node.name)
-            self.has[node.name].append((time.monotonic(), node.holds(VIP)))
-        self.start()
-
-    def run(self):
-        while True:
-            for key, _ in self.selector.select():
-                now = time.monotonic()
-                for kind, address in messages(key.fileobj.recv(65536)):
-                    if address == socket.inet_aton(VIP):
-                        self.note(key.data, now, kind == RTM_NEWADDR)
-
-    def note(self, name, now, there):
-        if self.has[name][-1][1] != there:
-            self.has[name].append((now, there))
-
-    def spans(self, name, end):
-        events = [event for event in self.has[name] if event[0] < end] + [(end, False)]
-        return [(a, b) for (a, there), (b, _) in zip(events, events[1:]) if there]
-
-    def double(self, begin, end):
-        """Seconds with two holders, and whether it was so at the end."""
-        one, other = (self.spans(name, end) for name in self.has)
-        both = [(max(a, c, begin), min(b, d)) for a, b in one for c, d in other]
-        both = [(a, b) for a, b in both if b > a]
-        return sum(b - a for a, b in both), any(b >= end for _, b in both)
-
-    def taken(self, name, begin, end):
-        return next((t - begin for t, there in self.has[name] if there and begin < t < end), None)
-
-
-def messages(data):
-    while len(data) >= 24:
-        size, kind = struct.unpack_from("IH", data)
-        rest = data[24:size]
-        while kind in (RTM_NEWADDR, RTM_DELADDR) and len(rest) >= 4:
-            n, t = struct.unpack_from("HH", rest)
-            if t == IFA_LOCAL:
-                yield kind, rest[4:n]
-            rest = rest[(n + 3) & ~3:]
-        data = data[(size + 3) & ~3:]
 
 
 def text(kind, name, priority, interval, flag, check):
@@ -214,11 +155,6 @@ def median(values):
     return statistics.median(values) if values else None
 
 
-def answers(path):
-    rows = [line.split() for line in path.read_text().splitlines() if line.count(" ") == 1]
-    return [(float(t), mac) for t, mac in rows]
-
-
 def measure(kind, interval, fault):
     """(outage, double, still double, moves, taken), in seconds."""
     act, watch_s = FAULTS[fault]
@@ -226,18 +162,14 @@ def measure(kind, interval, fault):
     period = 0.002 if interval < 0.05 else 0.01
     with Lab() as lab:
         site = Site(lab, kind, interval, fault == "check", first=fault != "recover")
-        path = lab.dir / "probe"
-        site.client.spawn(["/usr/bin/python3", Path(__file__).with_name("probe.py"), VIP, period,
-                           "eth0", path], "probe")
-        wait_for(lambda: path.exists() and len(answers(path)) > 20, "the prober has answers")
-        watch = Watch((site.r1, site.r2))
+        prober = Prober(site.client, VIP, period)
+        watch = Watch((site.r1, site.r2), VIP)
         begin = time.monotonic()
         act(site)
         time.sleep(max(0, begin + watch_s - time.monotonic()))
         end = time.monotonic()
-        seen = [row for row in answers(path) if begin - 0.2 <= row[0] <= end]
-    times = [t for t, _ in seen] + [end]
-    outage = max((b - a for a, b in zip(times, times[1:])), default=watch_s) - period
+        seen = [row for row in prober.answers() if begin - 0.2 <= row[0] <= end]
+        outage = prober.silence(begin, end)
     moves = sum(a[1] != b[1] for a, b in zip(seen, seen[1:]))
     double, still = watch.double(begin, end)
     return max(outage, 0), double, still, moves, watch.taken("r2", begin, end)
