@@ -5,17 +5,22 @@ import time
 
 import pytest
 
+from holders import Watch
 from lab import holds_for, wait_for
-from vrrp import Pair
+from vrrp import VIP, Pair
 from test_vrrp_pair import multicast, unicast
+
+
+def drop_vrrp(node, hook):
+    node.run(["nft", "add table inet cut; "
+              f"add chain inet cut vrrp {{ type filter hook {hook} priority 0; }}; "
+              "add rule inet cut vrrp meta l4proto 112 drop"])
 
 
 def be_deaf(node, deaf=True):
     """The node hears no VRRP: a firewall's mistake, a switch's."""
     if deaf:
-        node.run(["nft", "add table inet cut; "
-                  "add chain inet cut in { type filter hook input priority 0; }; "
-                  "add rule inet cut in meta l4proto 112 drop"])
+        drop_vrrp(node, "input")
     else:
         node.run(["nft", "delete table inet cut"])
 
@@ -53,3 +58,35 @@ def test_another_address_list_is_a_collision(lab):
     pair.start(1)
     wait_for(lambda: pair.r2.holds("10.4.7.99"), "r2 is master of its own address")
     holds_for(lambda: pair.r1.holds("10.4.7.10"), "r1 stays", 5)
+
+
+@pytest.mark.parametrize("wire, peer", [(unicast, "trivet"), (multicast, "keepalived")])
+def test_a_firewall_that_lets_no_advert_out(lab, wire, peer):
+    """On the master it is the same one-way loss; only that the kernel tells it so (EPERM)."""
+    pair = Pair(lab, wire, ("trivet", peer))
+    pair.settle("r1")
+    watch = Watch(pair.nodes, VIP)
+    drop_vrrp(pair.r1, "output")
+    wait_for(lambda: pair.r2.holds(VIP), "r2 hears nobody and takes the address", 6)
+    pair.settle("r2", timeout=6)
+    both, _ = watch.double(0, time.monotonic())
+    assert both < 3 + 2 * watch.late
+    pair.procs[0].wait_log(r"\(VI_1\) Entering BACKUP STATE: .* does not hear us .* deaf")
+    pair.procs[0].wait_log(r"\(VI_1\) cannot send an advert: Operation not permitted")
+    holds_for(lambda: pair.holders() == ["r2"], "one holder for as long as it lasts", 4)
+    # The one that says nothing still hears: it is there when the other one ends.
+    pair.procs[1].stop()
+    pair.settle("r1", timeout=6)
+
+
+def test_a_master_that_hears_nobody_is_master_still(lab):
+    """The other way round: its own input.  The other one hears it and stays silent."""
+    pair = Pair(lab, multicast)
+    pair.settle("r1")
+    be_deaf(pair.r1)
+    holds_for(lambda: pair.holders() == ["r1"], "one holder", 4)
+    # Back from a stop it hears nobody either, takes what is its own, and the other one gives it.
+    pair.procs[0].stop()
+    pair.settle("r2", timeout=4)
+    pair.start(0)
+    pair.settle("r1")
