@@ -252,7 +252,7 @@ lint: arrows
 	clang-format --dry-run -Werror $(C_FILES)
 	$(MAKE) all CC=clang B=$(B)-clang
 	mandoc -Tlint -Wwarning $(wildcard */*.[1578])
-	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+	cppcheck -j $$(nproc) --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -I. \
 		-I/usr/include/$(shell gcc -print-multiarch) --suppress=internalAstError --suppress=unknownMacro \
 		$(filter-out tests/%,$(filter %.c,$(C_FILES)))
