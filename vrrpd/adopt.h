@@ -63,8 +63,10 @@ bool adopt_slept(const struct record *, const struct adopt_clock *now);
 
 /*
  * 'rec' is the file, 'in' its entry for this instance (record_find), or NULL.
- * 'interval_us' and 'lease_us' (0: permanent) are those of the configuration
- * now in force, 'boot_id' the kernel's.
+ * 'interval_us' is the one that backups wait by: of the configuration now in
+ * force, after a planned restart what its last advert announced
+ * (vrrp_handover_interval).  'lease_us' (0: permanent) is the configuration's,
+ * 'boot_id' the kernel's.
  */
 struct adopt_outcome adopt_decide(const struct record *rec, const struct record_instance *in,
     const struct adopt_kernel *, const struct adopt_clock *now, const char *boot_id,

@@ -677,9 +677,12 @@ instance_consider(struct instance *in, const struct record *rec, const char *boo
 	    rec, in->conf->family, in->conf->vrid, in->conf->interface);
 	struct adopt_clock now = clocks();
 	struct adopt_kernel kernel = vip_group_leftovers(&in->vips, &now);
+	/* Of a planned restart the others were told: they wait by the interval announced last. */
+	int64_t interval_us = rec != NULL && rec->handover ? vrrp_handover_interval(&in->params)
+							   : in->conf->advert_us;
 
 	in->adopt = adopt_decide(
-	    rec, was, &kernel, &now, boot_id, in->conf->advert_us, in->vips.lease_s * USEC_PER_SEC);
+	    rec, was, &kernel, &now, boot_id, interval_us, in->vips.lease_s * USEC_PER_SEC);
 	if (in->adopt.verdict == ADOPT_NONE && rec != NULL && kernel.n_present > 0)
 		event_emit(LOG_NOTICE, in->name, NULL,
 		    "not going on where the last process stopped: %s",

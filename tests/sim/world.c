@@ -308,9 +308,11 @@ adoption(const struct world *w, const struct router *r)
 {
 	struct adopt_kernel kernel = { 1, r->vip, r->vip, r->vip_stamp, r->vip_lease_end };
 	struct adopt_clock now = { w->now, w->now };
+	int64_t interval_us = r->record.handover ? vrrp_handover_interval(&r->params)
+						 : r->params.interval_us;
 
-	return adopt_decide(&r->record, &r->recorded, &kernel, &now, boot_id, r->params.interval_us,
-	    router_lease(r));
+	return adopt_decide(
+	    &r->record, &r->recorded, &kernel, &now, boot_id, interval_us, router_lease(r));
 }
 
 static void
