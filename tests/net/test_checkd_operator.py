@@ -161,7 +161,7 @@ def test_what_is_refused(make, given, error):
 
 def test_flapping_is_counted(make):
     c = make()
-    c.start(toggled(c, interval="50ms"))
+    c.start(toggled(c, interval="50ms", timeout="5s"))
     c.wait("s", "up")
     assert c.get("s")["changesLastHour"] == 0  # the first verdict is no change
     for i in range(5):

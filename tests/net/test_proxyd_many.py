@@ -21,12 +21,15 @@ RESTARTS = int(os.environ.get("TRIVET_SOAK_RESTARTS", "12"))
 
 @pytest.fixture
 def many_files():
-    """5,000 sessions are 10,000 sockets in this process."""
+    """5,000 sessions are 10,000 sockets in this process: what is in the list is closed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 2 * SESSIONS + 2 * PORTS + 1000:
         pytest.skip(f"RLIMIT_NOFILE is {hard}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield
+    held = []
+    yield held
+    for sock in held:
+        sock.close()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
@@ -49,11 +52,16 @@ def test_stock_buffers(front, many_files):  # noqa: F811
     if "build-san" in os.environ.get("TRIVET_BUILD", ""):
         env = {}  # the sanitizers' own interposition has to come first
     server, kept = Server(front.servers, ONE, 8081, backlog=4096), []
+    many_files.append(server.sock)
     keep_accepting(server, kept)
     listen = "; listen ".join(f"{VIP}:{FIRST_PORT + i}" for i in range(PORTS))
     front.start(conf(listen=listen), env=env)
-    clients = [front.connect(FIRST_PORT + i % PORTS) for i in range(SESSIONS)]
+    clients = []
+    for i in range(SESSIONS):
+        clients.append(front.connect(FIRST_PORT + i % PORTS))
+        many_files.append(clients[-1])
     wait_for(lambda: len(kept) == SESSIONS, "all sessions are through", 60)
+    many_files += kept
     front.restart()
     listeners, sessions, ms = front.taken()
     assert (listeners, sessions) == (PORTS, SESSIONS)
@@ -79,8 +87,6 @@ def test_stock_buffers(front, many_files):  # noqa: F811
         assert read_exactly(clients[i], len(b"answer %d" % i)) == b"answer %d" % i
     print(f"{SESSIONS} sessions on {PORTS} ports: {ms} ms")
     front.suite.stop()
-    for sock in clients + kept:
-        sock.close()
 
 
 def files_of(pid):
