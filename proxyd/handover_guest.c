@@ -87,21 +87,12 @@ handover_give_guest(const struct session *s, struct parcel_session *r)
 	}
 }
 
-static const struct limit_zone_conf *
-find_zone(const struct conf *conf, const char *name)
-{
-	for (size_t i = 0; i < conf->n_limit_zones; i++)
-		if (strcmp(conf->limit_zones[i].name, name) == 0)
-			return &conf->limit_zones[i];
-	return NULL;
-}
-
 /* It was let in: it counts, whatever the limit is now.  A zone that is gone counts nothing. */
 static void
 take_held(struct guest *g, const struct parcel_held *held, const struct conf *conf)
 {
 	const char *name = (const char *)held->bytes;
-	const struct limit_zone_conf *zc = find_zone(conf, name);
+	const struct limit_zone_conf *zc = limit_zone_conf_find(conf, name);
 	size_t at = strlen(name) + 1;
 	struct limit_zone *zone;
 

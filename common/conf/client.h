@@ -29,6 +29,11 @@ struct limit_zone_conf {
 	struct conf_pos pos;
 };
 
+struct conf;
+
+const struct limit_zone_conf *limit_zone_conf_find(
+    const struct conf *, const char *name); /* or NULL */
+
 /* Some clients: all, those of unix sockets, those of a network. */
 struct client_range {
 	enum { CLIENT_ALL, CLIENT_UNIX, CLIENT_NETWORK } kind;

@@ -225,8 +225,8 @@ stream_bind_header_timeout(
 
 /* ---- when all is known ---- */
 
-static const struct limit_zone_conf *
-find_zone(const struct conf *conf, const char *name)
+const struct limit_zone_conf *
+limit_zone_conf_find(const struct conf *conf, const char *name)
 {
 	for (size_t i = 0; i < conf->n_limit_zones; i++)
 		if (strcmp(conf->limit_zones[i].name, name) == 0)
@@ -267,7 +267,7 @@ stream_resolve_limits(struct binder *b)
 	for (size_t i = 0; i < conf->n_clients; i++)
 		for (size_t k = 0; k < conf->clients[i]->n_limits; k++) {
 			struct limit_conf *l = &conf->clients[i]->limits[k];
-			const struct limit_zone_conf *z = find_zone(conf, l->zone);
+			const struct limit_zone_conf *z = limit_zone_conf_find(conf, l->zone);
 
 			if (z != NULL) {
 				template_copy(&z->key, &l->key);
