@@ -183,10 +183,10 @@ read_header(struct worker *w, struct session *s, enum flow_reason *ret_reason)
 
 /* ---- limits ---- */
 
-static void
-give_back(struct guest *g)
+void
+guest_give_back(struct guest *g)
 {
-	while (g->n_held > 0)
+	while (g != NULL && g->n_held > 0)
 		limit_give(g->held[--g->n_held]);
 }
 
@@ -228,7 +228,7 @@ take_limits(struct worker *w, const struct route *r, struct guest *g, bool udp, 
 			continue;
 		}
 		say_limit(w, r, g, l, rc);
-		give_back(g);
+		guest_give_back(g);
 		return conf->limit_dry_run || anyway;
 	}
 	return true;
@@ -422,7 +422,7 @@ guest_free(struct guest *g)
 {
 	if (g == NULL)
 		return;
-	give_back(g);
+	guest_give_back(g);
 	story_free(g->story);
 	free(g->tlvs);
 	forget_hello(g);

@@ -61,6 +61,9 @@ void guest_done(struct session *);
 
 void guest_free(struct guest *); /* accepts NULL */
 
+/* The places under limits that it held; NULL and none are accepted. */
+void guest_give_back(struct guest *);
+
 /*
  * Of datagrams, at the first of a session: *ret is NULL where nothing is asked.
  * The second: of a session that another process let in.

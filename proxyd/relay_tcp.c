@@ -80,13 +80,15 @@ count_end(const struct session *s, struct tally *t)
 static void
 end(struct worker *w, struct session *s)
 {
+	/* What it held is free before its client can know of the end: who comes next may be it. */
+	if (s->server != NULL)
+		count_end(s, &s->server->tallies[w->number]);
+	release_server(s);
+	guest_give_back(s->guest);
 	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {
 		close_side(s, side, (s->flow.reset_sides >> side & 1) != 0);
 		unpark(s, side);
 	}
-	if (s->server != NULL)
-		count_end(s, &s->server->tallies[w->number]);
-	release_server(s);
 	story_ends(w, s);
 	guest_done(s);
 	wheel_set(&w->wheel, &s->timer, MONO_NEVER);
