@@ -149,6 +149,17 @@ purity: $(B)/libcore.a
 	@! nm -u $< | grep -wE 'U ($(IMPURE))(@.*)?' || { echo 'purity: a core reaches outside'; exit 1; }
 	@echo 'purity: libcore.a keeps to itself'
 
+# $(call pytest,DIRECTORY,OPTIONS).  With SECOND_LOOK=N, up to N tests that fail are named and run
+# again, one by one and without the OPTIONS; they fail there or not.
+SECOND_LOOK ?= 0
+define pytest
+$(Q)export TRIVET_BUILD=$(B) cache=$(abspath $(B))/pytest/$(1); \
+	run() { /usr/bin/python3 -m pytest -q -o cache_dir=$$cache $(PYTEST_ARGS) "$$@" tests/$(1); }; \
+	run $(2) || { failed=$$(grep -c '"' $$cache/v/cache/lastfailed) && \
+	[ $$failed -le $(SECOND_LOOK) ] && echo "$$failed failed; now one by one" && \
+	run --last-failed --last-failed-no-failures=none; }
+endef
+
 # ---- tests with real daemons and real peers in network namespaces (root) ----
 # The bus without a daemon around it: a toy that serves, watches and calls (test_bus.py).
 $(B)/tests/net/busd: $(B)/obj/tests/net/busd.o $(B)/libshell.a $(B)/libcore.a
@@ -158,8 +169,7 @@ $(B)/tests/net/busd: $(B)/obj/tests/net/busd.o $(B)/libshell.a $(B)/libcore.a
 # Most of a network test is waiting for a protocol's timers, so many run side by side.
 TEST_JOBS ?= 8
 test-net: all $(B)/tests/net/busd
-	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(TEST_JOBS) \
-		$(PYTEST_ARGS) tests/net
+	$(call pytest,net,-n $(TEST_JOBS))
 
 # ---- side by side with the peers, as a table (root) ----
 .PHONY: bench-proxy
@@ -234,7 +244,7 @@ demo: deps
 # The same, built with the sanitizers: daemons in the network tests too.
 test-san:
 	$(MAKE) all check test-net B=$(B)-san SANITIZE=address,undefined CFLAGS="-O1 -g" \
-		SIM_SEEDS=300 TRIVET_BUILD=$(abspath $(B)-san)
+		SIM_SEEDS=300 TRIVET_BUILD=$(abspath $(B)-san) TRIVET_PATIENCE=$(or $(TRIVET_PATIENCE),3)
 
 # The arrows of the house: daemon -> ipc -> common; daemons never include each other; ctl includes
 # their cores only (the what-if table runs the real election).
@@ -329,9 +339,11 @@ deb-next:
 	@ls $(B)/deb-next/*.deb
 
 # The packages in a container with a real systemd (root).
+test-systemd: export TRIVET_DEBS = $(abspath $(DEB))
+test-systemd: export TRIVET_DEBS_NEXT = $(abspath $(B)/deb-next)
 test-systemd: deb
 	$(MAKE) deb-next
-	TRIVET_DEBS=$(abspath $(DEB)) TRIVET_DEBS_NEXT=$(abspath $(B)/deb-next) TRIVET_BUILD=$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) tests/systemd
+	$(call pytest,systemd)
 
 clean:
 	rm -rf $(B) $(B)-san $(B)-clang $(B)-fuzz

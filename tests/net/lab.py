@@ -32,7 +32,7 @@ import time
 from pathlib import Path
 
 import varlink
-from varlink import VarlinkError  # noqa: F401: for the tests
+from varlink import PATIENCE, VarlinkError  # noqa: F401: for the tests
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("TRIVET_BUILD") or "build")
@@ -41,8 +41,8 @@ if not BUILD.is_absolute():
 ROOT = Path("/var/lib/trivet-lab")
 DAEMONS = ("vrrpd", "checkd", "proxyd")
 PREFIX = re.compile(r"^tl(\d+)-")
+SANITIZED = "build-san" in str(BUILD)  # made by `make test-san`: everything takes five times as long
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
-PATIENCE = float(os.environ.get("TRIVET_PATIENCE", "1"))  # slow machines, sanitizers: more
 
 # LeakSanitizer wants to ptrace its own process at exit; one that dropped root is
 # not dumpable, so it cannot.  Leaks are the unit tests' business.
@@ -84,7 +84,7 @@ def _tails():
 
 
 def _sh(*argv, check=True, timeout=30):
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout * PATIENCE)
     if check and done.returncode:
         raise LabError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()}")
     return done.stdout

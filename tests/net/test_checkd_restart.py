@@ -61,7 +61,7 @@ def test_no_consumer_flaps(lab, how):
     node.listener(9001)
     text = CONF.format() + check("good", "port 9001") + check("bad", "port 9009", fall=3)
     text += check("forced", "port 9001")
-    text += check("script", f'script "{node.dir}/script.sh"', interval="300ms")
+    text += check("script", f'script "{node.dir}/script.sh"', interval="300ms", timeout=10)
     node.suite(text)
     wait_for(lambda: is_master(node), "it is master")
     node.trivet("force", "forced", "down", "a restart must not forget")

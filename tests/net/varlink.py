@@ -17,7 +17,8 @@ import socket
 import time
 
 MODEL = pathlib.Path(__file__).resolve().parents[2] / "ipc" / "model"
-TIMEOUT = 10.0
+PATIENCE = float(os.environ.get("TRIVET_PATIENCE", "1"))  # slow machines, sanitizers: more
+TIMEOUT = 10.0 * PATIENCE
 
 
 class VarlinkError(Exception):
