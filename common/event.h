@@ -23,10 +23,11 @@ struct event {
 
 /*
  * Logs "(subject) message" at 'level' and keeps the event.  'fields' as in
- * struct event, copied; NULL for none.  subject "" is the daemon itself.
+ * struct event, copied; one of them is a row of message_kinds (common/message.h),
+ * so that the event can be asked for.  subject "" is the daemon itself.
  */
 void event_emit(int level, const char *subject, const char *const *fields, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
+    PRINTF_LIKE(4, 5) __attribute__((nonnull(3)));
 
 /* The oldest event kept with a sequence above 'after', or NULL. */
 const struct event *event_next(uint64_t after);

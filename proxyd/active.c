@@ -267,7 +267,8 @@ note_state(struct active *a, const char *why)
 		return;
 	a->away = away;
 	if (away && !TAILQ_EMPTY(&a->words))
-		event_emit(LOG_WARNING, "", NULL,
+		event_emit(LOG_WARNING, "",
+		    (const char *const[]){ "producer", "silent", "daemon", "checkd", NULL },
 		    "checkd is silent (%s): what it said of servers is held", why);
 	arm(a);
 }

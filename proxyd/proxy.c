@@ -133,9 +133,10 @@ attach(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 static void
 try_bind(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 {
-	const char *const fields[] = { "listener", l->name, NULL };
 	char *before = xstrdup(l->error != NULL ? l->error : "");
 	int rc = listener_bind(l);
+	const char *const fields[] = { "listener", l->name, "listening", rc == 0 ? "yes" : "no",
+		NULL };
 
 	if (rc == 0) {
 		attach(p, l, lc);

@@ -246,7 +246,6 @@ mark_unresolved(struct upstream *up, const struct spec *spec, const char *why)
 static void
 announce_answer(const struct spec *spec)
 {
-	const char *const fields[] = { "upstream", spec->up->name, "server", spec->text, NULL };
 	struct text list = { 0 };
 	char buf[ENDPOINT_STRLEN];
 
@@ -256,6 +255,8 @@ announce_answer(const struct spec *spec)
 		text_addf(&list, " %s",
 		    spec->is_service ? endpoint_format(at, buf) : addr_format(&at->addr, buf));
 	}
+	const char *const fields[] = { "upstream", spec->up->name, "server", spec->text, "resolves",
+		list.length > 0 ? text_str(&list) + 1 : "", NULL };
 	event_emit(LOG_NOTICE, "", fields, "upstream %s: server %s resolves to%s", spec->up->name,
 	    spec->text, text_str(&list));
 	text_done(&list);

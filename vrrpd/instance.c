@@ -251,8 +251,10 @@ on_promoted(void *aux, void *tag, int error)
 
 	(void)tag;
 	if (error != 0)
-		event_emit(LOG_WARNING, in->name, NULL, "cannot set promote_secondaries of %s: %s",
-		    in->conf->interface, strerror(-error));
+		event_emit(LOG_WARNING, in->name,
+		    (const char *const[]){ "network", "promote_secondaries", NULL },
+		    "cannot set promote_secondaries of %s: %s", in->conf->interface,
+		    strerror(-error));
 }
 
 /* When the first address of a subnet is deleted, the kernel is to keep the others. */
@@ -306,8 +308,8 @@ follow_link(struct instance *in)
 	    vrrp_sock_index(in->advert.sock) == link->index)
 		return;
 	if ((r = advert_open(&in->advert, in->vrrpd->socks, link)) != 0)
-		event_emit(LOG_ERR, in->name, NULL, "cannot open a VRRP socket on %s: %s",
-		    in->conf->interface, strerror(-r));
+		event_emit(LOG_ERR, in->name, (const char *const[]){ "network", "socket", NULL },
+		    "cannot open a VRRP socket on %s: %s", in->conf->interface, strerror(-r));
 }
 
 /* May it not take part now, and why? */
@@ -684,7 +686,8 @@ instance_consider(struct instance *in, const struct record *rec, const char *boo
 	in->adopt = adopt_decide(
 	    rec, was, &kernel, &now, boot_id, interval_us, in->vips.lease_s * USEC_PER_SEC);
 	if (in->adopt.verdict == ADOPT_NONE && rec != NULL && kernel.n_present > 0)
-		event_emit(LOG_NOTICE, in->name, NULL,
+		event_emit(LOG_NOTICE, in->name,
+		    (const char *const[]){ "adoption", "refused", NULL },
 		    "not going on where the last process stopped: %s",
 		    adopt_why_str(in->adopt.why));
 }

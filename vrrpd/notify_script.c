@@ -94,17 +94,19 @@ report(const struct notifier *n, const struct notify_job *job, const struct runn
 {
 	switch (result->outcome) {
 	case RUNNER_EXITED:
-		event_emit(result->code == 0 ? LOG_INFO : LOG_WARNING, n->name, NULL,
+		event_emit(result->code == 0 ? LOG_INFO : LOG_WARNING, n->name,
+		    (const char *const[]){ "script", result->code == 0 ? "done" : "failed", NULL },
 		    "%s: exit %d%s%s", job->what, result->code,
 		    result->last_line[0] != '\0' ? ": " : "", result->last_line);
 		break;
 	case RUNNER_SIGNALED:
-		event_emit(
-		    LOG_WARNING, n->name, NULL, "%s: ended by signal %d", job->what, result->code);
+		event_emit(LOG_WARNING, n->name, (const char *const[]){ "script", "failed", NULL },
+		    "%s: ended by signal %d", job->what, result->code);
 		break;
 	case RUNNER_TIMEOUT:
 	case RUNNER_NOT_RUN:
-		event_emit(LOG_WARNING, n->name, NULL, "%s: %s", job->what, result->reason);
+		event_emit(LOG_WARNING, n->name, (const char *const[]){ "script", "failed", NULL },
+		    "%s: %s", job->what, result->reason);
 		break;
 	}
 }
@@ -152,8 +154,8 @@ make_room(struct notifier *n)
 		return;
 	if (n->running != 0)
 		oldest = TAILQ_NEXT(oldest, entry);
-	event_emit(LOG_WARNING, n->name, NULL, "%s is not run: %u changes wait already",
-	    oldest->what, NOTIFY_QUEUE_MAX);
+	event_emit(LOG_WARNING, n->name, (const char *const[]){ "script", "dropped", NULL },
+	    "%s is not run: %u changes wait already", oldest->what, NOTIFY_QUEUE_MAX);
 	job_free(n, oldest);
 }
 

@@ -209,7 +209,10 @@ on_state(void *aux, enum ipc_view_state state, const char *why)
 		v->silent_since = MONO_NEVER;
 		v->has_answered = true;
 		if (was_silent)
-			event_emit(LOG_INFO, "", NULL, "proxyd answers");
+			event_emit(LOG_INFO, "",
+			    (const char *const[]){
+				"producer", "answers", "daemon", "proxyd", NULL },
+			    "proxyd answers");
 	} else {
 		/* Connected again is not yet an answer: why it went stays the reason. */
 		if (state == IPC_VIEW_DOWN || !was_silent) {
@@ -221,7 +224,9 @@ on_state(void *aux, enum ipc_view_state state, const char *why)
 		if (was_silent)
 			return;
 		v->silent_since = state == IPC_VIEW_STALE ? last_word(v) : loop_now();
-		event_emit(LOG_WARNING, "", NULL, "proxyd is silent: %s", why);
+		event_emit(LOG_WARNING, "",
+		    (const char *const[]){ "producer", "silent", "daemon", "proxyd", NULL },
+		    "proxyd is silent: %s", why);
 	}
 	v->on_heard(v->aux);
 }

@@ -64,8 +64,9 @@ begin_startup(struct vrrpd *v)
 	}
 	if (n == 0)
 		return;
-	event_emit(LOG_NOTICE, "", NULL, "%u instance%s %s after %.3f s (vrrp_startup_delay)", n,
-	    n == 1 ? "" : "s", n == 1 ? "starts" : "start", (double)us / USEC_PER_SEC);
+	event_emit(LOG_NOTICE, "", (const char *const[]){ "startup", "delayed", NULL },
+	    "%u instance%s %s after %.3f s (vrrp_startup_delay)", n, n == 1 ? "" : "s",
+	    n == 1 ? "starts" : "start", (double)us / USEC_PER_SEC);
 	loop_timer_at(&v->startup, mono_add(loop_now(), us));
 }
 

@@ -192,10 +192,13 @@ on_state(void *aux, enum ipc_view_state state, const char *why)
 		return;
 	v->away = away;
 	if (away)
-		event_emit(LOG_WARNING, "", NULL,
+		event_emit(LOG_WARNING, "",
+		    (const char *const[]){ "producer", "silent", "daemon", "checkd", NULL },
 		    "checkd is silent (%s): its last verdicts are held", why);
 	else
-		event_emit(LOG_INFO, "", NULL, "checkd answers");
+		event_emit(LOG_INFO, "",
+		    (const char *const[]){ "producer", "answers", "daemon", "checkd", NULL },
+		    "checkd answers");
 	v->on_heard(v->aux, true);
 }
 

@@ -218,7 +218,8 @@ voice_differs(struct instance *in, const struct vrrp_pkt *pkt)
 
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
 		if (new &ways[i].bit)
-			event_emit(LOG_WARNING, in->name, NULL,
+			event_emit(LOG_WARNING, in->name,
+			    (const char *const[]){ "differs", ways[i].what, NULL },
 			    "peer %s differs: another %s than ours",
 			    addr_format(&pkt->advert.source, peer), ways[i].what);
 	if (in->differs != in->advert.differs)

@@ -199,7 +199,8 @@ later_gone(void *aux)
 {
 	struct later *later = aux;
 
-	event_emit(LOG_INFO, "later", NULL, "gone after waiting for %d", (int)later->ms);
+	event_emit(LOG_INFO, "later", (const char *const[]){ "key", "later", NULL },
+	    "gone after waiting for %d", (int)later->ms);
 	loop_timer_close(&later->timer, later_closed);
 }
 
