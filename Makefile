@@ -204,7 +204,7 @@ DEPS_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-
 	python3-scapy tshark tcpdump iproute2 iputils-ping \
 	nftables procps psmisc rsync curl socat keepalived nginx-light libnginx-mod-stream haproxy frr openssl dnsmasq-base
 DEPS_HOUSE := git clang clang-format libclang-rt-dev cppcheck mandoc debhelper dpkg-dev fakeroot \
-	lintian blhc apparmor dh-apparmor systemd systemd-container mmdebstrap dbus
+	lintian blhc apparmor dh-apparmor systemd systemd-container mmdebstrap dbus logrotate zsh
 deps:
 	packaging/install-deps $(DEPS_BUILD) $(DEPS_TEST) $(DEPS_HOUSE)
 	systemd-sysusers $(CURDIR)/packaging/sysusers.conf
@@ -281,8 +281,10 @@ SYSUSERSDIR ?= $(prefix)/lib/sysusers.d
 SYSCTLDIR   ?= $(prefix)/lib/sysctl.d
 CATALOGDIR  ?= $(prefix)/lib/systemd/catalog
 BASHDIR     ?= $(prefix)/share/bash-completion/completions
+ZSHDIR      ?= $(prefix)/share/zsh/vendor-completions
 MODULEDIR   := $(prefix)/lib/trivet
 EXAMPLESDIR ?= $(prefix)/share/doc/trivet/examples
+LOGROTATEDIR ?= /etc/logrotate.d
 SBIN     := vrrpd checkd proxyd trivet-runner
 UNITS    := $(wildcard packaging/systemd/*)
 EXAMPLES := $(shell test -d packaging/examples && find packaging/examples -type f)
@@ -300,6 +302,8 @@ install: all
 	$(Q)$(call put,644,packaging/sysctl.conf,$(SYSCTLDIR)/50-trivet.conf)
 	$(Q)$(call put,644,packaging/trivet.catalog,$(CATALOGDIR)/trivet.catalog)
 	$(Q)$(call put,644,packaging/completions/trivet.bash,$(BASHDIR)/trivet)
+	$(Q)$(call put,644,packaging/completions/trivet.zsh,$(ZSHDIR)/_trivet)
+	$(Q)$(call put,644,packaging/logrotate.conf,$(LOGROTATEDIR)/trivet-proxyd)
 	$(Q)$(foreach m,$(MAN),$(call put,644,$(m),$(prefix)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) &&) :
 	$(Q)$(foreach e,$(EXAMPLES),$(call put,$(if $(findstring .sh,$(e)),755,644),$(e),$(EXAMPLESDIR)/$(e:packaging/examples/%=%)) &&) :
 	$(Q)test -e $(DESTDIR)/etc/trivet/trivet.conf || $(call put,640,packaging/trivet.conf,/etc/trivet/trivet.conf)

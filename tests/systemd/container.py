@@ -25,7 +25,7 @@ SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
 
 # systemd as process 1, what trivet's packages depend on, what the tests look with.
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "apt", "iproute2", "procps", "psmisc", "libuv1",
-            "libjansson4", "libmnl0", "libcap2", "libcurl4", "ca-certificates")
+            "libjansson4", "libmnl0", "libcap2", "libcurl4", "ca-certificates", "logrotate")
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb",
                "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}

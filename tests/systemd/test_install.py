@@ -36,9 +36,11 @@ def test_everything_has_its_place(tree):
                "opt/trivet/lib/trivet/probe_http.so", "etc/trivet/trivet.conf",
                "opt/trivet/lib/systemd/catalog/trivet.catalog",
                "opt/trivet/share/man/man7/trivet-migration.7",
-               "opt/trivet/share/bash-completion/completions/trivet"}
+               "opt/trivet/share/bash-completion/completions/trivet",
+               "opt/trivet/share/zsh/vendor-completions/_trivet", "etc/logrotate.d/trivet-proxyd"}
     assert wanted <= found
-    assert all(name.startswith(("opt/trivet/", "etc/trivet/")) for name in found)
+    assert all(name.startswith(("opt/trivet/", "etc/trivet/", "etc/logrotate.d/"))
+               for name in found)
 
 
 def test_the_module_is_found_where_it_was_installed(tree, tmp_path):
@@ -88,6 +90,15 @@ def test_its_examples_are_good_when_uncommented(tree):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_logrotate_takes_its_file(tree, tmp_path):
+    done = subprocess.run(["logrotate", "-d", "-s", tmp_path / "state",
+                           tree / "etc/logrotate.d/trivet-proxyd"], capture_output=True, text=True,
+                          timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert "rotating pattern: /var/log/trivet/*.log " in done.stderr
+    assert "error" not in done.stderr and "warning" not in done.stderr.replace("warning: ", "", 1)
+
+
 # What systemd 252 says of the best comparable unit in Debian 12 is 3.7, of keepalived's 9.6.
 @pytest.mark.parametrize("name,limit", [("vrrpd", 2.0), ("checkd", 1.7), ("proxyd", 1.6)])
 def test_exposure(name, limit):
@@ -133,6 +144,37 @@ def complete(tree, *words):
     return set(done.stdout.split())
 
 
+# zsh's own completion at work, in a terminal of its own; what it offers is printed between marks.
+ZSH = r"""
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "PROMPT= fpath=($1 \$fpath); autoload -U compinit; compinit -u -D"
+zpty -w z "offer() {
+	compadd() { local -a o; builtin compadd -O o \"\$@\"; print -rl -- '' @\$^o@; builtin compadd \"\$@\" }
+	_main_complete; unfunction compadd; print -r -- ''; print END\OF
+}"
+zpty -w z "zle -C offer complete-word offer; bindkey '^X' offer; print BEG\IN"
+zpty -r z said '*BEGIN*'
+shift
+for line; do
+	zpty -w -n z "$line"$'\x18'
+	zpty -r z said '*ENDOF*'
+	print -r -- "$said"
+	zpty -w -n z $'\x15'
+done
+"""
+
+
+def complete_zsh(tree, *lines):
+    """What zsh offers for the last word of each."""
+    done = subprocess.run(
+        ["zsh", "-f", "-c", ZSH, "zsh", tree / "opt/trivet/share/zsh/vendor-completions",
+         *(f"trivet {line}" for line in lines)], capture_output=True, text=True, timeout=300,
+        env={"PATH": f"{tree}/opt/trivet/bin:/usr/bin:/bin", "TERM": "dumb"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [set(re.findall(r"@([^@\r\n]+)@", said)) for said in done.stdout.split("ENDOF")[:-1]]
+
+
 def test_completion_knows_what_the_command_knows(tree):
     trivet = tree / "opt/trivet/bin/trivet"
     told = subprocess.run([trivet, "--help"], capture_output=True, text=True).stdout
@@ -140,12 +182,20 @@ def test_completion_knows_what_the_command_knows(tree):
     assert len(verbs) > 15
     assert complete(tree, "") == verbs | {"--run-dir", "--json", "--help", "--version"}
     assert complete(tree, "re") == {v for v in verbs if v.startswith("re")}
-    for verb in verbs:
+    options = {}
+    for verb in sorted(verbs):
         usage = subprocess.run([trivet, verb, "--help"], capture_output=True, text=True).stdout
-        options = set(re.findall(r"(?<=[\[ |])--?[a-z][a-z-]*", usage.splitlines()[0]))
-        assert complete(tree, verb, "-") == options | {"--run-dir", "--json"}, verb
+        options[verb] = set(re.findall(r"(?<=[\[ |])--?[a-z][a-z-]*", usage.splitlines()[0])) | \
+            {"--run-dir", "--json"}
+        assert complete(tree, verb, "-") == options[verb], verb
     assert complete(tree, "force", "web", "") == {"up", "down", "auto"}
     assert complete(tree, "run", "--only", "v") == {"vrrpd"}
+    told = complete_zsh(tree, "", "re", *(f"{verb} -" for verb in options), "force web ",
+                        "run --only v", "--run-dir /nowhere restart ")
+    assert told == [verbs | {"--run-dir", "--json", "--help", "--version"},
+                    {v for v in verbs if v.startswith("re")}, *options.values(),
+                    {"up", "down", "auto"}, {"vrrpd"},
+                    {"vrrpd", "checkd", "proxyd", "trivet-runner"}]
 
 
 def test_catalog(tmp_path):

@@ -340,6 +340,32 @@ def test_checks_over_the_network_within_the_units_walls(machine):
     machine.run("trivet", "reload")
 
 
+LOGGED = CONF.replace("stream {", """stream {
+	log_format short '$remote_addr $close_reason';
+	access_log /var/log/trivet/web.log short;""")
+
+
+def test_logs_are_rotated(machine):
+    """By the file that the package brings: what was open is written out, then a new one."""
+    configure(machine, LOGGED)
+    machine.run("trivet", "reload")
+    log = machine.root / "var/log/trivet/web.log"
+
+    def call():
+        machine.run("bash", "-c", ": < /dev/tcp/127.0.0.1/80 && cat < /dev/tcp/127.0.0.1/80",
+                    check=False)
+    call()
+    until(lambda: log.exists() and log.read_text().startswith("127.0.0.1 "), "a line is there")
+    machine.run("logrotate", "-f", "/etc/logrotate.d/trivet-proxyd")
+    old = log.with_name("web.log.1")
+    until(lambda: log.exists() and old.exists(), "a new file")
+    call()
+    until(lambda: log.read_text().startswith("127.0.0.1 "), "lines go into the new one")
+    assert machine.sh("stat -c '%U %a' /var/log/trivet/web.log").stdout == "_trivet-proxyd 640\n"
+    configure(machine, CONF)
+    machine.run("trivet", "reload")
+
+
 def test_the_packages_own_test(machine):
     """debian/tests/smoke, as autopkgtest would run it."""
     shutil.copy(CHECKOUT / "packaging/debian/tests/smoke", machine.root / "var/smoke")
@@ -376,10 +402,11 @@ def test_purging_leaves_nothing(machine):
     machine.sh("dpkg --purge trivet trivet-vrrpd trivet-checkd trivet-checkd-http trivet-proxyd "
                "trivet-cli trivet-common")
     assert not has_vip(machine)
-    left = machine.sh("ls -d /etc/trivet /run/trivet /var/lib/trivet /usr/sbin/vrrpd "
+    left = machine.sh("ls -d /etc/trivet /run/trivet /var/lib/trivet /var/log/trivet /usr/sbin/vrrpd "
                       "/usr/lib/systemd/system/trivet* /etc/systemd/system/*/trivet* "
                       "/etc/apparmor.d/usr.sbin.[vcp]* /etc/apparmor.d/local/usr.sbin.[vcp]* "
                       "/usr/share/bash-completion/completions/trivet "
+                      "/usr/share/zsh/vendor-completions/_trivet /etc/logrotate.d/trivet* "
                       "2>/dev/null", check=False)
     assert left.stdout == ""
     assert machine.run("systemctl", "--failed", "--plain", "--no-legend").stdout == ""
