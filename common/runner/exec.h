@@ -6,12 +6,7 @@
 #define COMMON_RUNNER_EXEC_H
 
 #include "common/runner/cred.h"
-
-enum exec_stage { EXEC_GROUP, EXEC_FILES, EXEC_GROUPS, EXEC_GID, EXEC_UID, EXEC_CAPS, EXEC_EXECVE };
-
-struct exec_error { /* what comes through the pipe; less than PIPE_BUF, so whole */
-	int stage, err;
-};
+#include "common/runner/exec_error.h"
 
 struct exec_plan {
 	char *const *argv;
@@ -23,9 +18,5 @@ struct exec_plan {
 
 /* In the child; does not return. */
 _Noreturn void exec_child(const struct exec_plan *);
-
-/* "cannot become user nobody: Operation not permitted" */
-void exec_error_str(
-    const struct exec_error *, const char *path, const char *user, struct text *out);
 
 #endif

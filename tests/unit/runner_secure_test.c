@@ -3,6 +3,7 @@
 #include "common/runner/secure.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -13,6 +14,9 @@
 #define LINK(to) S_IFLNK | 0777, 0, 0, to
 #define USERS	 100
 #define BIND_UID 53
+
+/* One component that leaves room for a slash behind it, and for nothing else. */
+static char long_path[PATH_MAX];
 
 static const struct {
 	const char *path;
@@ -50,12 +54,17 @@ static const struct {
 	{ "/tmp", S_IFDIR | S_ISVTX | 0777, 0, 0, NULL },
 	{ "/tmp/run.sh", FILE_OK, 0, 0, NULL },
 	{ "/tmp/his", S_IFLNK | 0777, BIND_UID, 0, "/etc/ok.sh" },
+	{ "/etc/torn", S_IFLNK | 0777, 0, 0, NULL },
+	{ "/etc/far", LINK(long_path) },
+	{ "/sealed", DIR_OK, 0, 0, NULL },
 };
 
 static int
 fake_lstat(void *aux, const char *path, struct secure_stat *ret)
 {
 	(void)aux;
+	if (strncmp(path, "/sealed/", 8) == 0)
+		return -EACCES; /* as on a network file system that root has no say on */
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		if (strcmp(files[i].path, path) != 0)
 			continue;
@@ -70,11 +79,12 @@ fake_readlink(void *aux, const char *path, char *buf, size_t size)
 {
 	(void)aux;
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		if (strcmp(files[i].path, path) == 0 && strlen(files[i].target) < size) {
+		if (strcmp(files[i].path, path) == 0 && files[i].target != NULL &&
+		    strlen(files[i].target) < size) {
 			strcpy(buf, files[i].target);
 			return 0;
 		}
-	return -EINVAL;
+	return -EIO;
 }
 
 static const char *
@@ -130,6 +140,11 @@ static const struct {
 	{ "/etc/plain", -EACCES, "/etc/plain is not executable", -EACCES },
 	{ "/etc/fifo", -EACCES, "/etc/fifo is not a regular file", -EACCES },
 	{ "killall", -ENOENT, "killall is not in the search path for scripts", -ENOENT },
+	{ "/sealed/run.sh", -EACCES, "/sealed/run.sh: Permission denied", -EACCES },
+	{ "/etc/torn", -EIO, "/etc/torn Input/output error", -EIO },
+	{ "/etc/far", -ENAMETOOLONG, "/etc begins a path that is too long", -ENAMETOOLONG },
+	{ "/etc/far/run.sh", -ENAMETOOLONG, "/etc/far leads to a path that is too long",
+	    -ENAMETOOLONG },
 };
 
 static void
@@ -150,10 +165,28 @@ every_path(void **unused)
 	}
 }
 
+static void
+a_path_without_end(void **unused)
+{
+	char path[PATH_MAX + 8];
+	struct text why = { 0 };
+
+	(void)unused;
+	memset(path, 'x', sizeof(path));
+	path[0] = '/';
+	path[PATH_MAX] = '\0';
+	assert_int_equal(secure_check(&host, path, true, &why), -ENAMETOOLONG);
+	assert_string_equal(text_str(&why), "the path is too long");
+	text_done(&why);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(every_path) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(every_path),
+		cmocka_unit_test(a_path_without_end) };
+
+	memset(long_path, 'x', sizeof(long_path) - 3);
 
 	return cmocka_run_group_tests_name("runner secure", tests, NULL, NULL);
 }
