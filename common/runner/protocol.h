@@ -23,7 +23,7 @@
 #define RUNNER_ENV_MAX	      16
 #define RUNNER_ARG_MAX_BYTES  255
 #define RUNNER_ENV_MAX_BYTES  16384 /* TRIVET_VIPS of an instance with hundreds of them */
-#define RUNNER_TIMEOUT_MAX_US INT64_C(86400000000) /* a day: the longest that may be configured */
+#define RUNNER_TIMEOUT_MAX_US INT64_C(2592000000000) /* 30 days: the longest of any check */
 #define RUNNER_LEARN	      UINT32_MAX /* for a script's number: know the configuration, run none */
 #define RUNNER_DIGEST_SIZE    17	 /* conf.digest */
 #define RUNNER_OUTPUT_MAX     512	 /* bytes kept of the beginning of what a script printed */
