@@ -68,7 +68,7 @@ fail(struct probe *p, const struct ask_class *class, mono_t began, const char *w
 {
 	char detail[PROBE_DETAIL_MAX];
 
-	if (class->explain == NULL || !class->explain(p, err, detail, sizeof(detail)))
+	if (class->explain == NULL || !class->explain(what, err, detail, sizeof(detail)))
 		snprintf(detail, sizeof(detail), "%s: %s", what, strerror(err));
 	attempt_refuse(p, began, attempt_reason(err), detail);
 }

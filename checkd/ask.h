@@ -25,8 +25,9 @@ struct ask_class {
 	/* What the answer is worth; evidence, good or bad, is added to 'detail'. */
 	enum ask_answer (*judge)(const struct probe *, const struct ask_token *,
 	    const uint8_t *bytes, size_t size, struct text *detail);
-	/* Why there is no socket, in words better than the errno's; NULL or false: the errno's. */
-	bool (*explain)(const struct probe *, int err, char *buf, size_t size);
+	/* Why the question is not on its way ('what': the call that failed), in words better than
+	 * the errno's; NULL or false: the errno's. */
+	bool (*explain)(const char *what, int err, char *buf, size_t size);
 };
 
 /* The start of a run: the probe is an attempt_probe. */

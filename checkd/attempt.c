@@ -191,7 +191,7 @@ attempt_connect(
 	int fd = socket(ss.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	int err;
 
-	*ret_what = "connect";
+	*ret_what = "socket";
 	if (fd < 0)
 		return -errno;
 	if (tune != NULL)

@@ -41,10 +41,9 @@ judge(const struct probe *p, const struct ask_token *token, const uint8_t *bytes
 }
 
 static bool
-explain(const struct probe *p, int err, char *buf, size_t size)
+explain(const char *what, int err, char *buf, size_t size)
 {
-	(void)p;
-	if (err != EACCES)
+	if (err != EACCES || strcmp(what, "socket") != 0) /* of connect: a route that prohibits */
 		return false;
 	snprintf(buf, size,
 	    "ping: net.ipv4.ping_group_range of this host leaves out group %u: "
