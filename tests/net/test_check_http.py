@@ -77,6 +77,29 @@ def test_a_missing_module_is_a_failure_until_it_comes(make, tmp_path):
     c.wait("h", "up", timeout=15)  # looked for every 10 s
 
 
+def test_a_module_of_another_version(make):
+    """In the middle of an upgrade: its calls are not what we know, so none is made."""
+    c = make()
+    alone = c.node.dir / "bin"
+    alone.mkdir(mode=0o755)
+    shutil.copy(BUILD / "checkd", alone / "checkd")
+    module = (BUILD / "probe_http.so").read_bytes()
+    version = re.search(rb"\0(\d+) \d+\.\d+\.\d+\0", module)
+    number = version.group(1)
+    other = bytes([number[0] ^ 1]) + number[1:]
+    at = version.start(1)
+    (alone / "probe_http.so").write_bytes(module[:at] + other + module[at + len(number):])
+    conf = c.node.write("trivet.conf", check("h", f"http http://{ADDRESS}:8080/"))
+    c.proc = c.node.spawn([alone / "checkd", "-c", conf, "--run-dir", c.node.run_dir,
+                           "--state-dir", c.node.state_dir], "checkd")
+    c.node.wait_ready("checkd", c.proc)
+    seen = c.wait("h", "down")
+    assert seen["lastReason"] == "system"
+    assert re.fullmatch(rf"http checks need the package trivet-checkd-http: probe_http.so is version "
+                        rf"{other.decode()} [0-9.]+, not {number.decode()} [0-9.]+",
+                        seen["lastDetail"]), seen
+
+
 # ---- answers ----
 
 
@@ -370,6 +393,7 @@ HOSTILE = [
     ("reset in the body", say(OK + b"ab", reset), "", "down", {"protocol"}),
     ("a body too short", say(OK + b"ab"), "", "down", {"protocol"}),
     ("a slow peer", slowly(OK + b"hello"), "", "down", {"timeout"}),
+    ("a slow body", say(OK, silent), "", "down", {"timeout"}),
     ("endless headers", endless_headers, "", "down", {"protocol"}),
     ("an endless header", endless_line, "", "down", {"protocol"}),
     ("endless 100 Continue", endless_continue, "", "down", {"protocol", "timeout"}),
@@ -392,6 +416,13 @@ HOSTILE = [
      {"status", "protocol"}),
     ("HTTP/0.9", say(b"hello\n"), "", "down", {"protocol"}),
 ]
+SAYS = {  # in our own words; of the others libcurl's
+    "silence": "timeout after 0.5 s: no answer",
+    "a slow peer": "timeout after 0.5 s: no answer",
+    "a slow body": "timeout after 0.5 s: the answer did not end",
+    "endless headers": "its headers do not end",
+    "an endless header": "its headers do not end",
+}
 
 
 def test_hostile_peers(make):
@@ -410,6 +441,7 @@ def test_hostile_peers(make):
         seen = c.wait(name, state)
         assert seen["lastReason"] in reasons, (what, seen)
         assert state == "up" or seen["lastDetail"], (what, seen)
+        assert SAYS.get(what, seen["lastDetail"]) == seen["lastDetail"], seen
         assert seen["lastDurationUsec"] < 5_000_000, (what, seen)
     pid = c.node.daemon_pid("checkd")
     before = memory_kib(pid)

@@ -5,6 +5,7 @@ hang without anything else noticing.
 
 import contextlib
 import os
+import signal
 import socket
 import struct
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import BUILD, SANITIZED, wait_for
+from lab import BUILD, SANITIZED, proc_status, wait_for
 from peers import Server, inside, reset
 from test_checkd import Checkd, check
 
@@ -172,7 +173,9 @@ def test_dns_servers_that_do_anything(make):
     for i, (what, _, state, reasons) in enumerate(DNS_HOSTILE):
         seen = c.wait(f"c{i}", state)
         assert seen["lastReason"] in reasons, (what, seen)
-        assert state == "up" or seen["lastDetail"], (what, seen)
+        says = {"ok": "", "timeout": "timeout after 0.3 s: no answer",
+                "protocol": "malformed answer"}
+        assert seen["lastDetail"] == says[seen["lastReason"]], (what, seen)
     assert c.proc.alive()
     for server in servers:
         server.close()
@@ -338,6 +341,77 @@ def test_where_it_comes_from(make, lab):
     assert c.wait("none", "down")["lastDetail"] == "bind_if: No such device"
 
 
+# ---- what stands in the way ----
+
+
+def half_and_reset(data):
+    def handle(conn):
+        conn.sendall(data)
+        conn.recv(100)
+        reset(conn)
+    return handle
+
+
+IN_THE_WAY = {
+    "no route": ("tcp 10.97.0.1:80", "unreachable", "connect: No route to host"),
+    "a route that prohibits": ("tcp 10.98.0.1:80", "unreachable", "connect: Permission denied"),
+    "udp": ('udp 10.98.0.1:80 send x', "unreachable", "connect: Permission denied"),
+    "ping": ("ping 10.98.0.1", "unreachable", "connect: Permission denied"),
+    "dns": ("dns 10.97.0.1 web.lab", "unreachable", "connect: No route to host"),
+    "smtp": ("smtp 10.97.0.1", "unreachable", "connect: No route to host"),
+    "http": ("http http://10.98.0.1/", "unreachable", "connect: Permission denied"),
+    "a firewall of our own": (f"udp {ADDRESS}:9 send x", "unreachable",
+                              "send: Operation not permitted"),
+    "a reset": (f'tcp {ADDRESS}:9000 send x expect "220"', "protocol",
+                "connection reset before the expected answer"),
+    "a reset in the answer": (f'tcp {ADDRESS}:9001 send x expect "220"', "protocol",
+                              'connection reset before the expected answer; got "22"'),
+    "an end": (f'tcp {ADDRESS}:9002 send x expect "220"', "protocol",
+               "connection closed before the expected answer"),
+    "an end after a line": (f"smtp {ADDRESS}:9003", "protocol",
+                            "connection closed before the answer to EHLO"),
+}
+
+
+def test_what_stands_in_the_way(make):
+    """Each failure by its own name, whatever the kind of check."""
+    c = make()
+    let_ping(c.node)
+    c.node.ip("route", "add", "unreachable", "10.97.0.0/16")
+    c.node.ip("route", "add", "prohibit", "10.98.0.0/16")
+    c.node.run(["nft", "add table inet f; add chain inet f o { type filter hook output priority 0; "
+                "}; add rule inet f o udp dport 9 drop"])
+    servers = [Server(c.node, ADDRESS, 9000 + i).serve(handle) for i, handle in enumerate(
+        [half_and_reset(b""), half_and_reset(b"22"), lambda conn: conn.recv(100),
+         lambda conn: (conn.sendall(b"220 mx\r\n"), conn.recv(100))])]
+    c.start("".join(check(f"c{i}", kind, interval="500ms", timeout="5s")
+                    for i, (kind, *_) in enumerate(IN_THE_WAY.values())))
+    for i, (what, (_, reason, detail)) in enumerate(IN_THE_WAY.items()):
+        seen = c.wait(f"c{i}", "down")
+        assert (seen["lastReason"], seen["lastDetail"]) == (reason, detail), (what, seen)
+    for server in servers:
+        server.close()
+
+
+def test_a_mail_server_that_is_gone_after_its_greeting(make):
+    """checkd finds both at once, greeting and reset: what it says then goes nowhere."""
+    c = make()
+
+    def handle(conn):
+        time.sleep(0.05)  # for the connection to be seen; if it was not, the next run will do
+        os.kill(c.proc.pid, signal.SIGSTOP)
+        wait_for(lambda: proc_status(c.proc.pid)["State"][0] == "T", "it sleeps")
+        conn.sendall(b"220 mx\r\n")
+        reset(conn)
+        os.kill(c.proc.pid, signal.SIGCONT)
+    server = Server(c.node, ADDRESS, 2500).serve(handle)
+    c.start(check("m", f"smtp {ADDRESS}:2500", interval="300ms", timeout="5s"))
+    seen = wait_for(lambda: c.get("m")["lastDetail"] == "send: Connection reset by peer" and
+                    c.get("m"), "it could not answer the greeting")
+    assert (seen["state"], seen["lastReason"]) == ("down", "protocol")
+    server.close()
+
+
 # ---- names ----
 
 
@@ -390,8 +464,11 @@ def test_a_name_server_that_is_silent_holds_up_nobody(make):
                 check("calm", "tcp 10.4.7.11:8080", interval="50ms"))
         for i in range(8):
             seen = c.wait(f"lost{i}", "down")
-            assert seen["lastReason"] in ("timeout", "resolve"), seen
-            assert f"lost{i}.lab" in seen["lastDetail"]
+            # While it is asked for, and when that has been given up.
+            assert (seen["lastReason"] == "timeout" and
+                    seen["lastDetail"] == f"timeout: no answer to where lost{i}.lab is") or (
+                seen["lastReason"] == "resolve" and
+                seen["lastDetail"].startswith(f"lost{i}.lab is not found: ")), seen
         runs = c.get("calm")["consecutiveSuccesses"]
         wait_for(lambda: c.get("calm")["consecutiveSuccesses"] > runs + 20, "others run", timeout=5)
         assert c.get("calm")["consecutiveFailures"] == 0
@@ -435,7 +512,7 @@ def test_without_descriptors_they_fail_and_recover(make):
     kinds = {"tcp": "tcp 10.4.7.11:8080", "http": "http http://10.4.7.11:8080/",
              "ping": "ping 10.4.7.11", "dns": f"dns {ADDRESS}:6000 web.lab",
              "smtp": f"smtp {ADDRESS}:2500", "file": f"file {flag}",
-             "process": f"process {service.comm}"}
+             "process": f"process {service.comm}", "port": "port 8080"}
     conf = c.node.write("trivet.conf", "".join(
         check(f"mute{i}", f"tcp {ADDRESS}:9000 expect x", interval="60s", timeout="4s")
         for i in range(60)) + "".join(

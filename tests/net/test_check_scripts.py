@@ -2,11 +2,14 @@
 contained, counted as failed with the reason, and over when it is over."""
 
 import re
+import resource
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
-from lab import wait_for
-from test_checkd import check, make  # noqa: F401 (a fixture)
+from lab import proc_status, wait_for
+from test_checkd import check, connects, make  # noqa: F401 (a fixture)
 
 HOSTILE = {
     "ignores TERM": ("trap '' TERM; while :; do sleep 0.1; done", "timeout"),
@@ -61,20 +64,81 @@ def test_scripts_that_do_anything(make):
 # ---- a host that has nothing left ----
 
 
-def limit(pid, files):
-    subprocess.run(["prlimit", f"--nofile={files}:", "--pid", str(pid)], check=True)
+def limit(pid, what, n):
+    """Its soft limit, set as its own user may; n None: as much as it may have."""
+    what = getattr(resource, f"RLIMIT_{what.upper()}")
+    status = proc_status(pid)
+    argv = ["setpriv", "--reuid", status["Uid"].split()[0], "--regid", status["Gid"].split()[0],
+            "--clear-groups", sys.executable, "-c",
+            "import resource,sys\n"
+            "pid,what,n=map(int,sys.argv[1:])\n"
+            "hard=resource.prlimit(pid,what)[1]\n"
+            "resource.prlimit(pid,what,(n if n>=0 else hard,hard))\n",
+            str(pid), str(int(what)), str(-1 if n is None else n)]
+    subprocess.run(argv, check=True)
 
 
 def test_a_runner_that_cannot_start_anything(make):
     """No descriptor for the script's output: failed, as what it is, until there is one."""
     c = make()
     c.node.script("good.sh", "#!/bin/sh\nexit 0\n")
-    c.start(check("s", f'script "{c.node.dir}/good.sh"', interval="200ms"))
+    c.start(check("s", f'script "{c.node.dir}/good.sh"', interval="200ms", timeout="5s"))
     c.wait("s", "up")
-    [runner] = c.node.pids_of("trivet-runner")
-    limit(runner, 3)
+    runner = c.runner()
+    limit(runner, "nofile", 3)
     seen = c.wait("s", "down")
     assert seen["lastReason"] in ("exec", "system"), seen
     assert "Too many open files" in seen["lastDetail"], seen
-    limit(runner, 1024)
+    limit(runner, "nofile", None)
     c.wait("s", "up")
+
+
+def is_down(c, name, detail):
+    def so():
+        seen = c.get(name)
+        return seen["state"] == "down" and detail in seen["lastDetail"] and seen
+    seen = wait_for(so, f"{name} is down: {detail}")
+    assert seen["lastReason"] == "exec", seen
+
+
+def test_no_process_for_a_scripts_user(make):
+    """His limit is reached: his script fails, root's beside it does not, until he has room."""
+    c = make()
+    c.node.script("good.sh", "#!/bin/sh\nexit 0\n")
+    script = f'script "{c.node.dir}/good.sh"'
+    c.start(check("his", script, interval="200ms", timeout="5s", user="nobody") +
+            check("roots", script, interval="200ms", timeout="5s", user="root"))
+    c.wait("his", "up")
+    c.wait("roots", "up")
+    runner = c.runner()
+    c.node.spawn(["setpriv", "--reuid", "nobody", "--clear-groups", "sleep", "1000"], "his")
+    limit(runner, "nproc", 0)
+    is_down(c, "his", f"cannot execute {c.node.dir}/good.sh as user nobody: "
+            "Resource temporarily unavailable")
+    assert c.state("roots") == "up"
+    limit(runner, "nproc", None)
+    c.wait("his", "up")
+
+
+def test_a_fork_that_fails(make):
+    """A runner without root, which its user's limit binds: no process at all, and no other user."""
+    c = make()
+    c.node.script("good.sh", "#!/bin/sh\nexit 0\n")
+    script = f'script "{c.node.dir}/good.sh"'
+    conf = c.node.write("trivet.conf", check("own", script, interval="200ms", timeout="5s") +
+                        check("other", script, interval="200ms", timeout="5s", user="root"))
+    for path in c.node.run_dir, c.node.state_dir:
+        path.mkdir()
+        shutil.chown(path, "_trivet-checkd")
+    runner = c.node.spawn(["setpriv", "--reuid", "_trivet-checkd", "--regid", "_trivet",
+                           "--clear-groups", c.node.binary("trivet-runner"), "-c", conf,
+                           "--run-dir", c.node.run_dir, "--state-dir", c.node.state_dir], "runner")
+    wait_for(lambda: connects(c.node.run_dir / "runner.sock") or not runner.alive(), "it serves")
+    c.start()
+    c.wait("own", "up")
+    is_down(c, "other", "cannot become user root: Operation not permitted")
+    limit(runner.pid, "nproc", 1)
+    is_down(c, "own", "cannot start a process: Resource temporarily unavailable")
+    is_down(c, "other", "cannot start a process: Resource temporarily unavailable")
+    limit(runner.pid, "nproc", None)
+    c.wait("own", "up")

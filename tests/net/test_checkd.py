@@ -55,6 +55,13 @@ class Checkd:
             return seen if seen["state"] == state else None
         return wait_for(so, f"{name} is {state}", timeout)
 
+    def runner(self):
+        """The process id of the node's runner; a script that just begins looks like another one."""
+        def only():
+            pids = self.node.pids_of("trivet-runner")
+            return pids[0] if len(pids) == 1 else None
+        return wait_for(only, "there is one runner")
+
     def monitor(self, **parameters):
         return Watch(self.node.socket_path("checkd"), parameters)
 
@@ -202,6 +209,18 @@ def test_scripts_fail_closed(make, what, script, detail):
     assert seen["lastReason"] == "exec" and detail in seen["lastDetail"]
 
 
+INSTANCE = """
+vrrp_instance VI_1 {{
+	interface eth0
+	virtual_router_id 51
+	virtual_ipaddress {{
+		10.4.7.10
+	}}
+	{track}
+}}
+"""
+
+
 def test_killall(make):
     """The commonest check there is, as people write it."""
     c = make()
@@ -212,17 +231,7 @@ vrrp_script chk {{
 	interval 1
 	weight -20
 }}
-vrrp_instance VI_1 {{
-	interface eth0
-	virtual_router_id 51
-	virtual_ipaddress {{
-		10.4.7.10
-	}}
-	track_script {{
-		chk
-	}}
-}}
-""")
+""" + INSTANCE.format(track="track_script {\n\t\tchk\n\t}"))
     c.wait("chk", "up")
     service.kill9()
     seen = c.wait("chk", "down")
@@ -360,6 +369,20 @@ def test_a_quorum(make):
     others[1].kill9()
     seen = c.wait("proc", "down")
     assert seen["lastDetail"] == f"1 of 2 processes named {service.comm}"
+
+
+def test_a_process_that_has_to_last(make):
+    """keepalived's fork_delay: there again, but not yet for as long as it takes."""
+    c = make()
+    service = c.node.service("web")
+    service.kill9()
+    c.start(f"vrrp_track_process web {{\n\tprocess {service.comm}\n\tfork_delay 1000\n}}\n" +
+            INSTANCE.format(track=f"track_process {{\n\tweb\n}}"))
+    assert c.wait("web", "down")["lastDetail"] == f"no process named {service.comm}"
+    c.node.respawn(service)
+    seen = wait_for(lambda: "enough" in c.get("web")["lastDetail"] and c.get("web"), "it is seen")
+    assert (seen["state"], seen["lastReason"]) == ("down", "noProcess")
+    assert seen["lastDetail"] == f"enough processes named {service.comm}, but not for long"
 
 
 def test_a_zombie_is_no_process(make):
@@ -628,7 +651,7 @@ def test_its_own_runner(make):
     c.node.script("check_port.sh", "#!/bin/sh\nid -un\n")
     c.start(vrrp_script(c.node))
     assert c.wait("chk_nginx", "up")["lastDetail"] == 'exit 0 "root"'
-    [runner] = c.node.pids_of("trivet-runner")
+    runner = c.runner()
     assert proc_status(runner)["Uid"].split()[0] == "0"
     assert not (c.node.run_dir / "runner.sock").exists()
     assert c.proc.stop() == 0
@@ -680,7 +703,7 @@ def test_a_restart_of_the_runner_is_not_a_failure(make, how):
     runner = start_runner(c.node)
     c.start()
     c.wait("chk_nginx", "up")
-    assert len(c.node.pids_of("trivet-runner")) == 1  # the node's, none of its own
+    c.runner()  # the node's, none of its own
     for _ in range(3):
         getattr(runner, how)()
         runner = start_runner(c.node)

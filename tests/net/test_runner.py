@@ -381,6 +381,21 @@ def test_the_next_run_waits_for_the_last(runner):
     assert log.read_text().split() == ["begin", "end", "begin"]
 
 
+def test_who_asks_too_often_is_refused(runner):
+    """One run that is on, one that waits: a third would only grow old."""
+    go = runner.node.dir / "go"
+    runner.script("root.sh", f"while [ ! -e {go} ]; do sleep 0.02; done")
+    client = runner.client()
+    for id in 1, 2, 3:
+        client.send(message(runner.digest, AS_ROOT, id=id, timeout=60.0))
+    answer = client.receive()
+    assert (answer.id, answer.outcome, answer.reason) == (
+        3, NOT_RUN, "its run before has not ended yet")
+    go.touch()
+    assert [(a.id, a.outcome) for a in (client.receive(), client.receive())] == [
+        (1, EXITED), (2, EXITED)]
+
+
 def test_what_a_check_leaves_behind(runner):
     """In its group: ended with it.  Out of it (a daemon): it does not hold the result up."""
     pids = runner.node.dir / "pids"
@@ -499,13 +514,17 @@ def test_no_permission_for_that_user(runner):
     assert answer.reason.endswith("nobody.sh as user nobody: Permission denied")
 
 
-def test_no_such_user(runner):
+@pytest.mark.parametrize("words, reason", [
+    ("user _trivet-nobody", "no such user: _trivet-nobody"),
+    ("user nobody _trivet-none", "no such group: _trivet-none"),
+])
+def test_nobody_of_that_name(runner, words, reason):
     text = (runner.node.dir / "trivet.conf").read_text()
-    runner.node.write("trivet.conf", text.replace("user nobody", "user _trivet-nobody"))
+    runner.node.write("trivet.conf", text.replace("user nobody", words))
     runner.proc.hup()
     wait_for(lambda: len(set(runner.digests())) == 2, "it is read again")
     answer = runner.client().run(runner.digests()[-1], AS_NOBODY)
-    assert answer.outcome == NOT_RUN and answer.reason == "no such user: _trivet-nobody"
+    assert answer.outcome == NOT_RUN and answer.reason == reason
 
 
 # ---- configurations ----
@@ -585,11 +604,17 @@ def test_one_runner_a_node(runner):
 
 def test_stop_waits_for_notify_scripts(runner):
     done = runner.node.dir / "done"
-    runner.script("notify.sh", f"touch {done}.begun; sleep 0.7; touch {done}")
+    runner.script("notify.sh", f"touch {done}.begun; "
+                  f"while [ ! -e {runner.node.dir}/go ]; do sleep 0.02; done; touch {done}")
     client = runner.client()
     client.send(message(runner.digest, NOTIFY))
     wait_for((runner.node.dir / "done.begun").exists, "it runs")
-    assert runner.proc.stop() == 0
+    runner.proc.kill(signal.SIGTERM)
+    runner.proc.wait_log("stopping: ")
+    answer = client.run(runner.digest, AS_ROOT, id=2)
+    assert (answer.id, answer.outcome, answer.reason) == (2, NOT_RUN, "the runner is stopping")
+    (runner.node.dir / "go").touch()
+    assert runner.proc.wait() == 0
     assert done.exists()
 
 
