@@ -636,23 +636,27 @@ def test_many_checks_of_one_interval_do_not_run_together(make):
 # ---- privileges ----
 
 
-def test_checkd_holds_nothing(make):
-    c = make(check("p", "port 8080"))
-    status = proc_status(c.proc.pid)
-    assert set(status["Uid"].split()) == {str(pwd.getpwnam("_trivet-checkd").pw_uid)}
+def test_what_both_processes_hold(make):
+    """Started by hand as root, without a runner on the node: checkd drops everything, and has a
+    runner of its own that keeps what root's scripts need."""
+    c = make()
+    c.node.script("check_port.sh", "#!/bin/sh\nid -un\n")
+    c.start(vrrp_script(c.node, timeout=5))
+    assert c.wait("chk_nginx", "up")["lastDetail"] == 'exit 0 "root"'
+    status, user = proc_status(c.proc.pid), pwd.getpwnam("_trivet-checkd")
+    assert status["Uid"].split() == [str(user.pw_uid)] * 4
+    assert "0" not in status["Gid"].split() + status["Groups"].split()
     for caps in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(status[caps], 16) == 0, caps
     assert status["NoNewPrivs"] == "1"
-
-
-def test_its_own_runner(make):
-    """Started by hand as root, without a runner on the node: it has one of its own."""
-    c = make()
-    c.node.script("check_port.sh", "#!/bin/sh\nid -un\n")
-    c.start(vrrp_script(c.node))
-    assert c.wait("chk_nginx", "up")["lastDetail"] == 'exit 0 "root"'
     runner = c.runner()
-    assert proc_status(runner)["Uid"].split()[0] == "0"
+    status, mine = proc_status(runner), proc_status("self")
+    assert status["PPid"] == str(c.proc.pid)
+    assert status["Uid"].split() == status["Gid"].split() == ["0"] * 4
+    # What root has here, and no more: nothing is handed down past a change of identity.
+    assert status["CapEff"] == status["CapPrm"] == mine["CapEff"]
+    assert int(status["CapInh"], 16) == int(status["CapAmb"], 16) == 0
+    assert status["NoNewPrivs"] == "0" and status["Threads"] == "1"
     assert not (c.node.run_dir / "runner.sock").exists()
     assert c.proc.stop() == 0
     wait_for(lambda: not c.node.pids_of("trivet-runner"), "the runner ends with it")
