@@ -71,7 +71,7 @@ UNIT     := $(UNIT_SRC:%.c=$(B)/%)
 FUZZ     := $(FUZZ_SRC:%.c=$(B)/%)
 C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] checkd/*.[ch] \
 	proxyd/*.[ch] ctl/*.[ch] tests/unit/*.[ch] tests/sim/*.[ch] tests/config/*.[ch] tests/fuzz/*.[ch] \
-	tests/net/*.c)
+	tests/net/*.c tests/bench/*.c)
 
 .PHONY: all deps check check-unit check-sim check-config purity test test-net test-san lint arrows format \
 	install deb deb-again deb-next test-systemd demo clean
@@ -172,8 +172,12 @@ test-net: all $(B)/tests/net/busd
 	$(call pytest,net,-n $(TEST_JOBS))
 
 # ---- side by side with the peers, as a table (root) ----
+$(B)/tests/bench/load: $(B)/obj/tests/bench/load.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 .PHONY: bench-proxy
-bench-proxy: all
+bench-proxy: all $(B)/tests/bench/load
 	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -B tests/bench/proxy.py $(BENCH_ARGS)
 
 # An hour; BENCH_ARGS="--runs 1" takes a quarter of it.

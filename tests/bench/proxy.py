@@ -2,17 +2,20 @@
 """What forwarding costs: proxyd, nginx stream (half-close on) and HAProxy (forced
 splice, pipes of 1 MiB), one worker each, in turn in one run.  As root.
 
-	tests/bench/proxy.py [rounds]
+	tests/bench/proxy.py [rounds [row ...]]
 
-CPU is the forwarder's own (schedstat of its threads).  Each row: the
-median over the rounds for each, the ratio to the best peer (the median of the
-ratios within a round), the bar.  Ratios only mean something; the machine may be
-busy with other things.
+row: the beginning of a row's name, as "short" or "bulk".  CPU is the forwarder's
+own (schedstat of its threads).  Each row: the median over the rounds for each,
+the ratio to the best peer (the median of the ratios within a round), the bar.
+Ratios only mean something; the machine may be busy with other things.
+
+Both ends of small traffic are load.c, bulk is made here.  The ends share the
+machine with the forwarder: a latency is that of the whole loop.
 """
 
-import asyncio
 import contextlib
-import select
+import os
+import random
 import socket
 import statistics
 import subprocess
@@ -23,12 +26,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "net"))
 
-from lab import Lab  # noqa: E402
-from peers import inside, make_socket, read_exactly  # noqa: E402
+from lab import BUILD, Lab, wait_for  # noqa: E402
+from peers import make_socket, read_exactly  # noqa: E402
+from syscalls import BAR, data_thread, system_calls  # noqa: E402
 
 HOST = "127.0.0.1"
-SERVER, DOWN, UP, BOTH, DGRAM, IDLE = 8080, 8081, 8082, 8083, 8084, 8085
-TARGETS = (SERVER, DOWN, UP, BOTH, IDLE)
+SERVER, DOWN, UP, BOTH, LOGGED, DGRAM = 8080, 8081, 8082, 8083, 8084, 8085
+LOG_SINK = 8086
+TARGETS = {SERVER: SERVER, DOWN: DOWN, UP: UP, BOTH: BOTH, LOGGED: SERVER}
 FORWARDERS = {"proxyd": 10000, "nginx": 20000, "haproxy": 30000}
 SESSIONS = 9000  # two descriptors each, at both ends as well
 GB = 1 << 30
@@ -38,6 +43,8 @@ CHUNK = bytes(1 << 18)
 
 STREAM = """
 stream {{
+    log_format bench '$remote_addr [$time_local] $protocol $status $bytes_sent $bytes_received '
+                     '$session_time "$upstream_addr" $upstream_connect_time';
     {settings}
     {servers}
 }}
@@ -45,9 +52,10 @@ stream {{
 HAPROXY = """
 global
     nbthread 1
-    maxconn 9000
+    maxconn 9500
     tune.pipesize 1048576
     maxpipes 64
+    log 127.0.0.1:{sink} local0
 defaults
     mode tcp
     timeout connect 5s
@@ -59,10 +67,13 @@ defaults
 """
 
 
-def stream(base, settings, here, there):
-    servers = "\n".join(f"server {{ listen {here}:{base + to}; proxy_pass {there}:{to}; }}"
-                        for to in TARGETS)
-    servers += f"server {{ listen {here}:{base + DGRAM} udp; proxy_pass {there}:{DGRAM}; }}"
+def stream(node, who, settings, here, there):
+    base, servers = FORWARDERS[who], ""
+    for port, to in TARGETS.items():
+        log = f"access_log {node.dir}/{who}-sessions.log bench buffer=64k;" if port == LOGGED else ""
+        servers += f"server {{ listen {here}:{base + port}; proxy_pass {there}:{to}; {log} }}\n"
+    servers += (f"server {{ listen {here}:{base + DGRAM} udp; proxy_timeout 5s; "
+                f"proxy_pass {there}:{SERVER}; }}")
     return STREAM.format(settings=settings, servers=servers)
 
 
@@ -70,16 +81,17 @@ def start(node, here=HOST, there=HOST, threads=1):
     """The pid that forwards, by name."""
     pids = {}
     node.daemon("proxyd", f"worker_processes {threads};\n" +
-                stream(FORWARDERS["proxyd"], "", here, there))
+                stream(node, "proxyd", "", here, there))
     pids["proxyd"] = node.daemon_pid("proxyd")
-    base = FORWARDERS["nginx"]
-    nginx = node.nginx(stream(base, "proxy_half_close on; proxy_buffer_size 256k; tcp_nodelay on;",
-                              here, there), ready=base + SERVER, connections=19000)
+    settings = "proxy_half_close on; proxy_buffer_size 256k; tcp_nodelay on;"
+    nginx = node.nginx(stream(node, "nginx", settings, here, there),
+                       ready=FORWARDERS["nginx"] + SERVER, connections=19000)
     pids["nginx"] = int(subprocess.check_output(["pgrep", "-P", str(nginx.pid)]).split()[0])
-    base = FORWARDERS["haproxy"]
-    listens = "\n".join(f"listen l{to}\n    bind {here}:{base + to}\n    server s {there}:{to}"
-                        for to in TARGETS)
-    conf = node.write("haproxy.cfg", HAPROXY.format(listens=listens), 0o644)
+    base, listens = FORWARDERS["haproxy"], ""
+    for port, to in TARGETS.items():
+        log = "    log global\n    option tcplog\n" if port == LOGGED else ""
+        listens += f"listen l{port}\n    bind {here}:{base + port}\n{log}    server s {there}:{to}\n"
+    conf = node.write("haproxy.cfg", HAPROXY.format(listens=listens, sink=LOG_SINK), 0o644)
     haproxy = node.spawn(["haproxy", "-db", "-f", str(conf)])
     node.wait_port(base + SERVER)
     pids["haproxy"] = haproxy.pid
@@ -163,66 +175,45 @@ def bulk(node, base, way, streams, host=HOST, total=BULK):
     return sum(sizes) / GB
 
 
-async def short(base, connections=2000, at_a_time=50):
-    left = connections
-
-    async def client():
-        nonlocal left
-        while left > 0:
-            left -= 1
-            reader, writer = await asyncio.open_connection(HOST, base + SERVER)
-            writer.write(bytes(64))
-            await reader.readexactly(64)
-            writer.close()
-            await writer.wait_closed()
-    await asyncio.gather(*(client() for _ in range(at_a_time)))
-    return connections / 1e6  # CPU in us
+def serve_small(node, host=HOST):
+    """Echo, for all that is small."""
+    proc = node.spawn([BUILD / "tests/bench/load", "serve", host, SERVER], "load")
+    node.wait_port(SERVER)
+    return proc
 
 
-async def echo(reader, writer):
-    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-    writer.close()
+def load(node, pid, what, port, *args, host=HOST):
+    """The figures that load.c says, and the CPU in ns that pid took meanwhile."""
+    argv = [BUILD / "tests/bench/load", what, host, port, *args]
+    with subprocess.Popen(["ip", "netns", "exec", node.netns, *map(str, argv)], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as proc:
+        def step():
+            proc.stdin.write("\n")
+            proc.stdin.flush()
+        if proc.stdout.readline() != "ready\n":
+            raise SystemExit(f"{what} at port {port} failed")
+        before = cpu_ns(pid)
+        step()
+        figures = [float(word) for word in proc.stdout.readline().split()]
+        took = cpu_ns(pid) - before
+        step()
+    return figures, took
 
 
-def datagrams(node, base, size, flows=8, window=8, rounds=150):
-    socks = []
-    for _ in range(flows):
-        with inside(node):
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.settimeout(2)
-        sock.connect((HOST, base + DGRAM))
-        socks.append(sock)
-    data, lost = bytes(size), 0
-    for _ in range(rounds):
-        for sock in socks:
-            for _ in range(window):
-                sock.send(data)
-        for sock in socks:
-            for _ in range(window):
-                try:
-                    sock.recv(65536)
-                except TimeoutError:
-                    lost += 1
-    if lost:
-        print(f"    {lost} datagrams lost")
-    return flows * window * rounds / 1e6  # CPU in us
+def short(node, pid, port, connections=4000, at_a_time=50):
+    """us of CPU for each."""
+    figures, took = load(node, pid, "short", port, connections, at_a_time)
+    return took / 1e3 / figures[0]
 
 
-def echo_datagrams(node):
-    with inside(node):
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.bind((HOST, DGRAM))
-
-    def loop():
-        while True:
-            data, source = sock.recvfrom(65536)
-            sock.sendto(data, source)
-    threading.Thread(target=loop, daemon=True).start()
+def datagrams(node, pid, port, *args):
+    figures, took = load(node, pid, "datagrams", port, *args)
+    if figures[2]:
+        print(f"    {figures[2]:.0f} of {figures[0]:.0f} datagrams lost at port {port}")
+    return took / 1e3 / figures[0]
 
 
-def idle(node, pid, base, sessions):
+def idle(node, pid, port, sessions):
     """KiB of private memory for each idle session after 16 KiB each way."""
     def private():
         return sum(int(line.split()[1]) for line in
@@ -233,7 +224,7 @@ def idle(node, pid, base, sessions):
         some = [make_socket(node) for _ in range(200)]
         for sock in some:
             sock.settimeout(60)
-            sock.connect((HOST, base + IDLE))
+            sock.connect((HOST, port))
         for sock in some:
             sock.sendall(bytes(16384))
         for sock in some:
@@ -243,61 +234,6 @@ def idle(node, pid, base, sessions):
     for sock in keep:
         sock.close()
     return grown
-
-
-def echo_many(node):
-    """In one thread, however many there are."""
-    listening = make_socket(node)
-    listening.bind((HOST, IDLE))
-    listening.listen(4096)
-    poll = select.epoll()
-    poll.register(listening, select.EPOLLIN)
-    conns = {}
-
-    def loop():
-        while True:
-            for fd, _ in poll.poll():
-                if fd == listening.fileno():
-                    conn, _ = listening.accept()
-                    conns[conn.fileno()] = conn
-                    poll.register(conn, select.EPOLLIN)
-                elif data := conns[fd].recv(65536):
-                    conns[fd].sendall(data)
-                else:
-                    conns.pop(fd).close()
-    threading.Thread(target=loop, daemon=True).start()
-
-
-async def ping_pong(base, at_a_time, rounds=2000):
-    """Round trips of 64 bytes, so many at a time; their durations in us, sorted."""
-    took = []
-
-    async def client(left):
-        reader, writer = await asyncio.open_connection(HOST, base + SERVER)
-        for _ in range(left):
-            began = time.perf_counter()
-            writer.write(bytes(64))
-            await reader.readexactly(64)
-            took.append((time.perf_counter() - began) * 1e6)
-        writer.close()
-    await asyncio.gather(*(client(max(rounds // at_a_time, 4)) for _ in range(at_a_time)))
-    return sorted(took)
-
-
-async def latency(pids, rounds, at_a_time):
-    figures = {"CPU": [], "p50": [], "p99": []}
-    for _ in range(rounds):
-        row = {what: {} for what in figures}
-        for who in FORWARDERS:
-            before = cpu_ns(pids[who])
-            took = await ping_pong(FORWARDERS[who], at_a_time)
-            row["CPU"][who] = (cpu_ns(pids[who]) - before) / 1e3 / len(took)
-            row["p50"][who] = took[len(took) // 2]
-            row["p99"][who] = took[len(took) * 99 // 100]
-        for what, rows in figures.items():
-            rows.append(row[what])
-    for what, rows in figures.items():
-        report(f"ping-pong {at_a_time}, {what}", "us", rows, 0.95 if what == "CPU" else 1.0)
 
 
 def report(name, unit, rows, bar):
@@ -310,50 +246,91 @@ def report(name, unit, rows, bar):
           f" {unit:8} ratio {ratio:5.2f}, bar {bar}: {'met' if ratio <= bar else 'MISSED'}")
 
 
-async def measure(pids, rounds, what, forwarders):
-    rows = []
-    for _ in range(rounds):
-        row = {}
-        for who in forwarders:
-            before = cpu_ns(pids[who])
-            done = what(FORWARDERS[who])
-            if asyncio.iscoroutine(done):
-                done = await done
-            row[who] = (cpu_ns(pids[who]) - before) / 1e9 / done
-        rows.append(row)
-    return rows
+def shuffled(names):
+    return random.sample(names, len(names))
 
 
-async def bench(lab, rounds):
+def measure(rounds, what, names):
+    """what(name) for each forwarder in turn."""
+    return [{who: what(who) for who in shuffled(names)} for _ in range(rounds)]
+
+
+def measure_bulk(pids, rounds, what):
+    def one(who):
+        before = cpu_ns(pids[who])
+        done = what(FORWARDERS[who])
+        return (cpu_ns(pids[who]) - before) / 1e9 / done
+    return measure(rounds, one, list(FORWARDERS))
+
+
+def latency(node, pids, rounds, at_a_time):
+    def one(who):
+        (n, _, p50, p99), took = load(node, pids[who], "pingpong", FORWARDERS[who] + SERVER,
+                                      at_a_time, max(10000 // at_a_time, 40))
+        return {"CPU": took / 1e3 / n, "p50": p50, "p99": p99}
+    rows = measure(rounds, one, list(FORWARDERS))
+    for what in ("CPU", "p50", "p99"):
+        report(f"ping-pong {at_a_time}, {what}", "us",
+               [{who: figures[what] for who, figures in row.items()} for row in rows],
+               0.95 if what == "CPU" else 1.0)
+
+
+def bench_idle(node, pids, server, at_rest):
+    """A forwarder may have no more than so many sessions: those of the rows before are gone."""
+    wait_for(lambda: descriptors(server) <= at_rest, "no session stands", 60)
+    row = {who: idle(node, pids[who], FORWARDERS[who] + SERVER, SESSIONS) for who in FORWARDERS}
+    print(f"{'idle session':22} " + " ".join(f"{who} {kib:8.3f}" for who, kib in row.items()) +
+          f" KiB, bar 0.5: {'met' if row['proxyd'] <= 0.5 else 'MISSED'}")
+
+
+def descriptors(proc):
+    return len(os.listdir(f"/proc/{proc.pid}/fd"))
+
+
+def bench_calls(lab, node, pids):
+    threads = {"proxyd": data_thread(pids["proxyd"]), "nginx": pids["nginx"],
+               "haproxy": pids["haproxy"]}
+    row = {who: system_calls(lab, who, thread,
+                             lambda who=who: load(node, pids[who], "short",
+                                                  FORWARDERS[who] + SERVER, 3000, 50), 3000)
+           for who, thread in threads.items()}
+    print(f"{'system calls':22} " + " ".join(f"{who} {n:8.3f}" for who, n in row.items()) +
+          f" each, bar {BAR:.0f}: {'met' if row['proxyd'] <= BAR else 'MISSED'}")
+
+
+def bench(lab, rounds, wanted):
     node = lab.node("bench")
+    server = serve_small(node)
     serve(node, DOWN, lambda conn: pump(conn, BULK // streams))
     serve(node, UP, drink)
     serve(node, BOTH, lambda conn: both(conn, BULK // streams))
-    echo_datagrams(node)
-    echo_many(node)
     everyone, with_udp = list(FORWARDERS), ["proxyd", "nginx"]
-    with inside(node):  # one loop: every socket made from here on is the node's
-        server = await asyncio.start_server(echo, HOST, SERVER, backlog=4096)
-        pids = start(node)
-        rows = await measure(pids, rounds, short, everyone)
-        report("short connection", "us", rows, 0.85)
-        for at_a_time in (1, 32, 512):
-            await latency(pids, rounds, at_a_time)
-        rows = [{who: idle(node, pids[who], FORWARDERS[who], SESSIONS) for who in everyone}]
-        print("idle session           " + " ".join(f"{who} {kib:8.3f}" for who, kib in rows[0].items()) +
-              f" KiB, bar 0.5: {'met' if rows[0]['proxyd'] <= 0.5 else 'MISSED'}")
-        for way, name in ((DOWN, "down"), (UP, "up"), (BOTH, "both ways")):
-            for streams in (1, 8):
-                rows = await measure(pids, rounds, lambda base: bulk(node, base, way, streams),
-                                     everyone)
+    at_rest = descriptors(server)
+    pids = start(node)
+    if wanted("system calls"):
+        bench_calls(lab, node, pids)
+    for name, port, bar in (("short connection", SERVER, 0.85), ("short, access log", LOGGED, 0.95)):
+        if wanted(name):
+            rows = measure(rounds, lambda who: short(node, pids[who], FORWARDERS[who] + port),
+                           everyone)
+            report(name, "us", rows, bar)
+    for at_a_time in (1, 32, 512):
+        if wanted("ping-pong"):
+            latency(node, pids, rounds, at_a_time)
+    if wanted("idle session"):
+        bench_idle(node, pids, server, at_rest)
+    for way, name in ((DOWN, "down"), (UP, "up"), (BOTH, "both ways")):
+        for streams in (1, 8):
+            if wanted(f"bulk {name}"):
+                rows = measure_bulk(pids, rounds, lambda base: bulk(node, base, way, streams))
                 report(f"bulk {name}, {streams}", "s/GB", rows, 0.9)
-        for size, bar in ((64, 0.5), (1200, 0.6)):
-            rows = await measure(pids, rounds, lambda base: datagrams(node, base, size), with_udp)
-            report(f"udp exchange, {size} B", "us", rows, bar)
-        rows = await measure(pids, rounds, lambda base: datagrams(node, base, 64, 200, 1, 1),
-                             with_udp)
-        report("udp, new flow", "us", rows, 0.8)
-        server.close()
+    for name, bar, args in (("udp exchange, 64 B", 0.5, (64, 8, 8, 150, 1)),
+                            ("udp exchange, 1200 B", 0.6, (1200, 8, 8, 150, 1)),
+                            ("udp, new flow", 0.8, (64, 200, 1, 1, 10))):
+        if wanted(name):
+            rows = measure(rounds, lambda who: datagrams(node, pids[who],
+                                                         FORWARDERS[who] + DGRAM, *args), with_udp)
+            report(name, "us", rows, bar)
 
 
 # ---- over a wire, and on two threads ----
@@ -367,46 +344,47 @@ def unoffloaded(lab):
     return nodes
 
 
-async def bench_wire(lab, rounds):
+def bench_wire(lab, rounds, wanted):
     client, node, server = unoffloaded(lab)
     here, there = "10.9.0.2", "10.9.0.3"
     pids = start(node, here, there)
     size = WIRE // 8
     for way, name, handle in ((DOWN, "down", lambda conn: pump(conn, size)), (UP, "up", drink),
                               (BOTH, "both ways", lambda conn: both(conn, size))):
+        if not wanted(f"wire {name}"):
+            continue
         serve(server, way, handle, there)
-        rows = await measure(pids, rounds,
-                             lambda base, way=way: bulk(client, base, way, 8, here, WIRE),
-                             list(FORWARDERS))
+        rows = measure_bulk(pids, rounds,
+                            lambda base, way=way: bulk(client, base, way, 8, here, WIRE))
         report(f"wire {name}, 8", "s/GB", rows, 0.9)
 
 
-async def bench_threads(rounds):
+def bench_threads(rounds):
     """What a second data thread brings: connections a second, and CPU for each."""
     for threads in (1, 2):
         with Lab() as lab:
             node = lab.node("bench")
-            with inside(node):
-                server = await asyncio.start_server(echo, HOST, SERVER, backlog=4096)
-                pids = start(node, threads=threads)
-                base, figures = FORWARDERS["proxyd"], []
-                for _ in range(rounds):
-                    before, began = cpu_ns(pids["proxyd"]), time.perf_counter()
-                    done = await short(base)
-                    figures.append(((cpu_ns(pids["proxyd"]) - before) / 1e9 / done,
-                                    done * 1e6 / (time.perf_counter() - began)))
-                server.close()
+            serve_small(node)
+            pid, port, figures = start(node, threads=threads)["proxyd"], FORWARDERS["proxyd"], []
+            for _ in range(rounds):
+                (n, seconds), took = load(node, pid, "short", port + SERVER, 8000, 50)
+                figures.append((took / 1e3 / n, n / seconds))
             cpu, rate = (statistics.median(f[i] for f in figures) for i in (0, 1))
             print(f"{threads} data threads         {cpu:8.3f} us each, {rate:8.0f} connections a second")
 
 
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+
+    def wanted(row):
+        return not sys.argv[2:] or any(row.startswith(word) for word in sys.argv[2:])
     with Lab() as lab:
-        asyncio.run(bench(lab, rounds))
-    with Lab() as lab:
-        asyncio.run(bench_wire(lab, rounds))
-    asyncio.run(bench_threads(rounds))
+        bench(lab, rounds, wanted)
+    if any(wanted(row) for row in ("wire down", "wire up", "wire both ways")):
+        with Lab() as lab:
+            bench_wire(lab, rounds, wanted)
+    if wanted("data threads"):
+        bench_threads(rounds)
 
 
 if __name__ == "__main__":
