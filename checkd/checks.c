@@ -22,6 +22,7 @@ struct checks {
 	struct target **targets; /* in the order of the file */
 	struct entry *by_name;	 /* sorted */
 	size_t n;
+	uint64_t generation;
 	struct checks_events events;
 };
 
@@ -41,6 +42,12 @@ size_t
 checks_count(const struct checks *c)
 {
 	return c->n;
+}
+
+uint64_t
+checks_generation(const struct checks *c)
+{
+	return c->generation;
 }
 
 struct target *
@@ -244,6 +251,7 @@ change_over(struct checks *c, const struct conf *next)
 	c->targets = fresh;
 	c->by_name = sorted(fresh, n);
 	c->n = n;
+	c->generation++;
 	drop_rest(c, old, n_old);
 	active_done(&before);
 	for (size_t i = 0; i < n; i++) /* who uses it may have changed too */

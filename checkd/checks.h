@@ -33,6 +33,7 @@ void checks_unwish(struct checks *, struct wish *);
 const struct probe_env *checks_env(const struct checks *);
 const struct conf *checks_conf(const struct checks *);
 size_t checks_count(const struct checks *);
+uint64_t checks_generation(const struct checks *); /* another one: others are at other places */
 struct target *checks_at(const struct checks *, size_t i);	     /* in the order of the file */
 struct target *checks_find(const struct checks *, const char *name); /* or NULL */
 

@@ -9,6 +9,7 @@
 #include "checkd/poller.h"
 #include "checkd/procs.h"
 #include "checkd/record.h"
+#include "checkd/recorder.h"
 #include "common/daemon.h"
 #include "common/log.h"
 
@@ -18,24 +19,16 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* Counters of runs are written down this often, a state or an operator's word as good as at once;
- * ten thousand checks must not be written every second. */
-#define WRITE_US	   USEC_PER_SEC
-#define WRITE_US_PER_CHECK (10 * USEC_PER_MSEC)
-#define SOON_US_PER_CHECK  50
-
 /* For so long a start waits for proxyd to ask again for what it had us watch. */
-#define REST_US		   (60 * USEC_PER_SEC)
+#define REST_US (60 * USEC_PER_SEC)
 
 struct checkd {
 	struct daemon *daemon;
 	struct probe_env env;
 	struct control *control;
 	struct checks *checks;
-	char *state_path;
-	struct loop_timer write;
-	bool write_failed;
-	struct record *rest; /* of the process before, about checks that are not back yet */
+	struct recorder *recorder; /* NULL: still starting */
+	struct record *rest;	   /* of the process before, about checks that are not back yet */
 	mono_t started;
 };
 
@@ -53,45 +46,25 @@ show_status(const struct checkd *c)
 }
 
 static void
-write_state(struct checkd *c)
+on_written(void *aux)
 {
-	int err = record_write(c->state_path, c->checks);
+	struct checkd *c = aux;
 
-	if (err < 0 && !c->write_failed)
-		log_warn("%s: %s: a restart will begin without what is known now", c->state_path,
-		    strerror(-err));
-	c->write_failed = err < 0;
-}
-
-static void
-on_write_due(struct loop_timer *t, mono_t now)
-{
-	struct checkd *c = CONTAINER_OF(t, struct checkd, write);
-
-	if (mono_until(c->started, now) >= REST_US) {
+	if (mono_until(c->started, loop_now()) >= REST_US) {
 		record_free(c->rest);
 		c->rest = NULL;
 	}
-	write_state(c);
 	show_status(c);
 }
 
-/* Several changes of one moment are one writing. */
 static void
 on_change(void *aux, const char *name, bool matters)
 {
 	struct checkd *c = aux;
-	int64_t n;
-	mono_t at;
 
 	control_changed(c->control, name);
-	if (c->checks == NULL)
-		return;
-	n = (int64_t)checks_count(c->checks);
-	at = mono_add(
-	    loop_now(), matters ? n * SOON_US_PER_CHECK : MAX(WRITE_US, n * WRITE_US_PER_CHECK));
-	if (mono_before(at, c->write.deadline))
-		loop_timer_at(&c->write, at);
+	if (c->recorder != NULL)
+		recorder_note(c->recorder, matters);
 }
 
 static void
@@ -122,6 +95,7 @@ start(struct daemon *d)
 	const struct checks_events events = {
 		.on_change = on_change, .on_made = on_made, .aux = c
 	};
+	char *path;
 	size_t n;
 	int err;
 
@@ -141,11 +115,12 @@ start(struct daemon *d)
 		return -errno;
 	}
 	turn_init(&c->env.turn, d->loop);
-	c->state_path = daemon_run_path(d, "state");
-	loop_timer_init(d->loop, &c->write, on_write_due);
 	c->checks = checks_new(&c->env, d->conf, &events);
 	c->started = loop_now();
-	n = record_read(c->state_path, c->checks, c->started, &c->rest);
+	path = daemon_run_path(d, "state");
+	n = record_read(path, c->checks, c->started, &c->rest);
+	c->recorder = recorder_new(d->loop, path, c->checks, on_written, c);
+	free(path);
 	control_show(c->control, c->checks);
 	log_info("%zu checks, %zu with a verdict from before", checks_count(c->checks), n);
 	show_status(c);
@@ -174,8 +149,7 @@ stop(struct daemon *d, enum daemon_stop how)
 	struct checkd *c = d->aux;
 
 	(void)how;
-	loop_timer_stop(&c->write);
-	write_state(c);
+	recorder_finish(c->recorder);
 	control_free(c->control);
 	checks_free(c->checks);
 	record_free(c->rest);
@@ -185,7 +159,6 @@ stop(struct daemon *d, enum daemon_stop how)
 	turn_done(&c->env.turn);
 	poller_free(c->env.poller);
 	fetch_module_free(c->env.fetch);
-	free(c->state_path);
 	daemon_exit(d, EXIT_OK);
 }
 

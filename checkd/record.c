@@ -15,9 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION	  1
-#define STATE_MAX (64u * 1024 * 1024) /* many ten thousand checks */
-#define COUNT_MAX 1000000000	      /* more in a row mean nothing more */
+#define VERSION	    1
+#define VERSION_STR "1"
+#define STATE_MAX   (64u * 1024 * 1024) /* many ten thousand checks */
+#define COUNT_MAX   1000000000		/* more in a row mean nothing more */
 
 /* ---- writing ---- */
 
@@ -80,25 +81,47 @@ add(const struct target *t, bool first, struct text *out)
 }
 
 int
-record_write(const char *path, const struct checks *checks)
+record_begin(struct record_writer *w, const char *path, const struct checks *checks)
 {
-	struct text text = { 0 };
-	bool first = true;
+	static const char head[] = "{\"version\": " VERSION_STR ", \"checks\": [";
 	int err;
 
-	text_addf(&text, "{\"version\": %d, \"checks\": [", VERSION);
-	for (size_t i = 0; i < checks_count(checks); i++) {
-		const struct target *t = checks_at(checks, i);
+	*w = (struct record_writer){ .fd = daemon_file_begin(path, 0600),
+		.generation = checks_generation(checks) };
+	if (w->fd < 0)
+		return w->fd;
+	err = daemon_file_add(w->fd, head, sizeof(head) - 1);
+	return err < 0 ? record_end(w, path, err) : 0;
+}
+
+int
+record_more(struct record_writer *w, const struct checks *checks, size_t n)
+{
+	size_t end = MIN(w->next + n, checks_count(checks));
+	struct text text = { 0 };
+	int err;
+
+	for (; w->next < end; w->next++) {
+		const struct target *t = checks_at(checks, w->next);
 
 		if (mono_is_never(target_status(t)->checked) &&
 		    target_status(t)->admin.mode == ADMIN_AUTO)
 			continue;
-		add(t, first, &text);
-		first = false;
+		add(t, !w->any, &text);
+		w->any = true;
 	}
-	text_add(&text, "\n]}\n");
-	err = daemon_write_file(path, text_str(&text), text.length, 0600);
+	if (end == checks_count(checks))
+		text_add(&text, "\n]}\n");
+	err = daemon_file_add(w->fd, text_str(&text), text.length);
 	text_done(&text);
+	return err < 0 ? err : end < checks_count(checks);
+}
+
+int
+record_end(struct record_writer *w, const char *path, int err)
+{
+	err = daemon_file_end(path, w->fd, err);
+	w->fd = -1;
 	return err;
 }
 

@@ -8,8 +8,21 @@
 
 #include "checkd/checks.h"
 
-/* 0 or -errno. */
-int record_write(const char *path, const struct checks *);
+/* Being written: beside the file, which it replaces when it is whole. */
+struct record_writer {
+	int fd;
+	size_t next;
+	bool any;
+	uint64_t generation; /* of the checks it is about */
+};
+
+int record_begin(struct record_writer *, const char *path, const struct checks *); /* or -errno */
+
+/* Up to so many checks more.  1: there are more; 0: that was all; or -errno. */
+int record_more(struct record_writer *, const struct checks *, size_t n);
+
+/* The file is replaced, or left as it is when 'err' is an error.  0 or -errno. */
+int record_end(struct record_writer *, const char *path, int err);
 
 /* What was read about checks that are not there yet (watch.h). */
 struct record;

@@ -132,6 +132,14 @@ void daemon_reload_result_done(struct daemon_reload_result *);
 int daemon_write_file(const char *path, const char *text, size_t size, mode_t mode);
 
 /*
+ * The same in parts: begin returns a descriptor or -errno; end puts the file in
+ * its place, or removes what was written when 'err' is an error: 0 or -errno.
+ */
+int daemon_file_begin(const char *path, mode_t mode);
+int daemon_file_add(int fd, const char *text, size_t size); /* 0 or -errno */
+int daemon_file_end(const char *path, int fd, int err);
+
+/*
  * Read what daemon_write_file wrote: O_NOFOLLOW, a regular file, owned by us or
  * root, not writable by others, at most max_bytes.  0 or -errno (-EPERM: owner
  * or mode).  *ret_text is NUL-terminated, to be freed.

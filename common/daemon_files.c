@@ -27,8 +27,30 @@ daemon_state_path(const struct daemon *d, const char *file)
 	return xasprintf("%s/%s/%s", d->options.state_dir, d->class->name, file);
 }
 
-static int
-write_all(int fd, const char *text, size_t size)
+static char *
+new_path(const char *path)
+{
+	return xasprintf("%s.new", path);
+}
+
+int
+daemon_file_begin(const char *path, mode_t mode)
+{
+	char *tmp = new_path(path);
+	int fd, err = 0;
+
+	unlink(tmp); /* of an earlier write that was cut off */
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		err = -errno;
+	else if (fchmod(fd, mode) < 0)
+		err = daemon_file_end(path, fd, -errno);
+	free(tmp);
+	return err < 0 ? err : fd;
+}
+
+int
+daemon_file_add(int fd, const char *text, size_t size)
 {
 	while (size > 0) {
 		ssize_t n = write(fd, text, size);
@@ -44,26 +66,26 @@ write_all(int fd, const char *text, size_t size)
 }
 
 int
-daemon_write_file(const char *path, const char *text, size_t size, mode_t mode)
+daemon_file_end(const char *path, int fd, int err)
 {
-	char *tmp = xasprintf("%s.new", path);
-	int fd, err;
+	char *tmp = new_path(path);
 
-	unlink(tmp); /* of an earlier write that was cut off */
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	if (fd < 0) {
+	if (close(fd) < 0 && err == 0)
 		err = -errno;
-	} else {
-		err = fchmod(fd, mode) < 0 ? -errno : write_all(fd, text, size);
-		if (close(fd) < 0 && err == 0)
-			err = -errno;
-		if (err == 0 && rename(tmp, path) < 0)
-			err = -errno;
-		if (err < 0)
-			unlink(tmp);
-	}
+	if (err == 0 && rename(tmp, path) < 0)
+		err = -errno;
+	if (err < 0)
+		unlink(tmp);
 	free(tmp);
 	return err;
+}
+
+int
+daemon_write_file(const char *path, const char *text, size_t size, mode_t mode)
+{
+	int fd = daemon_file_begin(path, mode);
+
+	return fd < 0 ? fd : daemon_file_end(path, fd, daemon_file_add(fd, text, size));
 }
 
 static int

@@ -1,10 +1,13 @@
-"""A restart of checkd under its consumers: nothing they say may change."""
+"""A restart of checkd under its consumers: nothing they say may change; and the file by which it
+knows."""
+
+import json
 
 import pytest
 
 import varlink
 from lab import wait_for
-from test_checkd import check
+from test_checkd import LIST, check, make  # noqa: F401 (a fixture)
 
 CONF = """
 vrrp_instance VI_1 {{
@@ -98,3 +101,31 @@ def test_no_consumer_flaps(lab, how):
             assert instance["effectivePriority"] == 90  # ours, at the end
             break
     assert marker.returncode == 0
+
+
+def test_many_checks_are_written_part_by_part(make):
+    """Over many turns of the loop, and over reloads meanwhile: what is in place is always whole."""
+    def conf(n):
+        return "".join(check(f"c{i}", f"port {10000 + i}", interval="60s") for i in range(n))
+    c = make()
+    c.start(conf(1000))
+    path = c.node.run_dir / "checkd" / "state"
+
+    def written(name, mode):
+        shown = {s["name"]: s for s in json.loads(path.read_text())["checks"]} if path.exists() else {}
+        admin = shown.get(name, {}).get("administrative")
+        return shown if admin and admin["mode"] == mode else None
+    wait_for(lambda: all(s["state"] == "down" for s in c.call(LIST)["checks"]), "all have run",
+             timeout=30)
+    c.node.trivet("force", "c999", "up")
+    assert len(wait_for(lambda: written("c999", "forcedUp"), "all are written")) == 1000
+    for n in 1001, 1002, 1003:  # most of them while it is being written
+        c.node.trivet("pause", "c0")
+        c.reload(conf(n))
+        c.node.trivet("resume", "c0")
+    c.node.trivet("pause", "c1")
+    wait_for(lambda: len(written("c1", "paused") or ()) == 1003, "those that came, too")
+    c.proc.kill9()
+    c.start()
+    assert "1003 with a verdict from before" in c.proc.log()
+    assert c.get("c999")["administrative"] == "forcedUp"
