@@ -10,6 +10,10 @@
  * cut any more): exactly one holds the address if anybody can, no better one
  * that preempts stands by, and nothing changes hands.
  *
+ * Beside these, checks.c: while checkd is away nothing changes before the hold of a
+ * verdict is over; random.c: the same fault on every node does not pass the
+ * address to and fro, a path cut one way moves it a bounded number of times.
+ *
  * In a strict run nothing is lost, cut, delayed beyond delay_max or left
  * running without a lease, so bounds hold at every moment: two never hold the
  * address for longer than overlap_max_us, and no disturbance makes it change
@@ -150,13 +154,15 @@ judge_actions(struct world *w, const struct router *r, const struct vrrp_state *
 			 out->reason.why == VRRP_WHY_DEAF || out->reason.why == VRRP_WHY_RELEASED ||
 			 out->reason.why == VRRP_WHY_GROUP;
 	bool probes = out->reason.why == VRRP_WHY_PROBE && out->actions == VRRP_SEND_ADVERT;
+	bool insists = leaves && r->params.answer_higher &&
+		       (out->reason.why == VRRP_WHY_HIGHER || out->reason.why == VRRP_WHY_TIE);
 
 	if ((out->actions & VRRP_SEND_RESIGN) != 0 && !(leaves && out_of_it))
 		judge_fail(w, "%s resigns and stays", r->name);
 	if (leaves && out_of_it && (out->actions & VRRP_SEND_RESIGN) == 0)
 		judge_fail(w, "%s leaves without a word", r->name);
 	if ((out->actions & (VRRP_SEND_ADVERT | VRRP_RENEW_LEASE)) != 0 &&
-	    out->next.role != VRRP_MASTER && !probes)
+	    out->next.role != VRRP_MASTER && !probes && !insists)
 		judge_fail(w, "%s speaks as %s", r->name, vrrp_role_str(out->next.role));
 	if ((out->actions & VRRP_SEND_ADVERT) != 0 && r->state.priority == 0)
 		judge_fail(w, "%s advertises priority 0 as its own", r->name);
@@ -285,14 +291,14 @@ judge_step(struct world *w, const struct router *r, const struct vrrp_state *bef
 
 /* ---- all of them ---- */
 
-/* With all of its group. */
+/* With all of its group.  A master goes on without a verdict. */
 static bool
 is_eligible(struct world *w, const struct router *r)
 {
 	const struct router *first = router_process(w, r);
 
 	for (unsigned i = 0; i < w->n_segments; i++)
-		if (first[i].faulted || first[i].pending)
+		if (first[i].faulted || (first[i].pending && first[i].state.role != VRRP_MASTER))
 			return false;
 	return router_runs(w, r);
 }

@@ -23,6 +23,9 @@ struct run {
 	struct world *w;
 	enum climate climate;
 	int64_t interval_us;
+	struct prio_term terms[TERMS_MAX]; /* what all of them watch */
+	size_t n_terms;
+	int64_t check_us;
 };
 
 /* ---- the network ---- */
@@ -64,35 +67,81 @@ group_params(struct run *run)
 	return p;
 }
 
+/* One file for all nodes: the same checks, each with its own service to look at. */
+static void
+group_checks(struct run *run)
+{
+	struct rng *g = &run->w->rng;
+
+	if (run->climate == ONE_WAY || rng_chance(g, 500))
+		return;
+	run->n_terms = (size_t)rng_between(g, 1, TERMS_MAX);
+	run->check_us = rng_between(g, 1, 20) * run->interval_us;
+	for (size_t i = 0; i < run->n_terms; i++)
+		run->terms[i] = (struct prio_term){ .kind = PRIO_SCRIPT,
+			.name = "chk",
+			.weight = rng_chance(g, 200) ? 0 : (int)rng_between(g, -80, 80),
+			.reverse = rng_chance(g, 100),
+			.valid_until = MONO_NEVER,
+			.hold_us = rng_between(g, 0, 40) * run->interval_us,
+			.on_lost_fail = rng_chance(g, 500) };
+}
+
+/* What may differ from node to node, and a departure of one. */
+static void
+own_params(struct run *run, struct vrrp_params *p)
+{
+	struct rng *g = &run->w->rng;
+
+	if (run->climate == ONE_WAY)
+		return; /* what is measured there is answered */
+	p->never_answer = rng_chance(g, 100);
+	p->answer_higher = rng_chance(g, 150);
+	p->owner_is_sure = rng_chance(g, 300);
+	if (p->preempt_delay_us > 0 && rng_chance(g, 300))
+		p->preempt_delay_us = rng_between(g, 0, 10) * run->interval_us;
+}
+
 /* The routers of one process, one on each segment. */
 static void
 make_process(struct run *run, unsigned index, const struct vrrp_params *p, uint8_t priority)
 {
 	struct world *w = run->w;
+	struct router *r, *first = NULL;
 
 	for (unsigned i = 0; i < w->n_segments; i++) {
 		char name[3] = { (char)('A' + index), w->n_segments > 1 ? (char)('1' + i) : '\0' };
 
-		world_add(w, name, p, priority);
+		r = world_add(w, name, p, priority);
+		first = i == 0 ? r : first;
 	}
+	checks_init(first, priority, run->terms, run->n_terms, run->check_us,
+	    rng_between(&w->rng, 0, 10) * run->interval_us);
 }
 
 static void
 make_routers(struct run *run)
 {
 	struct rng *g = &run->w->rng;
-	struct vrrp_params p = group_params(run);
+	struct vrrp_params p = group_params(run), all = p;
 	unsigned n = (unsigned)rng_between(g, 2, NODES_MAX);
 	int preempt = (int)rng_below(g, 5); /* 0: none, 1: some, else all */
 	bool unequal = is_rough(run->climate) && p.version == 3 && rng_chance(g, 100);
-	uint8_t priority = 0;
+	uint8_t priority = 0, lowest = 1, highest = 254;
 
+	group_checks(run);
+	if (run->n_terms > 0 && rng_chance(g, 500)) { /* a weight is more than what lies between */
+		lowest = (uint8_t)rng_between(g, 1, 214);
+		highest = lowest + 40;
+	}
 	for (unsigned i = 0; i < n; i++) {
+		p = all;
+		own_params(run, &p);
 		p.preempt = preempt == 1 ? rng_chance(g, 500) : preempt != 0;
 		if (unequal)
 			p.interval_us = rng_between(g, 1, 200) * 10 * MSEC;
 		if (i == 0 || !rng_chance(g, 100)) /* else the same once more */
-			priority = (uint8_t)rng_between(g, 1, 254);
+			priority = (uint8_t)rng_between(g, lowest, highest);
 		/* An owner never gives way. */
 		if (i == 0 && run->climate != ONE_WAY && rng_chance(g, 100))
 			make_process(run, i, &p, VRRP_PRIORITY_OWNER);
@@ -129,8 +178,13 @@ overlap_allowed(const struct run *run)
 	const struct world *w = run->w;
 	const struct router *r = &w->routers[0];
 	int64_t most = 2 * w->lan.delay_max_us;
+	bool mute = false; /* some master does not answer */
 
-	if (r->params.version == 2 && !r->params.answer_lower)
+	for (unsigned i = 0; i < w->n_routers; i++)
+		mute |= w->routers[i].params.never_answer ||
+			(w->routers[i].params.owner_is_sure &&
+			    w->routers[i].full == VRRP_PRIORITY_OWNER);
+	if (mute || (r->params.version == 2 && !r->params.answer_lower))
 		most += run->interval_us + w->jitter_us;
 	if (run->climate == PROCESSES)
 		most += (w->n_routers - 1) * (router_lease(r) + w->sweep_us);
@@ -156,7 +210,7 @@ static void
 do_start(struct run *run)
 {
 	struct router *r = anyone(run);
-	bool pending = rng_chance(&run->w->rng, 200);
+	bool pending = run->n_terms == 0 && rng_chance(&run->w->rng, 200);
 
 	if (r->alive || !mono_is_never(r->start_at))
 		return;
@@ -176,7 +230,26 @@ do_fault(struct run *run)
 {
 	struct router *r = anyone(run);
 
-	router_fault(run->w, r, !r->faulted);
+	if (run->n_terms == 0)
+		router_fault(run->w, r, !r->faulted);
+}
+
+static void
+do_ail(struct run *run)
+{
+	struct router *r = router_process(run->w, anyone(run));
+	size_t i = rng_below(&run->w->rng, TERMS_MAX);
+
+	if (i < run->n_terms)
+		checks_turn(run->w, r, i, !r->checks.of[i].turns_to, run->w->now);
+}
+
+static void
+do_checkd(struct run *run)
+{
+	struct router *r = router_process(run->w, anyone(run));
+
+	checks_away(run->w, r, !r->checks.away);
 }
 
 static void
@@ -184,7 +257,7 @@ do_priority(struct run *run)
 {
 	struct router *r = anyone(run);
 
-	if (r->priority != VRRP_PRIORITY_OWNER)
+	if (r->priority != VRRP_PRIORITY_OWNER && run->n_terms == 0)
 		router_priority(run->w, r, (uint8_t)rng_between(&run->w->rng, 1, 254));
 }
 
@@ -290,6 +363,9 @@ static const struct {
 	{ do_fault, { true, true, true, true, true } },
 	{ do_priority, { true, true, true, true, true } },
 	{ do_priority, { true, true, true, true, true } },
+	{ do_ail, { true, true, true, true, true } },
+	{ do_ail, { true, true, true, true, true } },
+	{ do_checkd, { true, true, true, true, true } },
 	{ do_witness, { true, true, true, true, true } },
 	{ do_lose_vip, { true, true, false, true, true } },
 	{ do_release, { true, true, true, true, true } },
@@ -325,7 +401,9 @@ mend(struct run *run)
 		struct router *r = &w->routers[i];
 
 		router_resume(w, r);
-		if (r->faulted && !rng_chance(&w->rng, 100))
+		if (r == router_process(w, r) && run->n_terms > 0)
+			checks_mend(w, r);
+		if (run->n_terms == 0 && r->faulted && !rng_chance(&w->rng, 100))
 			router_fault(w, r, false);
 		if (!r->alive && mono_is_never(r->start_at) && !rng_chance(&w->rng, 100))
 			router_start(w, r, false);
@@ -340,10 +418,44 @@ is_on_its_way(const struct world *w)
 		const struct router *r = &w->routers[i];
 
 		if (mono_before(w->now, r->asleep_until) || !mono_is_never(r->start_at) ||
-		    !mono_is_never(r->pending_until))
+		    !mono_is_never(r->pending_until) || (r->alive && checks_unsettled(r)))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * The same service fails on every node, not quite at once, and every check has its
+ * own phase: nobody is better off than before.  Each failure may pass the address
+ * on, once; of three, two may claim it at the same moment.  Of two that both
+ * fell as far, with fast_preempt the second one to fail does not pass it back.
+ */
+static void
+common_fault(struct run *run)
+{
+	struct world *w = run->w;
+	const struct router *a = &w->routers[0], *b = &w->routers[w->n_segments];
+	unsigned n = w->n_routers / w->n_segments, most = 2 * n;
+
+	judge_count(w);
+	for (unsigned i = 0; i < w->n_routers; i += w->n_segments)
+		checks_turn(w, &w->routers[i], 0, true,
+		    mono_add(w->now, rng_between(&w->rng, 0, 2 * run->check_us)));
+	world_run(w, mono_add(w->now, 3 * run->check_us + w->judge.settle_us));
+	if (n == 2 && a->params.fast_preempt && a->full - a->priority == b->full - b->priority)
+		most = 1;
+	if (w->judge.moves > most * w->n_segments)
+		judge_fail(w, "the same fault on %u nodes: %u moves", n, w->judge.moves);
+	mend(run);
+	world_run(w, mono_add(w->now, w->judge.settle_us + run->interval_us));
+}
+
+static bool
+is_for_common_fault(const struct run *run)
+{
+	const struct prio_term *t = &run->terms[0];
+
+	return run->climate == BENIGN && run->n_terms > 0 && t->weight != 0 && !t->reverse;
 }
 
 static void
@@ -361,6 +473,8 @@ one_round(struct run *run)
 		world_run(w, mono_add(w->now, run->interval_us));
 	mend(run);
 	world_run(w, mono_add(w->now, w->judge.settle_us + intervals(run, 10, 200)));
+	if (w->judge.failure[0] == '\0' && is_for_common_fault(run))
+		common_fault(run);
 }
 
 /*

@@ -175,7 +175,7 @@ perform(struct world *w, struct router *r, unsigned actions)
 			say(w, r, VRRP_PRIORITY_LEAVE, 0);
 			break;
 		case VRRP_ASK_VERDICTS:
-			if (w->verdict_us >= 0)
+			if (w->verdict_us >= 0 && !router_process(w, r)->checks.away)
 				r->verdicts_at = mono_add(
 				    w->now, rng_between(&w->rng, 0, w->verdict_us));
 			break;
@@ -343,6 +343,7 @@ boot(struct world *w, struct router *r)
 	for (unsigned i = 0; i < w->n_segments; i++)
 		adopt[i] = adoption(w, &first[i]);
 	adopt_together(adopt, w->n_segments);
+	checks_boot(w, first, adopt[0].verdict != ADOPT_NONE);
 	w->syncing = true;
 	for (unsigned i = 0; i < w->n_segments; i++)
 		boot_one(w, &first[i], adopt[i].verdict);
@@ -616,7 +617,8 @@ next_of(const struct world *w, const struct router *r)
 		return at;
 	if (mono_before(w->now, r->asleep_until))
 		return mono_min(at, r->asleep_until);
-	return mono_min(mono_min(at, r->timer), mono_min(r->verdicts_at, r->pending_until));
+	at = mono_min(at, mono_min(r->timer, checks_next(r)));
+	return mono_min(at, mono_min(r->verdicts_at, r->pending_until));
 }
 
 static void
@@ -632,8 +634,11 @@ happen(struct world *w, struct router *r)
 	} else if (!mono_before(w->now, r->pending_until)) {
 		r->pending_until = MONO_NEVER;
 		router_verdict(w, r);
+	} else if (!mono_before(w->now, checks_next(r))) {
+		checks_happen(w, r);
 	} else if (!mono_before(w->now, r->verdicts_at)) {
 		r->verdicts_at = MONO_NEVER;
+		checks_now(w, router_process(w, r));
 		feed_kind(w, r, VRRP_EV_VERDICTS);
 	} else {
 		feed_kind(w, r, VRRP_EV_TIMER);

@@ -6,6 +6,7 @@
  *
  *	script.c, random.c   what is done to it
  *	world.c              what happens then
+ *	checks.c             what the routers watch, and what they are told of it
  *	judge.c              whether that was right
  */
 #ifndef TESTS_SIM_WORLD_H
@@ -15,11 +16,13 @@
 #include "common/util.h"
 #include "vrrpd/fsm.h"
 #include "vrrpd/packet.h"
+#include "vrrpd/priority.h"
 #include "vrrpd/record.h"
 
 #define NODES_MAX    5
 #define SEGMENTS_MAX 2
 #define ROUTERS_MAX  (NODES_MAX * SEGMENTS_MAX)
+#define TERMS_MAX    2
 #define MAIL_MAX     512 /* in flight; more are lost, as in any queue */
 #define INBOX_MAX    64	 /* waiting in the socket of a router that does not run */
 #define MESSAGE_MAX  64
@@ -35,6 +38,24 @@ struct message {
 	uint8_t bytes[MESSAGE_MAX];
 };
 
+/* Something that a check is about: well or ill, and when the check has noticed. */
+struct ailment {
+	bool ill, turns_to;
+	mono_t turns_at; /* MONO_NEVER: it stays as it is */
+	mono_t seen_at;	 /* the first ordinary run after that */
+};
+
+struct checks { /* of a process */
+	uint8_t base;
+	struct prio_term terms[TERMS_MAX];
+	struct ailment of[TERMS_MAX];
+	size_t n;   /* 0: its priority is what router_priority() says, and its faults too */
+	bool away;  /* checkd is */
+	bool fault; /* as they add up */
+	int64_t every_us, valid_us;
+	mono_t again_at; /* the sum changes by time alone */
+};
+
 struct router { /* process k runs routers k * n_segments and so on, one for each segment */
 	char name[8];
 	unsigned segment;
@@ -47,6 +68,7 @@ struct router { /* process k runs routers k * n_segments and so on, one for each
 
 	/* the process */
 	bool alive;
+	struct checks checks; /* in its first router */
 	bool no_witness;      /* its witness does not pass */
 	mono_t witnessed_at;  /* ... when that changed last */
 	bool pending;	      /* no verdict yet */
@@ -161,6 +183,26 @@ int64_t router_lease(const struct router *);
 struct router *router_process(struct world *, const struct router *r);
 
 bool router_runs(const struct world *, const struct router *);
+
+/* ---- checks.c: of a process, named by its first router ---- */
+
+void checks_init(struct router *, uint8_t base, const struct prio_term *, size_t n,
+    int64_t every_us, int64_t valid_us);
+
+/* 'adopted': with the verdicts of the process before. */
+void checks_boot(struct world *, struct router *, bool adopted);
+
+mono_t checks_next(const struct router *);
+void checks_happen(struct world *, struct router *);
+bool checks_unsettled(const struct router *); /* something will happen by itself */
+
+/* All at once: the answer to VRRP_ASK_VERDICTS. */
+void checks_now(struct world *, struct router *);
+
+/* What the check is about becomes ill, or well, at that time. */
+void checks_turn(struct world *, struct router *, size_t term, bool ill, mono_t at);
+void checks_away(struct world *, struct router *, bool away); /* checkd dies, comes back */
+void checks_mend(struct world *, struct router *);	      /* all is well, and known */
 
 /* ---- judge.c ---- */
 
