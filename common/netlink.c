@@ -74,12 +74,28 @@ netlink_link_by_name(const struct netlink *nl, const char *name)
 	return NULL;
 }
 
-uint32_t
-netlink_table_of(const struct netlink *nl, const struct netlink_link *link)
+static const struct netlink_link *
+vrf_of(const struct netlink *nl, const struct netlink_link *link)
 {
 	const struct netlink_link *master = link->master != 0 ? find_link(nl, link->master) : NULL;
 
-	return master != NULL && master->table != 0 ? master->table : RT_TABLE_MAIN;
+	return master != NULL && master->table != 0 ? master : NULL;
+}
+
+uint32_t
+netlink_table_of(const struct netlink *nl, const struct netlink_link *link)
+{
+	const struct netlink_link *vrf = vrf_of(nl, link);
+
+	return vrf != NULL ? vrf->table : RT_TABLE_MAIN;
+}
+
+int
+netlink_vrf_of(const struct netlink *nl, const struct netlink_link *link)
+{
+	const struct netlink_link *vrf = vrf_of(nl, link);
+
+	return vrf != NULL ? vrf->index : 0;
 }
 
 const struct netlink_addr *

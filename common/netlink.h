@@ -108,6 +108,9 @@ const struct netlink_link *netlink_link_next(const struct netlink_link *);
 /* The table that routes over the link belong into: main, or that of the VRF it is in. */
 uint32_t netlink_table_of(const struct netlink *, const struct netlink_link *);
 
+/* The index of the VRF that the link is in; 0: in none. */
+int netlink_vrf_of(const struct netlink *, const struct netlink_link *);
+
 /* On that link, whatever its prefix; NULL: none. */
 const struct netlink_addr *netlink_addr_find(
     const struct netlink *, int index, const struct addr *local);
@@ -160,12 +163,12 @@ void netlink_batch_add_rule(struct netlink_batch *, const struct net_rule *, voi
 void netlink_batch_del_rule(struct netlink_batch *, const struct net_rule *, void *tag);
 
 /*
- * Down, without a setting.  Of mode "bridge": in the other ones a frame that
+ * Down, without a setting; in that VRF, unless 0.  Of mode "bridge": in the other ones a frame that
  * arrives from its own MAC, which another node may have as well, is kept from
  * the link below.
  */
-void netlink_batch_add_macvlan(
-    struct netlink_batch *, const char *name, int parent, const uint8_t mac[static 6], void *tag);
+void netlink_batch_add_macvlan(struct netlink_batch *, const char *name, int parent,
+    const uint8_t mac[static 6], int vrf, void *tag);
 void netlink_batch_del_link(struct netlink_batch *, const char *name, void *tag);
 void netlink_batch_set_up(struct netlink_batch *, const char *name, bool up, void *tag);
 void netlink_batch_set_alias(

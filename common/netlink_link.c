@@ -16,8 +16,8 @@
 #define LINK_ROOM 384
 
 void
-netlink_batch_add_macvlan(
-    struct netlink_batch *b, const char *name, int parent, const uint8_t mac[static 6], void *tag)
+netlink_batch_add_macvlan(struct netlink_batch *b, const char *name, int parent,
+    const uint8_t mac[static 6], int vrf, void *tag)
 {
 	struct nlmsghdr *nlh = netlink_request_begin(
 	    b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, LINK_ROOM);
@@ -27,6 +27,8 @@ netlink_batch_add_macvlan(
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	mnl_attr_put_u32(nlh, IFLA_LINK, (uint32_t)parent);
 	mnl_attr_put(nlh, IFLA_ADDRESS, 6, mac);
+	if (vrf != 0)
+		mnl_attr_put_u32(nlh, IFLA_MASTER, (uint32_t)vrf);
 	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_str(nlh, IFLA_INFO_KIND, "macvlan");
 	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);

@@ -185,8 +185,6 @@ vrrp_pkt_decode(const struct vrrp_rx *rx, struct vrrp_pkt *ret)
 	ret->advert.interval_us = interval_of(b, version);
 	if (ret->advert.interval_us == 0) /* erratum 8301: 1 to 4095 */
 		return VRRP_PKT_ERR_INTERVAL;
-	if (version == 3 && b[3] == 0)
-		return VRRP_PKT_ERR_COUNT;
 
 	ret->destination = rx->destination;
 	ret->ttl = rx->ttl;
@@ -298,6 +296,8 @@ vrrp_pkt_check(const struct vrrp_wire *w, const struct vrrp_pkt *pkt, unsigned *
 		return err;
 	if (pkt->advert.version != w->version)
 		return VRRP_PKT_ERR_VERSION;
+	if (w->version == 3 && pkt->n_addrs == 0 && w->n_addrs > 0)
+		return VRRP_PKT_ERR_COUNT;
 	err = check_hmac(w, pkt);
 	if (err != VRRP_PKT_OK)
 		return err;

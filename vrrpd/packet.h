@@ -35,7 +35,7 @@ enum vrrp_pkt_err {
 	VRRP_PKT_ERR_VERSION, /* neither 2 nor 3, 2 over IPv6, or not the configured one */
 	VRRP_PKT_ERR_TYPE,    /* not ADVERTISEMENT */
 	VRRP_PKT_ERR_CHECKSUM,
-	VRRP_PKT_ERR_COUNT, /* no address (RFC 9568, erratum 8299) */
+	VRRP_PKT_ERR_COUNT, /* no address (RFC 9568, erratum 8299), and we have some */
 	VRRP_PKT_ERR_AUTH_TYPE,
 	VRRP_PKT_ERR_AUTH_DATA,	   /* the password differs */
 	VRRP_PKT_ERR_INTERVAL,	   /* v2: differs from ours; v3: 0 */

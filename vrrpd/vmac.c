@@ -134,7 +134,8 @@ vmac_make(struct vmac *v)
 	netlink_batch_begin(&b, v->nl, on_result, v);
 	if (there != NULL)
 		netlink_batch_del_link(&b, v->conf.name, (void *)"replace");
-	netlink_batch_add_macvlan(&b, v->conf.name, parent->index, v->conf.mac, (void *)"make");
+	netlink_batch_add_macvlan(&b, v->conf.name, parent->index, v->conf.mac,
+	    netlink_vrf_of(v->nl, parent), (void *)"make");
 	netlink_batch_set_alias(&b, v->conf.name, alias, (void *)"mark");
 	netlink_batch_set_ip4(
 	    &b, v->conf.name, own_settings, ARRAY_LEN(own_settings), (void *)"set up");

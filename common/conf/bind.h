@@ -68,6 +68,8 @@ struct context {
 	bool is_secret; /* an unknown word may be a password: it is not shown */
 };
 
+#define VMAC_PREFIX_MAX 10 /* PREFIX6.255 is the name of an interface */
+
 /* What the file said before everything else is bound: defaults of instances. */
 struct globals {
 	uint8_t version; /* 0: not written */
@@ -78,6 +80,7 @@ struct globals {
 	int64_t garp_lower_delay_us; /* -1: not written */
 	unsigned garp_lower_repeat;  /* 0: not written */
 	int64_t garp_interval_us, gna_interval_us;
+	char vmac_prefix[VMAC_PREFIX_MAX + 1]; /* "": not written */
 	bool lower_prio_no_advert, higher_prio_send_advert, skip_check_adv_addr,
 	    owner_ignore_adverts;
 };

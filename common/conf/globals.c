@@ -115,6 +115,24 @@ bind_unknown_vrids(struct binder *b, struct stmt *s, const struct directive *d, 
 	bind_flag(b, s, d, &b->conf->log_unknown_vrids);
 }
 
+static void
+bind_vmac_prefix(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	struct globals *g = object;
+	const struct word *w = &s->words[1];
+	size_t n = strlen(w->text);
+
+	(void)d;
+	if (n == 0 || n > VMAC_PREFIX_MAX || strchr(w->text, '/') != NULL) {
+		bind_say(b, CONF_ERROR, w->pos,
+		    "'%.64s' cannot begin an interface's name: 1 to %d characters", w->text,
+		    VMAC_PREFIX_MAX);
+		return;
+	}
+	memset(g->vmac_prefix, 0, sizeof(g->vmac_prefix));
+	memcpy(g->vmac_prefix, w->text, n);
+}
+
 /* Why some of keepalived's words will never do anything here. */
 /* clang-format off */
 #define IN_UNIT \
@@ -137,6 +155,8 @@ bind_unknown_vrids(struct binder *b, struct stmt *s, const struct directive *d, 
 	"trivet reload checks the whole file first, always, and says what it did"
 #define UNITS \
 	"what runs before a start and after a stop is for the service manager (ExecStartPre=, ExecStopPost=)"
+#define STOPS \
+	"the unit says how long a stop may take (TimeoutStopSec=)"
 #define NETLINK \
 	"links are heard of from the kernel at once"
 #define EACH \
@@ -192,6 +212,7 @@ static const struct directive global_rows[] = {
 	{ "vrrp_higher_prio_send_advert", 0, 1, 0, bind_flag, G(higher_prio_send_advert), 0, 0, NULL },
 	{ "vrrp_skip_check_adv_addr", 0, 1, 0, bind_flag, G(skip_check_adv_addr), 0, 0, NULL },
 	{ "vrrp_owner_ignore_adverts", 0, 1, 0, bind_flag, G(owner_ignore_adverts), 0, 0, NULL },
+	{ "vmac_prefix", 1, 1, 0, bind_vmac_prefix, 0, 0, 0, NULL },
 	{ "log_unknown_vrids", 0, 1, 0, bind_unknown_vrids, 0, 0, 0, NULL },
 	{ "dynamic_interfaces", 0, 1, 0, bind_accepted, 0, 0, 0, NULL }, /* interfaces come and go in any case */
 	{ "unicast_fault_no_peer", 0, 1, 0, bind_accepted, 0, 0, 0, NULL }, /* an error anyway */
@@ -242,7 +263,8 @@ static const struct directive global_rows[] = {
 	NOTHING("reload_file", RELOADS), NOTHING("reload_date_specific", RELOADS),
 	NOTHING("startup_script", UNITS), NOTHING("startup_script_timeout", UNITS),
 	NOTHING("shutdown_script", UNITS), NOTHING("shutdown_script_timeout", UNITS),
-	NOTHING("child_wait_time", UNITS),
+	NOTHING("child_wait_time", UNITS), NOTHING("shutdown_timeout", STOPS),
+	NOTHING("vmac_addr_prefix", "addresses on other interfaces have the MAC of those"),
 	NOTHING("linkbeat_use_polling", NETLINK),
 	NOTHING("default_interface", EACH),
 	NOTHING("disable_local_igmp", IGMP),
@@ -254,8 +276,7 @@ static const struct directive global_rows[] = {
 	KNOWN("notification_email"), KNOWN("notification_email_from"), KNOWN("smtp_server"),
 	KNOWN("smtp_helo_name"), KNOWN("smtp_connect_timeout"), KNOWN("smtp_alert"),
 	KNOWN("smtp_alert_vrrp"), KNOWN("smtp_alert_checker"), KNOWN("no_email_faults"),
-	KNOWN("email_faults"), KNOWN("no_checker_emails"), KNOWN("vmac_prefix"),
-	KNOWN("vmac_addr_prefix"), KNOWN("shutdown_timeout"),
+	KNOWN("email_faults"), KNOWN("no_checker_emails"),
 };
 /* clang-format on */
 

@@ -17,6 +17,7 @@ struct draft {
 	struct auth_draft auth;
 	struct conf_pos nopreempt;
 	bool version_written, state_written, has_unicast_source;
+	bool no_address; /* ... is meant so */
 	uint8_t half; /* of a dual-stack instance, a family: what is of the other is not for us */
 };
 
@@ -33,6 +34,13 @@ bind_vips(struct binder *b, struct stmt *block, const struct directive *d, void 
 	if (!excluded)
 		draft->vip_block = block;
 	vrrp_bind_vips(b, block, &draft->vrrp, excluded);
+}
+
+static void
+bind_no_vips(struct binder *b, struct stmt *s, const struct directive *d, void *object)
+{
+	(void)b, (void)s, (void)d;
+	((struct draft *)object)->no_address = true;
 }
 
 static void
@@ -513,7 +521,8 @@ static const struct directive instance_rows[] = {
 	{ "unicast_fault_no_peer", 0, 0, 0, bind_accepted, 0, 0, 0, NULL }, /* an error anyway */
 	{ "accept", 0, 0, D_REPEAT, bind_accept, 0, false, 0, NULL }, /* the default */
 	{ "no_accept", 0, 0, D_REPEAT, bind_accept, 0, true, 0, NULL },
-	KNOWN("vrf"), KNOWN("no_virtual_ipaddress"),
+	{ "no_virtual_ipaddress", 0, 0, 0, bind_no_vips, 0, 0, 0, NULL },
+	NOTHING("vrf", "the interface says which VRF it is in"),
 	GUARD("track_bfd", "what it watches does not count"),
 	KNOWN("smtp_alert"),
 	{ "dual_stack", 0, 0, 0, bind_accepted, 0, 0, 0, NULL },	/* decided by its addresses */
@@ -611,7 +620,9 @@ settle_vmac(struct binder *b, struct draft *draft)
 		    (const uint8_t[]){ 0, 0, 0x5e, 0, v->family == AF_INET6 ? 2 : 1, v->vrid },
 		    sizeof(m->mac));
 	name = m->name[0] == '\0'
-		   ? xasprintf("vrrp%s.%u", v->family == AF_INET6 ? "6" : "", v->vrid)
+		   ? xasprintf("%s%s.%u",
+			 b->globals.vmac_prefix[0] != '\0' ? b->globals.vmac_prefix : "vrrp",
+			 v->family == AF_INET6 ? "6" : "", v->vrid)
 	       : draft->half == AF_INET6 ? xasprintf("%.14s6", m->name)
 					 : xstrdup(m->name);
 	memset(m->name, 0, sizeof(m->name));
@@ -645,8 +656,12 @@ lint_instance(struct binder *b, struct draft *draft)
 {
 	struct vrrp_conf *v = &draft->vrrp;
 
-	if (v->n_vips == 0 && (draft->vip_block == NULL || draft->vip_block->first == NULL ||
-				  draft->vip_block->first->left_out))
+	if (draft->no_address && draft->vip_block != NULL)
+		bind_say(b, CONF_WARNING, stmt_pos(draft->vip_block),
+		    "'%s': no_virtual_ipaddress is written as well: the addresses count", v->name);
+	if (v->n_vips == 0 && !draft->no_address &&
+	    (draft->vip_block == NULL || draft->vip_block->first == NULL ||
+		draft->vip_block->first->left_out))
 		bind_say(b, CONF_WARNING, v->pos, "'%s' has no virtual address", v->name);
 	if (v->state_master && draft->priority == NULL)
 		bind_say(b, CONF_WARNING, v->pos,

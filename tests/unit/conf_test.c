@@ -55,6 +55,23 @@ says(const struct conf_diags *diags, const char *part)
 	"vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n"                           \
 	" virtual_ipaddress {\n 10.0.0.1\n }\n" body "\n}\n"
 
+/* The interface is named after the router, and as the file says. */
+static void
+vmac_names(void **unused)
+{
+	struct conf *conf = load_good("global_defs {\n vmac_prefix vip\n}\n" INSTANCE("use_vmac"));
+
+	(void)unused;
+	assert_string_equal(conf->instances[0].vmac.name, "vip.51");
+	conf_free(conf);
+	conf = load_good(INSTANCE("use_vmac"));
+	assert_string_equal(conf->instances[0].vmac.name, "vrrp.51");
+	conf_free(conf);
+	conf = load_good("global_defs {\n vmac_prefix vip\n}\n" INSTANCE("use_vmac own"));
+	assert_string_equal(conf->instances[0].vmac.name, "own");
+	conf_free(conf);
+}
+
 static void
 instance_defaults(void **unused)
 {
@@ -628,6 +645,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vmac_names),
 		cmocka_unit_test(instance_defaults),
 		cmocka_unit_test(instance_values),
 		cmocka_unit_test(ipv6_instance),

@@ -193,8 +193,8 @@ static const struct {
 	    VRRP_PKT_OK },
 	{ "v2 without an address is the peer's affair", "v2, no authentication", 3, 0, -4, true,
 	    VRRP_PKT_OK },
-	{ "9568 erratum 8299 no address", "v3, RFC 9568 message only", 3, 0, -4, true,
-	    VRRP_PKT_ERR_COUNT },
+	{ "v3 without an address is for the router to judge", "v3, RFC 9568 message only", 3, 0, -4,
+	    true, VRRP_PKT_OK },
 };
 
 static const struct vector *
@@ -318,6 +318,8 @@ static const struct {
 	VRRP_DIFFERS_ADDRESSES },
 { "v3 has no authentication to check", 3, NULL, SECOND, SOURCE, MULTICAST, 255, { "10.9.0.100" }, 51,
 	3, "1111", false, 0, 0, VRRP_PKT_OK, 0 },
+{ "9568 erratum 8299 no address", 3, NULL, SECOND, SOURCE, MULTICAST, 255, { NULL }, 51,
+	3, NULL, false, 0, 0, VRRP_PKT_ERR_COUNT, 0 },
 	/* clang-format on */
 };
 
@@ -365,6 +367,29 @@ check_each(void **unused)
 		if (differs != (err == VRRP_PKT_OK ? checks[i].differs : 99))
 			fail_msg("\"%s\": differs %#x", checks[i].what, differs);
 	}
+}
+
+/* no_virtual_ipaddress: such routers hear each other. */
+static void
+no_address_at_all(void **unused)
+{
+	struct vrrp_wire w = {
+		.version = 3, .vrid = 1, .interval_us = SECOND, .primary = ip("10.9.0.50")
+	};
+	struct vrrp_pkt pkt = { .advert = { .source = ip("10.9.0.51"),
+				    .version = 3,
+				    .vrid = 1,
+				    .interval_us = SECOND },
+		.destination = ip("224.0.0.18"),
+		.ttl = 255 };
+	unsigned differs;
+
+	(void)unused;
+	assert_int_equal(vrrp_pkt_check(&w, &pkt, &differs), VRRP_PKT_OK);
+	assert_int_equal(differs, 0);
+	pkt.addrs[pkt.n_addrs++] = ip("10.9.0.100");
+	assert_int_equal(vrrp_pkt_check(&w, &pkt, &differs), VRRP_PKT_OK);
+	assert_int_equal(differs, VRRP_DIFFERS_ADDRESSES);
 }
 
 /* Order says nothing, and the same address twice is not two addresses. */
@@ -542,6 +567,7 @@ main(void)
 		cmocka_unit_test(decode_vectors),
 		cmocka_unit_test(decode_damaged),
 		cmocka_unit_test(check_each),
+		cmocka_unit_test(no_address_at_all),
 		cmocka_unit_test(address_lists),
 		cmocka_unit_test(ip4_header),
 		cmocka_unit_test(ip4_damaged),
