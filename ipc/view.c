@@ -181,6 +181,8 @@ take_reply(struct ipc_view *v, const struct varlink_reply *reply)
 		return;
 	}
 	nonsense = ipc_mirror_apply(v->mirror, reply->parameters);
+	if (v->config.on_applied != NULL)
+		v->config.on_applied(v->config.aux);
 	if (nonsense != NULL) {
 		reject(v, nonsense);
 		return;

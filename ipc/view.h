@@ -29,6 +29,8 @@ struct ipc_view_config {
 	size_t n_arrays;
 	/* The state changed; 'why' in words. */
 	void (*on_state)(void *aux, enum ipc_view_state, const char *why);
+	/* A message's objects have all been told (struct ipc_view_array); may be NULL. */
+	void (*on_applied)(void *aux);
 	void *aux;
 };
 

@@ -9,6 +9,7 @@
 #include "ipc/once.h"
 #include "ipc/view.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,8 @@
 #define ASKS_MAX       8
 #define ASK_TIMEOUT_US (10 * USEC_PER_SEC) /* longer than any run; nothing waits for it */
 
-struct entry {
-	TAILQ_ENTRY(entry) entry;
+struct known {
+	TAILQ_ENTRY(known) entry;
 	char *name;
 	struct verdict verdict;
 	struct verdicts *of;
@@ -35,34 +36,41 @@ struct verdicts {
 	struct ipc_view *view;
 	char *path; /* of checkd's socket, for questions */
 	struct ipc_trust trust;
-	unsigned n_asked;
+	unsigned n_asked, n_wanted;
 	bool away;
-	TAILQ_HEAD(, entry) entries;
+	TAILQ_HEAD(, known) entries;
+	void *by_name;	  /* the same, tsearch(3): checkd may have ten thousands */
+	bool heard, news; /* by the message that is being taken */
 	void (*on_heard)(void *aux, bool news);
 	void *aux;
 };
 
-static struct entry *
-find(const struct verdicts *v, const char *name)
+static int
+compare(const void *a, const void *b)
 {
-	struct entry *e;
-
-	TAILQ_FOREACH (e, &v->entries, entry)
-		if (strcmp(e->name, name) == 0)
-			return e;
-	return NULL;
+	return strcmp(((const struct known *)a)->name, ((const struct known *)b)->name);
 }
 
-static struct entry *
+static struct known *
+find(const struct verdicts *v, const char *name)
+{
+	const struct known key = { .name = (char *)name };
+	void *node = tfind(&key, &v->by_name, compare);
+
+	return node != NULL ? *(struct known **)node : NULL;
+}
+
+static struct known *
 find_or_add(struct verdicts *v, const char *name)
 {
-	struct entry *e = find(v, name);
+	struct known *e = find(v, name);
 
 	if (e == NULL) {
 		e = xcalloc(1, sizeof(*e));
 		e->name = xstrdup(name);
 		e->of = v;
 		TAILQ_INSERT_TAIL(&v->entries, e, entry);
+		tsearch(e, &v->by_name, compare);
 	}
 	return e;
 }
@@ -70,7 +78,7 @@ find_or_add(struct verdicts *v, const char *name)
 const struct verdict *
 verdicts_find(const struct verdicts *v, const char *check)
 {
-	const struct entry *e = find(v, check);
+	const struct known *e = find(v, check);
 
 	return e != NULL ? &e->verdict : NULL;
 }
@@ -170,7 +178,7 @@ static void
 on_check(void *aux, const char *name, const json_t *check)
 {
 	struct verdicts *v = aux;
-	struct entry *e = check != NULL ? find_or_add(v, name) : find(v, name);
+	struct known *e = check != NULL ? find_or_add(v, name) : find(v, name);
 	bool news = true;
 
 	if (e == NULL)
@@ -179,7 +187,20 @@ on_check(void *aux, const char *name, const json_t *check)
 		news = take(&e->verdict, check);
 	else
 		e->verdict.away = true;
-	v->on_heard(v->aux, news);
+	v->heard = true;
+	v->news |= news;
+}
+
+/* Once for a snapshot of thousands: whoever goes by them looks at all of his own. */
+static void
+on_applied(void *aux)
+{
+	struct verdicts *v = aux;
+	bool heard = v->heard, news = v->news;
+
+	v->heard = v->news = false;
+	if (heard)
+		v->on_heard(v->aux, news);
 }
 
 static void
@@ -205,9 +226,17 @@ on_state(void *aux, enum ipc_view_state state, const char *why)
 /* ---- asking ---- */
 
 static void
+set_wanted(struct known *e, bool wanted)
+{
+	e->of->n_wanted += wanted;
+	e->of->n_wanted -= e->wanted;
+	e->wanted = wanted;
+}
+
+static void
 on_asked(void *aux, const struct varlink_reply *reply, const char *why)
 {
-	struct entry *e = aux, *next;
+	struct known *e = aux, *next;
 	struct verdicts *v = e->of;
 
 	/* The verdict itself comes with the stream. */
@@ -215,7 +244,8 @@ on_asked(void *aux, const struct varlink_reply *reply, const char *why)
 		log_debug("check %s: not run now: %s", e->name, reply != NULL ? reply->error : why);
 	e->asked = NULL;
 	v->n_asked--;
-	TAILQ_FOREACH (next, &v->entries, entry)
+	for (next = TAILQ_FIRST(&v->entries); next != NULL && v->n_wanted > 0;
+	     next = TAILQ_NEXT(next, entry))
 		if (next->wanted)
 			verdicts_ask(v, next->name);
 }
@@ -223,7 +253,7 @@ on_asked(void *aux, const struct varlink_reply *reply, const char *why)
 void
 verdicts_ask(struct verdicts *v, const char *check)
 {
-	struct entry *e = find(v, check);
+	struct known *e = find(v, check);
 	const struct ipc_once_config config = {
 		.path = v->path,
 		.trust = &v->trust,
@@ -237,7 +267,7 @@ verdicts_ask(struct verdicts *v, const char *check)
 	if (e == NULL)
 		return;
 	/* The run that is on may have begun before whatever we are asked about. */
-	e->wanted = e->asked != NULL || v->n_asked >= ASKS_MAX;
+	set_wanted(e, e->asked != NULL || v->n_asked >= ASKS_MAX);
 	if (e->wanted)
 		return;
 	r = ipc_once_call(
@@ -272,6 +302,7 @@ verdicts_new(uv_loop_t *loop, const char *run_dir, void (*on_heard)(void *, bool
 		.arrays = arrays,
 		.n_arrays = ARRAY_LEN(arrays),
 		.on_state = on_state,
+		.on_applied = on_applied,
 		.aux = v,
 	};
 
@@ -289,13 +320,14 @@ verdicts_new(uv_loop_t *loop, const char *run_dir, void (*on_heard)(void *, bool
 void
 verdicts_free(struct verdicts *v)
 {
-	struct entry *e;
+	struct known *e;
 
 	if (v == NULL)
 		return;
 	ipc_view_free(v->view);
 	while ((e = TAILQ_FIRST(&v->entries)) != NULL) {
 		TAILQ_REMOVE(&v->entries, e, entry);
+		tdelete(e, &v->by_name, compare);
 		ipc_once_cancel(e->asked);
 		free(e->verdict.evidence);
 		free(e->name);

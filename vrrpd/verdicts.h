@@ -29,8 +29,8 @@ struct verdict {
 struct verdicts;
 
 /*
- * 'on_heard': one came, changed or went, or checkd itself did ('news'); or a
- * check ran again and says what it said before.
+ * 'on_heard': some came, changed or went, or checkd itself did ('news'); or
+ * checks ran again and say what they said before.  Once for each message.
  */
 struct verdicts *verdicts_new(
     uv_loop_t *, const char *run_dir, void (*on_heard)(void *aux, bool news), void *aux);
