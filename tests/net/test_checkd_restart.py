@@ -14,8 +14,7 @@ vrrp_instance VI_1 {{
 	interface eth0
 	virtual_router_id 51
 	priority 100
-	advert_int 0.1
-	version 3
+	advert_int 1
 	virtual_ipaddress {{
 		10.4.7.10
 	}}
