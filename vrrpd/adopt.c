@@ -8,10 +8,7 @@
 #include <string.h>
 
 /* What may lie between two readings; slewing moves both clocks alike. */
-#define CLOCKS_AGREE_US	 (100 * USEC_PER_MSEC)
-
-/* How many intervals without an advert the peers bear in any case. */
-#define RESUME_INTERVALS 2
+#define CLOCKS_AGREE_US (100 * USEC_PER_MSEC)
 
 const char *
 adopt_verdict_str(enum adopt_verdict verdict)
@@ -100,10 +97,10 @@ are_permanent(const struct adopt_kernel *kernel, int64_t lease_us)
 struct adopt_outcome
 adopt_decide(const struct record *rec, const struct record_instance *in,
     const struct adopt_kernel *kernel, const struct adopt_clock *now, const char *boot_id,
-    int64_t interval_us, int64_t lease_us)
+    int64_t bear_us, int64_t lease_us)
 {
 	struct adopt_outcome out = { .why = ADOPT_OK };
-	int64_t span_us = lease_us > 0 ? lease_us : 3 * interval_us;
+	int64_t span_us = lease_us > 0 ? lease_us : bear_us;
 
 	if (rec == NULL || in == NULL)
 		return none(ADOPT_NO_RECORD);
@@ -119,7 +116,7 @@ adopt_decide(const struct record *rec, const struct record_instance *in,
 		return none(ADOPT_TOO_OFTEN);
 
 	out.age_us = mono_until(last_proof(in, kernel, now->boottime), now->boottime);
-	if (out.age_us < RESUME_INTERVALS * interval_us)
+	if (out.age_us < bear_us)
 		out.verdict = ADOPT_RESUME;
 	else if (kernel->n_leased > 0 && mono_before(now->boottime, kernel->lease_end))
 		out.verdict = ADOPT_LISTEN;

@@ -63,14 +63,14 @@ bool adopt_slept(const struct record *, const struct adopt_clock *now);
 
 /*
  * 'rec' is the file, 'in' its entry for this instance (record_find), or NULL.
- * 'interval_us' is the one that backups wait by: of the configuration now in
- * force, after a planned restart what its last advert announced
- * (vrrp_handover_interval).  'lease_us' (0: permanent) is the configuration's,
+ * 'bear_us' is for how long backups hear no advert and wait in any case
+ * (vrrp_bear_us): as for a stall of a running process, younger proof than that is as
+ * good as an advert sent in time.  'lease_us' (0: permanent) is the configuration's,
  * 'boot_id' the kernel's.
  */
 struct adopt_outcome adopt_decide(const struct record *rec, const struct record_instance *in,
     const struct adopt_kernel *, const struct adopt_clock *now, const char *boot_id,
-    int64_t interval_us, int64_t lease_us);
+    int64_t bear_us, int64_t lease_us);
 
 /*
  * A sync group is adopted whole or not at all: what the members' own outcomes

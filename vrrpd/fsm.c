@@ -31,6 +31,12 @@ vrrp_handover_interval(const struct vrrp_params *p)
 }
 
 int64_t
+vrrp_bear_us(const struct vrrp_params *p, bool handover)
+{
+	return p->down_adverts * (handover ? vrrp_handover_interval(p) : p->interval_us);
+}
+
+int64_t
 fsm_skew(const struct vrrp_params *p, const struct vrrp_state *s)
 {
 	return vrrp_skew_us(p, s->priority, s->interval_us);

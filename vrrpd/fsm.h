@@ -141,4 +141,10 @@ bool vrrp_leaves_master(const struct vrrp_params *, const struct vrrp_state *);
  */
 int64_t vrrp_handover_interval(const struct vrrp_params *);
 
+/*
+ * How long backups hear nothing and wait in any case: their master-down time
+ * without the skew.  After a planned restart by the interval announced last.
+ */
+int64_t vrrp_bear_us(const struct vrrp_params *, bool handover);
+
 #endif

@@ -30,8 +30,11 @@ send_advert(struct instance *in, uint8_t priority, int64_t interval_us, mono_t n
 {
 	int r = advert_send(&in->advert, priority, interval_us);
 
-	if (priority != VRRP_PRIORITY_LEAVE)
+	if (priority != VRRP_PRIORITY_LEAVE) {
 		in->advert_at = now;
+		if (r == 0)
+			state_beat(in->vrrpd->state, in, now);
+	}
 	if (r != 0 && in->state.role != VRRP_FAULT && in->state.role != VRRP_INIT)
 		log_limited(&in->packet_limit, now, LOG_WARNING, "(%s) cannot send an advert: %s",
 		    in->name, strerror(-r));
@@ -549,6 +552,7 @@ instance_new(struct vrrpd *v, const struct vrrp_conf *conf)
 	loop_timer_init(v->daemon->loop, &in->timer, on_timer);
 	loop_timer_init(v->daemon->loop, &in->again, on_again);
 	in->n_open = 3;
+	in->beat = state_beat_take(v->state);
 	configure(in, conf, loop_now());
 	voice_remember(in, "init", loop_now());
 	return in;
@@ -589,6 +593,7 @@ instance_free(struct instance *in)
 	if (in == NULL)
 		return;
 	forget_degraded(in);
+	state_beat_give_back(in->vrrpd->state, in->beat);
 	notifier_release(in->notifier);
 	advert_done(&in->advert);
 	vip_group_done(&in->vips);
@@ -680,11 +685,10 @@ instance_consider(struct instance *in, const struct record *rec, const char *boo
 	struct adopt_clock now = clocks();
 	struct adopt_kernel kernel = vip_group_leftovers(&in->vips, &now);
 	/* Of a planned restart the others were told: they wait by the interval announced last. */
-	int64_t interval_us = rec != NULL && rec->handover ? vrrp_handover_interval(&in->params)
-							   : in->conf->advert_us;
+	int64_t bear_us = vrrp_bear_us(&in->params, rec != NULL && rec->handover);
 
 	in->adopt = adopt_decide(
-	    rec, was, &kernel, &now, boot_id, interval_us, in->vips.lease_s * USEC_PER_SEC);
+	    rec, was, &kernel, &now, boot_id, bear_us, in->vips.lease_s * USEC_PER_SEC);
 	if (in->adopt.verdict == ADOPT_NONE && rec != NULL && kernel.n_present > 0)
 		event_emit(LOG_NOTICE, in->name,
 		    (const char *const[]){ "adoption", "refused", NULL },

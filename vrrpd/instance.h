@@ -53,6 +53,7 @@ struct instance {
 	mono_t changed_at;
 	char changed_stamp[LOOP_STAMP_STRLEN];
 	mono_t advert_at; /* the last one sent as master */
+	uint32_t beat;	  /* where that is written down (beats.h) */
 	mono_t lower_at;  /* the last losing advert heard as master */
 	bool removed;	  /* by a reload: what it is told last says so */
 	uint64_t became_master, released_master, put_back;

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "vrrpd/adopt.h"
+#include "vrrpd/beats.h"
 #include "vrrpd/instance.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 struct state {
 	struct vrrpd *vrrpd;
 	char *path;
+	struct beats *beats;
 	struct record last; /* of the process before; its adoptions are carried on */
 	bool has_last;
 	char boot_id[sizeof(((struct record *)0)->boot_id)];
@@ -69,6 +71,23 @@ read_last(struct state *s)
 		    r == -EBADMSG ? "damaged" : strerror(-r));
 }
 
+/* What was written down at the last change of a role is older than the last advert. */
+static void
+read_beats(struct state *s)
+{
+	char *path = daemon_run_path(s->vrrpd->daemon, "beats");
+
+	s->beats = beats_new(path);
+	free(path);
+	for (size_t i = 0; s->has_last && i < s->last.n_instances; i++) {
+		struct record_instance *in = &s->last.instances[i];
+
+		if (in->role == VRRP_MASTER)
+			in->advert_at = mono_max(in->advert_at,
+			    beats_last(s->beats, in->family, in->vrid, in->interface));
+	}
+}
+
 struct state *
 state_new(struct vrrpd *v)
 {
@@ -79,6 +98,7 @@ state_new(struct vrrpd *v)
 	loop_timer_init(v->daemon->loop, &s->soon, on_soon);
 	read_boot_id(s);
 	read_last(s);
+	read_beats(s);
 	return s;
 }
 
@@ -157,6 +177,24 @@ record_of(const struct state *s, bool handover)
 	TAILQ_FOREACH (in, &s->vrrpd->instances, entry)
 		describe(in, &rec.instances[rec.n_instances++]);
 	return rec;
+}
+
+void
+state_beat(struct state *s, const struct instance *in, mono_t now)
+{
+	beats_write(s->beats, in->beat, in->conf->family, in->conf->vrid, in->conf->interface, now);
+}
+
+uint32_t
+state_beat_take(struct state *s)
+{
+	return beats_take(s->beats);
+}
+
+void
+state_beat_give_back(struct state *s, uint32_t beat)
+{
+	beats_give_back(s->beats, beat);
 }
 
 void

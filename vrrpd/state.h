@@ -1,6 +1,7 @@
 /*
  * state.h - RUN_DIR/vrrpd/state: read once at the start, written whenever a role
- * or a term changed (record.h is its text).
+ * or a term changed (record.h is its text); and beside it the beats (beats.h), which
+ * are more exact about when an instance spoke last.
  */
 #ifndef VRRPD_STATE_H
 #define VRRPD_STATE_H
@@ -23,6 +24,11 @@ void state_changed(struct state *);
  * so the clocks are written down again.
  */
 void state_live(struct state *, mono_t now);
+
+/* An advert as master went out; the place for it, and the end of that. */
+void state_beat(struct state *, const struct instance *, mono_t now);
+uint32_t state_beat_take(struct state *);
+void state_beat_give_back(struct state *, uint32_t beat);
 
 /* Now: the last thing a process does. */
 void state_write(struct state *, bool handover);

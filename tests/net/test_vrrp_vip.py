@@ -205,6 +205,22 @@ def test_respawn_adopts_under_a_long_lease(lab):
     node.vrrpd.wait_log(r"\(VI_1\) Entering MASTER STATE: resumed from the last process")
 
 
+def test_the_last_advert_is_proof(lab):
+    """Permanent addresses prove nothing, and the role was written down longer ago than peers bear."""
+    node = alone(lab, advert_int=0.1, extra="version 3\nvip_lease off\ndown_timer_adverts 30")
+    holds_for(lambda: node.holds(VIP), "it is master for longer than that", 3.5)
+    node.vrrpd.kill9()
+    node.vrrpd = node.daemon("vrrpd")
+    node.vrrpd.wait_log(r"\(VI_1\) Entering MASTER STATE: resumed from the last process")
+    node.vrrpd.kill9()
+    beats = node.run_dir / "vrrpd" / "beats"
+    assert beats.stat().st_mode & 0o777 == 0o600 and beats.stat().st_size == 32
+    beats.write_bytes(b"\xff" * 100)
+    node.vrrpd = node.daemon("vrrpd")
+    node.vrrpd.wait_log(r"\(VI_1\) Entering (BACKUP|MASTER) STATE")
+    wait_for(lambda: node.holds(VIP), "nonsense there is no obstacle", timeout=6)
+
+
 def test_too_old_is_not_adopted_and_leftovers_go(lab):
     """The VIPs of a process long dead are removed at the start of the next."""
     lab.switch("lan")

@@ -308,11 +308,12 @@ adoption(const struct world *w, const struct router *r)
 {
 	struct adopt_kernel kernel = { 1, r->vip, r->vip, r->vip_stamp, r->vip_lease_end };
 	struct adopt_clock now = { w->now, w->now };
-	int64_t interval_us = r->record.handover ? vrrp_handover_interval(&r->params)
-						 : r->params.interval_us;
+	struct record_instance recorded = r->recorded;
 
-	return adopt_decide(
-	    &r->record, &r->recorded, &kernel, &now, boot_id, interval_us, router_lease(r));
+	if (recorded.role == VRRP_MASTER) /* as vrrpd's beats say */
+		recorded.advert_at = r->said_at;
+	return adopt_decide(&r->record, &recorded, &kernel, &now, boot_id,
+	    vrrp_bear_us(&r->params, r->record.handover), router_lease(r));
 }
 
 static void

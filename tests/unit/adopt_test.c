@@ -32,10 +32,12 @@ static const struct {
 #define KERNEL(age, left) { 1, 1, 1, AT(1000 - (age)), AT(1000 + (left)) }
 { "renewed 0.4 s ago", REC(.handover = false), VRRP_MASTER, AT(900), KERNEL(0.4, 2.6), AT(900),
 	ADOPT_RESUME, ADOPT_OK, 400000 },
-{ "renewed a little less than two intervals ago", REC(.handover = false), VRRP_MASTER, AT(900),
-	KERNEL(1.9, 1.1), AT(900), ADOPT_RESUME, ADOPT_OK, 1900000 },
-{ "two intervals ago, still leased", REC(.handover = false), VRRP_MASTER, AT(900),
-	KERNEL(2, 1), AT(900), ADOPT_LISTEN, ADOPT_OK, 2000000 },
+{ "renewed a little less than three intervals ago", REC(.handover = false), VRRP_MASTER, AT(900),
+	KERNEL(2.9, 1.1), AT(900), ADOPT_RESUME, ADOPT_OK, 2900000 },
+{ "three intervals ago, still leased", REC(.handover = false), VRRP_MASTER, AT(900),
+	KERNEL(3, 1), AT(900), ADOPT_LISTEN, ADOPT_OK, 3000000 },
+{ "three intervals ago, but an advert went out later", REC(.handover = false), VRRP_MASTER,
+	AT(999.5), KERNEL(3, 1), AT(900), ADOPT_RESUME, ADOPT_OK, 500000 },
 { "the record is younger than the lease", REC(.handover = true), VRRP_MASTER, AT(999.9),
 	KERNEL(2.5, 0.5), AT(900), ADOPT_RESUME, ADOPT_OK, 100000 },
 { "permanent addresses, handed over", REC(.handover = true), VRRP_MASTER, AT(999.9),
@@ -91,7 +93,8 @@ every_row(void **unused)
 			.advert_at = rows[i].advert_at };
 		struct adopt_clock now = { AT(1000), rows[i].monotonic };
 		struct adopt_outcome out = adopt_decide(&rows[i].rec, &in, &rows[i].kernel, &now,
-		    BOOT, SECOND, strncmp(rows[i].what, off, strlen(off)) == 0 ? 0 : 3 * SECOND);
+		    BOOT, 3 * SECOND,
+		    strncmp(rows[i].what, off, strlen(off)) == 0 ? 0 : 3 * SECOND);
 
 		if (out.verdict != rows[i].verdict)
 			fail_msg("\"%s\": %s", rows[i].what, adopt_verdict_str(out.verdict));
@@ -164,11 +167,11 @@ nothing_to_go_on(void **unused)
 
 	(void)unused;
 	assert_int_equal(
-	    adopt_decide(NULL, NULL, &kernel, &now, BOOT, SECOND, 0).why, ADOPT_NO_RECORD);
+	    adopt_decide(NULL, NULL, &kernel, &now, BOOT, 3 * SECOND, 0).why, ADOPT_NO_RECORD);
 	assert_int_equal(
-	    adopt_decide(&rec, NULL, &kernel, &now, BOOT, SECOND, 0).why, ADOPT_NO_RECORD);
+	    adopt_decide(&rec, NULL, &kernel, &now, BOOT, 3 * SECOND, 0).why, ADOPT_NO_RECORD);
 	assert_int_equal(
-	    adopt_decide(&rec, &in, &kernel, &now, "other", SECOND, 0).why, ADOPT_REBOOTED);
+	    adopt_decide(&rec, &in, &kernel, &now, "other", 3 * SECOND, 0).why, ADOPT_REBOOTED);
 }
 
 /* ---- the record ---- */
