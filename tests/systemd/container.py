@@ -12,6 +12,7 @@ machines, clients and servers share a switch.  Everything goes at the end.
 import atexit
 import hashlib
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -49,6 +50,13 @@ exec systemd-nspawn --quiet --directory="$root" --machine="$name" --register=no 
 """
 
 
+def sources():
+    """Where the host's packages come from; of the other suite, if another one is asked for."""
+    text = SOURCES.read_text() if SOURCES.exists() else ""
+    host = platform.freedesktop_os_release().get("VERSION_CODENAME", SUITE)
+    return text.replace(host, SUITE)
+
+
 def base_tar():
     """The minimal Debian's tar; made when the cache has none."""
     recipe = hashlib.sha256(" ".join((SUITE,) + PACKAGES).encode()).hexdigest()[:8]
@@ -60,9 +68,9 @@ def base_tar():
     argv = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(PACKAGES)}",
             "--aptopt=Acquire::Check-Valid-Until \"false\""]
     argv += [f"--dpkgopt=path-exclude=/usr/share/{junk}/*" for junk in ("man", "doc", "locale")]
-    argv += [SUITE, str(new)] + ([str(SOURCES)] if SOURCES.exists() else [])
+    argv += [SUITE, str(new)] + (["-"] if SOURCES.exists() else [])
     try:
-        subprocess.run(argv, check=True, timeout=600)
+        subprocess.run(argv, check=True, timeout=1200, text=True, input=sources())
         os.rename(new, tar)
     finally:
         new.unlink(missing_ok=True)
