@@ -1,7 +1,12 @@
 """The words about TCP: what sockets are made with, when a session ends by time or
 by a peer that is out of reach, what happens when ports run out."""
 
+import contextlib
+import ctypes
+import os
 import re
+import resource
+import signal
 import socket
 import subprocess
 import time
@@ -12,6 +17,9 @@ from lab import wait_for
 from peers import Server, echo, ending, read_all, read_exactly
 from test_proxyd import ONE, PORT, VIP, Front
 from test_proxyd_relay import reason_of
+
+PIDFD_GETFD = 438  # the same on all machines; Python has no name for it
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @pytest.fixture
@@ -42,6 +50,72 @@ def test_keepalive_and_buffers(front):
         at_server = ss(front, "-o", "-m", "state", "established", "dport = :8081")
         assert re.search(r"timer:\(keepalive,1(19|20)min", at_server), at_server
         assert f"rb{2 * 80 * 1024}," in at_server
+
+
+def connected_sockets(proc):
+    """Its own, as ours: what was set on them can be asked."""
+    pidfd, socks = os.pidfd_open(proc.pid), []
+    for fd in os.listdir(f"/proc/{proc.pid}/fd"):
+        copy = _libc.syscall(PIDFD_GETFD, pidfd, int(fd), 0)
+        if copy < 0:
+            continue
+        try:
+            sock = socket.socket(fileno=copy)
+        except OSError:  # no socket
+            os.close(copy)
+            continue
+        with contextlib.suppress(OSError):
+            sock.getpeername()
+            if sock.family == socket.AF_INET:
+                socks.append(sock)
+    os.close(pidfd)
+    return socks
+
+
+@pytest.mark.parametrize("word", ["on", "off"])
+def test_nodelay(front, word):
+    """Nobody waits 40 ms for an acknowledgement: not the server for a second request either."""
+    front.start(f"server {ONE}:8081;", f"tcp_nodelay {word};")
+    with Server(front.servers, ONE, 8081).serve(echo):
+        client = front.connect()
+        for _ in range(3):
+            client.sendall(b"x")
+            assert read_exactly(client, 1) == b"x"
+        socks = connected_sockets(front.proc)
+        assert len(socks) == 2
+        for sock in socks:
+            assert bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) == (word == "on")
+            sock.close()
+
+
+@pytest.fixture
+def many_files():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_is_ready_than_a_pass_takes(front, many_files):
+    """Both sides of 400 sessions at once, of which epoll_wait hands out 256: each has its turn."""
+    front.start(f"server {ONE}:8081;")
+    with Server(front.servers, ONE, 8081) as server:
+        pairs = []
+        for _ in range(400):
+            client = front.connect()
+            pairs.append((client, server.accept()))
+        for turn in range(2):
+            text = b"%d" % turn
+            os.kill(front.proc.pid, signal.SIGSTOP)
+            for client, conn in pairs:
+                client.sendall(text)
+                conn.sendall(text)
+            os.kill(front.proc.pid, signal.SIGCONT)
+            for client, conn in pairs:
+                assert read_exactly(client, 1) == read_exactly(conn, 1) == text
+        for client, conn in pairs:
+            client.close()
+            conn.close()
 
 
 def test_a_dead_client_is_noticed(front):
