@@ -27,7 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "net"))
 
 from lab import BUILD, Lab, wait_for  # noqa: E402
-from peers import make_socket, read_exactly  # noqa: E402
+from peers import inside, make_socket, read_exactly  # noqa: E402
 from syscalls import BAR, data_thread, system_calls  # noqa: E402
 
 HOST = "127.0.0.1"
@@ -70,7 +70,7 @@ defaults
 def stream(node, who, settings, here, there):
     base, servers = FORWARDERS[who], ""
     for port, to in TARGETS.items():
-        log = f"access_log {node.dir}/{who}-sessions.log bench buffer=64k;" if port == LOGGED else ""
+        log = f"access_log {node.dir}/logs/{who} bench buffer=64k;" if port == LOGGED else ""
         servers += f"server {{ listen {here}:{base + port}; proxy_pass {there}:{to}; {log} }}\n"
     servers += (f"server {{ listen {here}:{base + DGRAM} udp; proxy_timeout 5s; "
                 f"proxy_pass {there}:{SERVER}; }}")
@@ -80,6 +80,9 @@ def stream(node, who, settings, here, there):
 def start(node, here=HOST, there=HOST, threads=1):
     """The pid that forwards, by name."""
     pids = {}
+    logs = node.dir / "logs"
+    logs.mkdir(exist_ok=True)
+    logs.chmod(0o777)
     node.daemon("proxyd", f"worker_processes {threads};\n" +
                 stream(node, "proxyd", "", here, there))
     pids["proxyd"] = node.daemon_pid("proxyd")
@@ -180,6 +183,14 @@ def serve_small(node, host=HOST):
     proc = node.spawn([BUILD / "tests/bench/load", "serve", host, SERVER], "load")
     node.wait_port(SERVER)
     return proc
+
+
+def sink(node, port):
+    """What is sent there has arrived, and that is all."""
+    with inside(node):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((HOST, port))
+    return sock
 
 
 def load(node, pid, what, port, *args, host=HOST):
@@ -306,6 +317,7 @@ def bench(lab, rounds, wanted):
     serve(node, BOTH, lambda conn: both(conn, BULK // streams))
     everyone, with_udp = list(FORWARDERS), ["proxyd", "nginx"]
     at_rest = descriptors(server)
+    syslog = sink(node, LOG_SINK)
     pids = start(node)
     if wanted("system calls"):
         bench_calls(lab, node, pids)
@@ -331,6 +343,7 @@ def bench(lab, rounds, wanted):
             rows = measure(rounds, lambda who: datagrams(node, pids[who],
                                                          FORWARDERS[who] + DGRAM, *args), with_udp)
             report(name, "us", rows, bar)
+    syslog.close()
 
 
 # ---- over a wire, and on two threads ----
