@@ -16,6 +16,7 @@ struct resolve {
 	uv_work_t req;
 	struct loop_timer timer;
 	char *host;
+	struct resolver_conf of;
 	bool is_service, again;
 	resolve_cb *on_answer;
 	void *aux;
@@ -73,9 +74,9 @@ look_up(uv_work_t *req)
 	struct resolve *r = req->data;
 
 	if (r->is_service)
-		lookup_service(r->host, &r->answer);
+		lookup_service(r->host, &r->of, &r->answer);
 	else
-		lookup_addresses(r->host, &r->answer);
+		lookup_addresses(r->host, &r->of, &r->answer);
 }
 
 static void
@@ -108,12 +109,13 @@ ask(struct loop_timer *timer, mono_t now)
 }
 
 struct resolve *
-resolve_new(uv_loop_t *loop, const char *host, bool is_service, bool again, resolve_cb *on_answer,
-    void *aux)
+resolve_new(uv_loop_t *loop, const char *host, const struct resolver_conf *of, bool is_service,
+    bool again, resolve_cb *on_answer, void *aux)
 {
 	struct resolve *r = xcalloc(1, sizeof(*r));
 
 	r->host = xstrdup(host);
+	r->of = *of;
 	r->is_service = is_service;
 	r->again = again;
 	r->on_answer = on_answer;

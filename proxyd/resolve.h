@@ -19,9 +19,9 @@ struct resolve;
 /* At least one target; or none and why not.  Called when it changes; valid during the call. */
 typedef void resolve_cb(void *aux, const struct answer *);
 
-/* The first question is asked at once; on_answer is never called from within. */
-struct resolve *resolve_new(
-    uv_loop_t *, const char *host, bool is_service, bool again, resolve_cb *on_answer, void *aux);
+/* Without name servers the system is asked.  At once; on_answer is never called from within. */
+struct resolve *resolve_new(uv_loop_t *, const char *host, const struct resolver_conf *,
+    bool is_service, bool again, resolve_cb *on_answer, void *aux);
 void resolve_free(struct resolve *); /* accepts NULL; no answer arrives after it */
 
 #endif

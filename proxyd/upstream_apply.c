@@ -353,6 +353,7 @@ spec_init(struct spec *spec, struct upstream *up, const struct upstream_conf *uc
 static void
 set_specs(struct upstream *up, const struct upstream_conf *uc)
 {
+	static const struct resolver_conf of_system; /* as nginx: what is asked for once */
 	struct spec *old = up->specs;
 	size_t n_old = up->n_specs;
 
@@ -365,8 +366,9 @@ set_specs(struct upstream *up, const struct upstream_conf *uc)
 		if (spec->host == NULL)
 			continue;
 		inherit_answer(spec, old, n_old);
-		spec->resolve = resolve_new(
-		    up->all->loop, spec->host, spec->is_service, spec->again, on_answer, spec);
+		spec->resolve = resolve_new(up->all->loop, spec->host,
+		    spec->again ? &uc->resolver : &of_system, spec->is_service, spec->again,
+		    on_answer, spec);
 	}
 	free_specs(old, n_old);
 }

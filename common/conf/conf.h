@@ -408,6 +408,7 @@ struct conf {
 	struct routing_conf static_routing;
 	struct upstream_conf *upstreams;
 	size_t n_upstreams;
+	struct resolver_conf resolver; /* of upstreams that have none */
 	struct listener_conf *listeners;
 	size_t n_listeners;
 	struct match_conf *matches;

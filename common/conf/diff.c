@@ -483,6 +483,26 @@ describe_match(const struct conf *conf, const void *object, struct description *
 }
 
 static void
+add_resolver(struct description *d, const struct resolver_conf *r)
+{
+	struct text t = { 0 };
+	char buf[ENDPOINT_STRLEN];
+
+	if (r->n == 0)
+		return;
+	for (size_t i = 0; i < r->n; i++)
+		if (r->servers[i].host[0] != '\0')
+			text_addf(&t, "%s:%u ", r->servers[i].host, r->servers[i].at.port);
+		else
+			text_addf(&t, "%s ", endpoint_format(&r->servers[i].at, buf));
+	text_addf(&t, "valid=%llds%s%s", (long long)(r->valid_us / 1000000),
+	    r->no_ipv4 ? " ipv4=off" : "", r->no_ipv6 ? " ipv6=off" : "");
+	add(d, "resolver", "%s", text_str(&t));
+	add_time(d, "resolver_timeout", r->timeout_us);
+	text_done(&t);
+}
+
+static void
 describe_upstream(const struct conf *conf, const void *object, struct description *d)
 {
 	const struct upstream_conf *u = object;
@@ -493,15 +513,16 @@ describe_upstream(const struct conf *conf, const void *object, struct descriptio
 		const struct server_conf *s = &u->servers[i];
 
 		text_addf(&t,
-		    "%s%s weight=%u max_fails=%u fail_timeout=%lldms max_conns=%u slow_start=%lldms%s%s",
+		    "%s%s weight=%u max_fails=%u fail_timeout=%lldms max_conns=%u slow_start=%lldms%s%s%s",
 		    i > 0 ? ", " : "", s->text, s->weight, s->max_fails,
 		    (long long)(s->fail_timeout_us / 1000), s->max_conns,
 		    (long long)(s->slow_start_us / 1000), s->backup ? " backup" : "",
-		    s->down ? " down" : "");
+		    s->down ? " down" : "", s->resolve ? " resolve" : "");
 	}
 	add(d, "servers", "%s", text_str(&t));
 	add(d, "balance", "%s%s%s", balance_kind_str(u->balance), u->key.text != NULL ? " " : "",
 	    u->key.text != NULL ? u->key.text : "");
+	add_resolver(d, &u->resolver);
 	add(d, "on_server_down", "%s",
 	    u->on_down == DOWN_KEEP    ? "keep"
 	    : u->on_down == DOWN_CLOSE ? "close"

@@ -58,6 +58,23 @@ struct health_conf {
 	struct conf_pos pos;
 };
 
+#define RESOLVER_SERVERS_MAX 3	 /* MAXNS of resolver(3) */
+#define NAME_SERVER_MAX	     253 /* bytes of a name (RFC 1035, 2.3.4) */
+
+struct name_server {
+	struct endpoint at;
+	char host[NAME_SERVER_MAX + 1]; /* asked of the system first; "": 'at' has the address */
+};
+
+/* resolver, resolver_timeout: who is asked for names that are asked for again and again. */
+struct resolver_conf {
+	struct name_server servers[RESOLVER_SERVERS_MAX];
+	size_t n;	    /* 0: the system's resolver, and the rest means nothing */
+	int64_t valid_us;   /* an answer is good for so long; 0: as long as it says */
+	int64_t timeout_us; /* 30 s */
+	bool no_ipv4, no_ipv6;
+};
+
 enum balance_kind {
 	BALANCE_ROUND_ROBIN,
 	BALANCE_LEAST_CONN,
@@ -77,7 +94,8 @@ struct upstream_conf {
 	struct server_conf *servers;
 	size_t n_servers;
 	enum balance_kind balance;
-	struct stream_template key; /* of the hashes */
+	struct stream_template key;    /* of the hashes */
+	struct resolver_conf resolver; /* of its servers with 'resolve' */
 	enum down_policy on_down;
 	int64_t drain_us;	       /* DOWN_DRAIN: so long they may go on */
 	struct health_conf *health;    /* NULL: not checked actively */

@@ -163,7 +163,6 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	{ "access_log", 1, MANY, D_REPEAT, stream_bind_access, 0, 0, 0, NULL }, \
 	{ "error_log", 1, 2, D_REPEAT, stream_bind_error_log, 0, 0, 0, NULL }, \
 	KNOWN("open_log_file_cache"), \
-	KNOWN("resolver"), KNOWN("resolver_timeout"), \
 	{ "health_check_timeout", 1, 1, 0, bind_nginx_time, offsetof(struct server_draft, health_timeout_us), 0, 0, NULL }, \
 	{ "variables_hash_max_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL }, \
 	{ "variables_hash_bucket_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL }, \
@@ -183,6 +182,8 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	TLS("ssl_conf_command"), TLS("ssl_alpn"), TLS("ssl_handshake_timeout"), \
 	TLS("ssl_prefer_server_ciphers"), TLS("ssl_stapling"), TLS("ssl_reject_handshake")
 
+#define RESOLVE_ELSEWHERE "it is for servers with 'resolve': write it in stream {} or an upstream"
+
 static const struct directive server_rows[] = {
 	{ "listen", 1, MANY, D_REPEAT, stream_bind_listen, 0, 0, 0, NULL },
 	{ "proxy_pass", 1, 1, 0, stream_bind_later, offsetof(struct server_draft, pass), 0, 0, NULL },
@@ -191,6 +192,7 @@ static const struct directive server_rows[] = {
 	{ "pass", 1, 1, 0, bind_pass, 0, 0, 0, NULL },
 	{ "set", 2, 2, D_REPEAT, stream_bind_set, 0, 0, 0, NULL },
 	KNOWN("server_name"), KNOWN("status_zone"),
+	NOTHING("resolver", RESOLVE_ELSEWHERE), NOTHING("resolver_timeout", RESOLVE_ELSEWHERE),
 	SETTING_ROWS,
 };
 /* clang-format on */
@@ -205,6 +207,8 @@ static const struct directive stream_rows[] = {
 	{ "geo", 1, 2, D_BLOCK | D_REPEAT, stream_bind_geo, 0, 0, 0, NULL },
 	{ "split_clients", 2, 2, D_BLOCK | D_REPEAT, stream_bind_split, 0, 0, 0, NULL },
 	{ "log_format", 2, MANY, D_REPEAT, stream_bind_format, 0, 0, 0, NULL },
+	{ "resolver", 1, MANY, 0, stream_bind_resolver, offsetof(struct server_draft, resolver), 0, 0, NULL },
+	{ "resolver_timeout", 1, 1, 0, bind_nginx_time, offsetof(struct server_draft, resolver.timeout_us), 0, 0, NULL },
 	KNOWN("geoip_country"), KNOWN("geoip_city"), KNOWN("geoip_org"), KNOWN("geoip_proxy"),
 	{ "match", 1, 1, D_BLOCK | D_REPEAT, stream_bind_match, 0, 0, 0, NULL },
 	{ "limit_conn_zone", 2, 2, D_REPEAT, stream_bind_limit_zone, 0, 0, 0, NULL },
@@ -323,6 +327,7 @@ stream_bind(struct binder *b, struct stmt *s)
 	b->in = before;
 	stream_forget_lines(&defaults.logs);
 	b->health_timeout_us = defaults.health_timeout_us;
+	b->conf->resolver = defaults.resolver;
 }
 
 /* ---- around it ---- */
@@ -537,6 +542,7 @@ stream_resolve(struct binder *b)
 		if (i == 0 || b->passes[i].stmt != b->passes[i - 1].stmt)
 			resolve_pass(
 			    b, &b->passes[i].stmt->words[1], &conf->listeners[b->passes[i].object]);
+	stream_settle_resolvers(conf);
 	stream_resolve_limits(b);
 	for (size_t i = 0; i < b->n_passes; i++) /* the array of upstreams stands still now */
 		conf->listeners[b->passes[i].object].upstream = conf_upstream(

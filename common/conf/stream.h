@@ -31,6 +31,7 @@ struct server_draft {
 	struct assignment *sets;
 	size_t n_sets;
 	struct log_lines logs;
+	struct resolver_conf resolver; /* of a stream block */
 };
 
 /* The value of "name=value", or NULL. */
@@ -77,6 +78,11 @@ bind_fn stream_bind_upstream;
 bool stream_parse_server(
     struct binder *, const struct word *, struct endpoint *ret, char **ret_host);
 void stream_add_server(struct upstream_conf *, const struct server_conf *);
+
+/* ---- name servers (stream_resolver.c) ---- */
+
+bind_fn stream_bind_resolver;		     /* struct resolver_conf */
+void stream_settle_resolvers(struct conf *); /* what upstreams do not say, when all is read */
 
 /* ---- clients (stream_client.c) ---- */
 

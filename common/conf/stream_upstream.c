@@ -346,7 +346,9 @@ static const struct directive upstream_rows[] = {
 	KNOWN("least_time"),
 	{ "health_check", 0, MANY, 0, stream_bind_later, D(health), 0, 0, NULL },
 	{ "health_check_timeout", 1, 1, 0, bind_nginx_time, D(health_timeout_us), 0, 0, NULL },
-	KNOWN("resolver"), KNOWN("resolver_timeout"), KNOWN("state"),
+	{ "resolver", 1, MANY, 0, stream_bind_resolver, D(u.resolver), 0, 0, NULL },
+	{ "resolver_timeout", 1, 1, 0, bind_nginx_time, D(u.resolver.timeout_us), 0, 0, NULL },
+	KNOWN("state"),
 	{ "max_session_age", 1, 2, 0, bind_session_age, 0, 0, 0, NULL },
 	KNOWN("keepalive"), KNOWN("ip_hash"),
 };

@@ -1,5 +1,5 @@
-"""Servers that a service's SRV records name: addresses, ports, weights, who is a backup;
-answers that change, lie or do not come."""
+"""Servers behind names: SRV records (addresses, ports, weights, who is a backup), name servers of
+one's own; answers that change, lie or do not come."""
 
 import shutil
 import signal
@@ -9,7 +9,7 @@ import pytest
 
 from lab import wait_for
 from peers import Server, greeter, read_all, read_exactly
-from test_proxyd import ONE, TWO, Front
+from test_proxyd import ONE, TWO, Front, conf
 
 SERVICE = "_http._tcp.backend.example"
 
@@ -26,16 +26,16 @@ def front(lab):
     shutil.rmtree(etc)
 
 
-def dns(front, *records, before=None):
+def dns(front, *records, before=None, address="127.0.0.1", port=53):
     """The only name server, with these records."""
     if before is not None:
         before.stop()
     proc = front.proxy.spawn(["dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts",
-                              "--user=root", "--pid-file=", "--listen-address=127.0.0.1",
-                              "--bind-interfaces", "--local=/example/",
+                              "--user=root", "--pid-file=", f"--listen-address={address}",
+                              f"--port={port}", "--bind-interfaces", "--local=/example/",
                               f"--host-record=one.example,{ONE}", f"--host-record=two.example,{TWO}",
                               *records])
-    front.proxy.run(["sh", "-c", "until ss -Hlun sport = :53 | grep -q 127; do sleep 0.05; done"])
+    front.proxy.run(["sh", "-c", f"until ss -Hlun sport = :{port} | grep -q .; do sleep 0.05; done"])
     return proc
 
 
@@ -100,3 +100,42 @@ def test_never_there(front):
         assert down["stateSource"] == "resolver"
         wait_for(lambda: front.server(SERVICE)["reason"].endswith("no such name"), "it says why")
         assert {read_all(front.connect()) for _ in range(3)} == {b"two"}
+
+
+def named(front, name):
+    """The addresses that servers of this line have."""
+    return {s["address"] for s in front.call("ListUpstreams", name="web")["servers"]
+            if s["name"].partition("@")[0] == name}
+
+
+@pytest.mark.parametrize("address,written", [("127.0.0.7", "127.0.0.7:5353"), ("::1", "[::1]:5353"),
+                                             ("127.0.0.7", "ns.local:5353")])
+def test_name_servers_of_its_own(front, address, written):
+    """Not those of resolv.conf, where nobody answers; for as long as 'valid' says."""
+    etc = Path("/etc/netns") / front.proxy.netns
+    (etc / "hosts").write_text("127.0.0.1 localhost\n127.0.0.7 ns.local\n")
+    app = ["--host-record=app.example," + ONE, "--host-record=app.example,fd00:7::21"]
+    first = dns(front, *app, srv("one.example", 8083), address=address, port=5353)
+    front.start("server app.example:8081 resolve; server backend.example service=http resolve;"
+                f"resolver {written} valid=1s; resolver_timeout 4s;")
+    wait_for(lambda: named(front, "app.example:8081") == {ONE, "fd00:7::21"}, "both families")
+    wait_for(lambda: servers(front)[SERVICE][:2] == (ONE, 8083), "a service, and the name behind it")
+    dns(front, "--host-record=app.example," + TWO, before=first, address=address, port=5353)
+    wait_for(lambda: named(front, "app.example:8081") == {TWO}, "asked again after a second", 20)
+
+
+def test_name_servers_of_the_block_around(front):
+    """A reload changes who is asked, and for what; a name that is asked for once is the system's."""
+    dns(front, "--host-record=app.example," + TWO)
+    dns(front, "--host-record=app.example," + ONE, "--host-record=app.example,fd00:7::21",
+        address="127.0.0.7")
+    upstream = "server app.example:8081 resolve; server app.example:8082;"
+    front.start(upstream)
+    wait_for(lambda: named(front, "app.example:8081") == {TWO}, "the system's")
+    front.reload(conf(upstream, more="resolver 127.0.0.7 ipv6=off;"))
+    wait_for(lambda: named(front, "app.example:8081") == {ONE}, "the block's")
+    front.reload(conf(upstream, more="resolver 127.0.0.7 ipv4=off;"))
+    wait_for(lambda: named(front, "app.example:8081") == {"fd00:7::21"}, "the other family")
+    front.reload(conf(upstream + " resolver 127.0.0.1;", more="resolver 127.0.0.7;"))
+    wait_for(lambda: named(front, "app.example:8081") == {TWO}, "the upstream's own")
+    assert named(front, "app.example:8082") == {TWO}
