@@ -272,12 +272,14 @@ on_result(void *aux, const struct probe_result *r)
 
 	t->running = false;
 	histogram_note(&t->env->took[t->conf->kind], r->duration_us);
-	note_result(t, r, now);
 	t->plan = plan_ended(t->plan, now);
 	if (t->conf->jitter_us > 0)
 		t->plan.due = mono_add(t->plan.due, rng_between(&t->rng, 0, t->conf->jitter_us));
-	set_verdict(t, verdict_step(&params, t->status.verdict, r->reason), r, now);
-	answer_begun(t);
+	if (t->status.admin.mode != ADMIN_PAUSED) { /* it was on when an operator said so */
+		note_result(t, r, now);
+		set_verdict(t, verdict_step(&params, t->status.verdict, r->reason), r, now);
+		answer_begun(t);
+	}
 	arm(t);
 }
 

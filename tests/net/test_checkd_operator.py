@@ -47,15 +47,22 @@ def test_forced(make):
 
 def test_paused(make):
     c = make()
-    c.start(toggled(c))
+    slow, waits, go = (c.node.dir / name for name in ("slow", "waits", "go"))
+    c.start(check("s", counting(c, f"if [ -e {slow} ]; then touch {waits}; "
+                                   f"while [ ! -e {go} ]; do sleep 0.02; done; fi\n"
+                                   f"[ ! -e {c.node.dir}/bad ]"), interval="100ms", timeout="60s"))
     c.wait("s", "up")
+    slow.touch()
+    wait_for(waits.exists, "a run is on")
     c.node.trivet("pause", "s")
     seen = c.get("s")
     # Its verdict does not grow old: nobody may give it up for want of a run.
     assert seen["administrative"] == "paused" and seen["validUntilUsec"] is None
+    # That of the run that was on does not count any more.
     (c.node.dir / "bad").touch()
     before = n_ran(c)
-    holds_for(lambda: c.state("s") == "up" and n_ran(c) <= before + 1, "it does not run", 0.5)
+    go.touch()
+    holds_for(lambda: c.state("s") == "up" and n_ran(c) == before, "it does not run", 0.5)
     c.node.trivet("resume", "s")
     seen = c.wait("s", "down")
     assert seen["administrative"] == "auto" and seen["validUntilUsec"] > seen["lastCheckedUsec"]
