@@ -202,7 +202,8 @@ def test_bad_answers(make):
     answers(c.node)
     # Without name servers every name but those of /etc/hosts fails at once.
     c.node.ip("link", "set", "lo", "up")
-    c.start("".join(check(f"c{i}", kind) for i, (kind, _, _) in enumerate(BAD)))
+    c.start("".join(check(f"c{i}", kind, timeout="1s" if reason == "timeout" else "5s")
+                    for i, (kind, reason, _) in enumerate(BAD)))
     for i, (kind, reason, detail) in enumerate(BAD):
         seen = c.wait(f"c{i}", "down")
         if reason == "timeout":  # before ARP gives up, or after
@@ -220,8 +221,8 @@ def test_keep_alive(make):
     c.start(kept + check("anew", 'http http://10.4.7.11:8080/serial expect "connection 1."',
                          interval="50ms"))
     c.wait("anew", "up")
-    wait_for(lambda: 'got "connection 5. ' in c.get("kept")["lastDetail"], "it is the same one",
-             step=0.01)
+    wait_for(lambda: re.search(r'got "connection ([5-9]|\d\d+)\. ', c.get("kept")["lastDetail"]),
+             "it is the same one")
     assert c.state("anew") == "up"
 
 
@@ -434,7 +435,8 @@ def test_hostile_peers(make):
     for i, (what, handle, options, state, reasons) in enumerate(HOSTILE):
         server = Server(c.node, ADDRESS, 9000 + i).serve(handle)
         rows.append((what, server, f"c{i}", state, reasons))
-        conf += check(f"c{i}", f"http http://{ADDRESS}:{9000 + i}/{options}", interval="500ms")
+        conf += check(f"c{i}", f"http http://{ADDRESS}:{9000 + i}/{options}", interval="500ms",
+                      timeout="500ms" if "timeout" in reasons else "4s")
     c.start(conf)
     c.wait("calm", "up")
     for what, _, name, state, reasons in rows:
@@ -442,7 +444,7 @@ def test_hostile_peers(make):
         assert seen["lastReason"] in reasons, (what, seen)
         assert state == "up" or seen["lastDetail"], (what, seen)
         assert SAYS.get(what, seen["lastDetail"]) == seen["lastDetail"], seen
-        assert seen["lastDurationUsec"] < 5_000_000, (what, seen)
+        assert seen["lastDurationUsec"] < 10_000_000, (what, seen)
     pid = c.node.daemon_pid("checkd")
     before = memory_kib(pid)
     runs = c.get("c0")["consecutiveFailures"]
@@ -468,8 +470,9 @@ def test_hostile_tls(make):
     c = make()
     servers = [Server(c.node, ADDRESS, 9000 + i).serve(handle)
                for i, (_, handle, _) in enumerate(TLS_HOSTILE)]
-    c.start("".join(check(f"c{i}", f"https https://{ADDRESS}:{9000 + i}/", interval="2s")
-                    for i in range(len(TLS_HOSTILE))))
+    c.start("".join(check(f"c{i}", f"https https://{ADDRESS}:{9000 + i}/", interval="2s",
+                          timeout="1s" if "timeout" in reasons else "5s")
+                    for i, (*_, reasons) in enumerate(TLS_HOSTILE)))
     for i, (what, _, reasons) in enumerate(TLS_HOSTILE):
         seen = c.wait(f"c{i}", "down")
         assert seen["lastReason"] in reasons and seen["lastDetail"], (what, seen)

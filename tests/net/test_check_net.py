@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import BUILD, SANITIZED, proc_status, wait_for
+from lab import BUILD, proc_status, wait_for
 from peers import Server, inside, reset
 from test_checkd import Checkd, check
 
@@ -64,13 +64,13 @@ def test_ping(make, lab):
     let_ping(c.node)
     other = lab.node("r2", "10.4.7.12/24")
     other.ip("addr", "add", "fd00:4:7::12/64", "dev", "eth0", "nodad")
-    c.start(check("four", "ping 10.4.7.12", interval="200ms") +
-            check("six", "ping fd00:4:7::12", interval="200ms") +
-            check("nobody", "ping 10.4.7.99", interval="200ms"))
+    c.start(check("four", "ping 10.4.7.12", interval="200ms", timeout="1s") +
+            check("six", "ping fd00:4:7::12", interval="200ms", timeout="1s") +
+            check("nobody", "ping 10.4.7.99", interval="200ms", timeout="200ms"))
     for name, target in (("four", "10.4.7.12"), ("six", "fd00:4:7::12")):
         seen = c.wait(name, "up")
         assert seen["kind"] == "ping" and seen["target"] == target and seen["lastReason"] == "ok"
-        assert 0 < seen["lastDurationUsec"] < 200_000
+        assert seen["lastDurationUsec"] > 0
     assert c.wait("nobody", "down")["lastReason"] in ("timeout", "unreachable")
     other.link()
     assert c.wait("four", "down")["lastReason"] in ("timeout", "unreachable")
@@ -168,8 +168,9 @@ def test_dns_servers_that_do_anything(make):
     c = make()
     servers = [Datagrams(c.node, 6000 + i, answer)
                for i, (_, answer, *_) in enumerate(DNS_HOSTILE)]
-    c.start("".join(check(f"c{i}", f"dns {ADDRESS}:{6000 + i} web.lab", interval="300ms")
-                    for i in range(len(DNS_HOSTILE))))
+    c.start("".join(check(f"c{i}", f"dns {ADDRESS}:{6000 + i} web.lab", interval="300ms",
+                          timeout="300ms" if "timeout" in reasons else "5s")
+                    for i, (*_, reasons) in enumerate(DNS_HOSTILE)))
     for i, (what, _, state, reasons) in enumerate(DNS_HOSTILE):
         seen = c.wait(f"c{i}", state)
         assert seen["lastReason"] in reasons, (what, seen)
@@ -185,7 +186,7 @@ def test_a_flood_of_datagrams_does_not_hold_up_others(make):
     c = make()
     server = Datagrams(c.node, 6000, lambda q: [b"no"] * 5000)
     c.node.listener(8080)
-    c.start(check("flooded", f"dns {ADDRESS}:6000 web.lab", interval="300ms") +
+    c.start(check("flooded", f"dns {ADDRESS}:6000 web.lab", interval="300ms", timeout="300ms") +
             check("calm", "tcp 10.4.7.11:8080", interval="50ms"))
     c.wait("flooded", "down")
     runs = c.get("calm")["consecutiveSuccesses"]
@@ -201,7 +202,7 @@ def test_udp(make):
     c = make()
     server = Datagrams(c.node, 7, lambda q: [b"\0echo " + q])
     six = Datagrams(c.node, 7, lambda q: [q], address="fd00:4:7::11")
-    c.start(check("any", f'udp {ADDRESS}:7 send "ping"', interval="200ms") +
+    c.start(check("any", f'udp {ADDRESS}:7 send "ping"', interval="200ms", timeout="200ms") +
             check("right", f'udp {ADDRESS}:7 send "ping" expect "echo ping"', interval="200ms") +
             check("wrong", f'udp {ADDRESS}:7 send "ping" expect "pong"', interval="200ms") +
             check("six", 'udp [fd00:4:7::11]:7 send "x" expect "x"', interval="200ms") +
@@ -287,8 +288,9 @@ def test_smtp(make):
     c = make()
     servers = [Server(c.node, ADDRESS, 2500 + i).serve(handle)
                for i, (_, handle, *_) in enumerate(MAIL)]
-    c.start("".join(check(f"c{i}", f"smtp {ADDRESS}:{2500 + i}", interval="500ms")
-                    for i in range(len(MAIL))) + check("none", f"smtp {ADDRESS}"))
+    c.start("".join(check(f"c{i}", f"smtp {ADDRESS}:{2500 + i}", interval="500ms",
+                          timeout="5s" if reason == "protocol" else "500ms")
+                    for i, (*_, reason, _) in enumerate(MAIL)) + check("none", f"smtp {ADDRESS}"))
     for i, (what, _, state, reason, detail) in enumerate(MAIL):
         seen = c.wait(f"c{i}", state)
         assert seen["lastReason"] == reason, (what, seen)
@@ -384,7 +386,7 @@ def test_what_stands_in_the_way(make):
     servers = [Server(c.node, ADDRESS, 9000 + i).serve(handle) for i, handle in enumerate(
         [half_and_reset(b""), half_and_reset(b"22"), lambda conn: conn.recv(100),
          lambda conn: (conn.sendall(b"220 mx\r\n"), conn.recv(100))])]
-    c.start("".join(check(f"c{i}", kind, interval="500ms", timeout="5s")
+    c.start("".join(check(f"c{i}", kind, interval="500ms")
                     for i, (kind, *_) in enumerate(IN_THE_WAY.values())))
     for i, (what, (_, reason, detail)) in enumerate(IN_THE_WAY.items()):
         seen = c.wait(f"c{i}", "down")
@@ -405,7 +407,7 @@ def test_a_mail_server_that_is_gone_after_its_greeting(make):
         reset(conn)
         os.kill(c.proc.pid, signal.SIGCONT)
     server = Server(c.node, ADDRESS, 2500).serve(handle)
-    c.start(check("m", f"smtp {ADDRESS}:2500", interval="300ms", timeout="5s"))
+    c.start(check("m", f"smtp {ADDRESS}:2500", interval="300ms"))
     seen = wait_for(lambda: c.get("m")["lastDetail"] == "send: Connection reset by peer" and
                     c.get("m"), "it could not answer the greeting")
     assert (seen["state"], seen["lastReason"]) == ("down", "protocol")
@@ -459,7 +461,7 @@ def test_a_name_server_that_is_silent_holds_up_nobody(make):
     c.node.listener(8080)
     hole = Datagrams(c.node, 53, lambda q: [])
     with resolv_conf(c.node, f"nameserver {ADDRESS}\n"):
-        c.start("".join(check(f"lost{i}", f"tcp lost{i}.lab:80", interval="300ms")
+        c.start("".join(check(f"lost{i}", f"tcp lost{i}.lab:80", interval="300ms", timeout="300ms")
                         for i in range(8)) +
                 check("calm", "tcp 10.4.7.11:8080", interval="50ms"))
         for i in range(8):
@@ -516,7 +518,7 @@ def test_without_descriptors_they_fail_and_recover(make):
     conf = c.node.write("trivet.conf", "".join(
         check(f"mute{i}", f"tcp {ADDRESS}:9000 expect x", interval="60s", timeout="4s")
         for i in range(60)) + "".join(
-        check(name, kind, interval="300ms") for name, kind in kinds.items()))
+        check(name, kind, interval="300ms", timeout="3s") for name, kind in kinds.items()))
     c.proc = c.node.spawn(["prlimit", "--nofile=60", BUILD / "checkd", "-c", conf, "--run-dir",
                            c.node.run_dir, "--state-dir", c.node.state_dir], "checkd")
     for name in kinds:
@@ -532,30 +534,38 @@ def test_without_descriptors_they_fail_and_recover(make):
 
 
 def test_what_was_answered_during_a_stall_is_no_timeout(make):
-    """A very long file is read: longer than the timeout of a run that is on."""
+    """checkd stands still for longer than a run may take, and the answer is there when it goes on:
+    it looks before it believes its clock."""
     c = make()
+    armed, stalls = set(), []
 
-    def later(question):
-        time.sleep(0.05)
-        return [question]
-    def later_stream(conn):
-        conn.sendall(later(conn.recv(10))[0])
-    server = Datagrams(c.node, 7, later)
-    stream = Server(c.node, ADDRESS, 9000).serve(later_stream)
-    conf = (check("u", f'udp {ADDRESS}:7 send "a"', interval="70ms", timeout="200ms") +
-            check("t", f'tcp {ADDRESS}:9000 send "a" expect "a"', interval="70ms",
-                  timeout="200ms"))
-    c.start(conf)
-    c.wait("u", "up")
-    c.wait("t", "up")
-    long = conf + "".join(f'vrrp_script unused{i} {{\n\tscript "/bin/true"\n}}\n'
-                          for i in range(1000 if SANITIZED else 8000))
-    for i in range(3):  # most of the time a run is on
-        c.reload(long + f"# {i}\n")
-        runs = c.get("u")["lastCheckedUsec"]
-        wait_for(lambda: c.get("u")["lastCheckedUsec"] > runs, "it goes on")
-    for name in ("u", "t"):
-        assert f"check {name} failed" not in c.proc.log()
-        assert f"check {name} is down" not in c.proc.log()
-    server.close()
-    stream.close()
+    def stalling(kind, question):
+        """An answer; while the kind is armed, one that comes to a checkd that is stopped."""
+        stop = kind in armed
+        if stop:
+            armed.remove(kind)
+            os.kill(c.proc.pid, signal.SIGSTOP)
+            wait_for(lambda: proc_status(c.proc.pid)["State"][0] == "T", "it is stopped")
+        yield question
+        if stop:
+            time.sleep(2.2)
+            os.kill(c.proc.pid, signal.SIGCONT)
+            stalls.append(kind)
+
+    def stream(conn):
+        for answer in stalling("t", conn.recv(10)):
+            conn.sendall(answer)
+    servers = [Datagrams(c.node, 7, lambda question: stalling("u", question)),
+               Server(c.node, ADDRESS, 9000).serve(stream)]
+    c.start(check("u", f'udp {ADDRESS}:7 send "a"', interval="200ms", timeout="2s") +
+            check("t", f'tcp {ADDRESS}:9000 send "a" expect "a"', interval="200ms", timeout="2s"))
+    for kind in "u", "t":
+        c.wait(kind, "up")
+        armed.add(kind)
+        wait_for(lambda: kind in stalls, "it was stopped, and goes on")
+        runs = c.get(kind)["lastCheckedUsec"]
+        wait_for(lambda: c.get(kind)["lastCheckedUsec"] > runs, "it has run since")
+    metrics = c.call("org.trivet.daemon.ListMetrics", prefix="checkd_check_failures_total")["metrics"]
+    assert [m["value"] for m in metrics] == [0, 0], c.proc.log()
+    for server in servers:
+        server.close()

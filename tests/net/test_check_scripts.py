@@ -82,7 +82,7 @@ def test_a_runner_that_cannot_start_anything(make):
     """No descriptor for the script's output: failed, as what it is, until there is one."""
     c = make()
     c.node.script("good.sh", "#!/bin/sh\nexit 0\n")
-    c.start(check("s", f'script "{c.node.dir}/good.sh"', interval="200ms", timeout="5s"))
+    c.start(check("s", f'script "{c.node.dir}/good.sh"', interval="200ms"))
     c.wait("s", "up")
     runner = c.runner()
     limit(runner, "nofile", 3)
@@ -106,8 +106,8 @@ def test_no_process_for_a_scripts_user(make):
     c = make()
     c.node.script("good.sh", "#!/bin/sh\nexit 0\n")
     script = f'script "{c.node.dir}/good.sh"'
-    c.start(check("his", script, interval="200ms", timeout="5s", user="nobody") +
-            check("roots", script, interval="200ms", timeout="5s", user="root"))
+    c.start(check("his", script, interval="200ms", user="nobody") +
+            check("roots", script, interval="200ms", user="root"))
     c.wait("his", "up")
     c.wait("roots", "up")
     runner = c.runner()
@@ -125,8 +125,8 @@ def test_a_fork_that_fails(make):
     c = make()
     c.node.script("good.sh", "#!/bin/sh\nexit 0\n")
     script = f'script "{c.node.dir}/good.sh"'
-    conf = c.node.write("trivet.conf", check("own", script, interval="200ms", timeout="5s") +
-                        check("other", script, interval="200ms", timeout="5s", user="root"))
+    conf = c.node.write("trivet.conf", check("own", script, interval="200ms") +
+                        check("other", script, interval="200ms", user="root"))
     for path in c.node.run_dir, c.node.state_dir:
         path.mkdir()
         shutil.chown(path, "_trivet-checkd")
