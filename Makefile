@@ -252,7 +252,8 @@ demo: deps
 # The same, built with the sanitizers: daemons in the network tests too.
 test-san:
 	$(MAKE) all check test-net B=$(B)-san SANITIZE=address,undefined CFLAGS="-O1 -g" \
-		SIM_SEEDS=300 TRIVET_BUILD=$(abspath $(B)-san) TRIVET_PATIENCE=$(or $(TRIVET_PATIENCE),3)
+		SIM_SEEDS=300 TEST_JOBS=6 TRIVET_BUILD=$(abspath $(B)-san) \
+		TRIVET_PATIENCE=$(or $(TRIVET_PATIENCE),3)
 
 # The arrows of the house: daemon -> ipc -> common; daemons never include each other; ctl includes
 # their cores only (the what-if table runs the real election).
