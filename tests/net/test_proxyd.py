@@ -49,14 +49,15 @@ class Front:
         return self.bus().call(f"org.trivet.proxy.{method}", **parameters)
 
     def server(self, name, upstream="web"):
+        """None: an address that is not found (yet)."""
         reply = self.call("ListUpstreams", name=upstream)
-        return next(s for s in reply["servers"] if s["name"] == name)
+        return next((s for s in reply["servers"] if s["name"] == name), None)
 
     def listener(self, name=f"{VIP}:{PORT}"):
         return self.call("ListListeners", name=name)["listeners"][0]
 
     def wait_state(self, name, state, timeout=10.0):
-        return wait_for(lambda: (s := self.server(name))["state"] == state and s,
+        return wait_for(lambda: (s := self.server(name)) and s["state"] == state and s,
                         f"{name} is {state}", timeout)
 
     def reload(self, text):
