@@ -108,13 +108,6 @@ same_text(const char *a, const char *b)
 }
 
 static bool
-same_bytes(const char *a, size_t a_size, const char *b, size_t b_size)
-{
-	return (a == NULL) == (b == NULL) && a_size == b_size &&
-	       (a == NULL || memcmp(a, b, a_size) == 0);
-}
-
-static bool
 same_words(char **a, size_t n_a, char **b, size_t n_b)
 {
 	if (n_a != n_b)
@@ -156,10 +149,6 @@ same_question(const struct conf *a_conf, const struct check_conf *a, const struc
 		return same_script(a_conf, a, b_conf, b);
 	case CHECK_PORT:
 		return endpoint_equal(&a->endpoint, &b->endpoint) && a->udp == b->udp;
-	case CHECK_TCP:
-		return check_same_peer(a, b) && a->expect_regex == b->expect_regex &&
-		       same_bytes(a->send, a->send_size, b->send, b->send_size) &&
-		       same_bytes(a->expect, a->expect_size, b->expect, b->expect_size);
 	case CHECK_FILE:
 		return strcmp(a->file, b->file) == 0 && (a->weight == 0) == (b->weight == 0);
 	case CHECK_PROCESS:

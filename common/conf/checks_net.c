@@ -345,12 +345,28 @@ same_http(const struct http_conf *a, const struct http_conf *b)
 	return true;
 }
 
+/* match{} may hold any bytes. */
+static bool
+same_bytes(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+	return (a == NULL) == (b == NULL) && a_size == b_size &&
+	       (a == NULL || memcmp(a, b, a_size) == 0);
+}
+
+static bool
+same_exchange(const struct check_conf *a, const struct check_conf *b)
+{
+	return same_bytes(a->send, a->send_size, b->send, b->send_size) &&
+	       same_bytes(a->expect, a->expect_size, b->expect, b->expect_size) &&
+	       a->expect_regex == b->expect_regex && a->expect_ignore_case == b->expect_ignore_case;
+}
+
 bool
 check_same_peer(const struct check_conf *a, const struct check_conf *b)
 {
 	return a->kind == b->kind && endpoint_equal(&a->endpoint, &b->endpoint) &&
-	       same_text(a->host, b->host) && same_text(a->send, b->send) &&
-	       same_text(a->expect, b->expect) && same_text(a->dns_name, b->dns_name) &&
-	       a->dns_type == b->dns_type && addr_equal(&a->bind_to, &b->bind_to) &&
-	       same_text(a->bind_if, b->bind_if) && same_http(a->http, b->http);
+	       same_text(a->host, b->host) && same_exchange(a, b) &&
+	       same_text(a->dns_name, b->dns_name) && a->dns_type == b->dns_type &&
+	       addr_equal(&a->bind_to, &b->bind_to) && same_text(a->bind_if, b->bind_if) &&
+	       same_http(a->http, b->http);
 }

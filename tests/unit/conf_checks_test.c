@@ -185,6 +185,31 @@ the_same_question(void **unused)
 	}
 }
 
+/* What only match{} makes: other bytes behind a NUL, a regular expression, one without case. */
+static void
+the_same_match(void **unused)
+{
+	struct conf *a = load_check("udp 10.0.0.1:1 send abc expect abc"),
+		    *b = load_check("udp 10.0.0.1:1 send abc expect abc");
+	struct check_conf *x = &a->checks[0], *y = &b->checks[0];
+
+	(void)unused;
+	assert_true(check_same_peer(x, y));
+	x->expect_regex = true;
+	assert_false(check_same_peer(x, y));
+	y->expect_regex = true;
+	assert_true(check_same_peer(x, y));
+	y->expect_ignore_case = true;
+	assert_false(check_same_peer(x, y));
+	y->expect_ignore_case = false;
+	x->send[1] = y->send[1] = '\0';
+	assert_true(check_same_peer(x, y));
+	x->send[2] = 'd';
+	assert_false(check_same_peer(x, y));
+	conf_free(a);
+	conf_free(b);
+}
+
 static void
 collect(void *aux, const char *line)
 {
@@ -217,6 +242,7 @@ main(void)
 		cmocka_unit_test(http_options),
 		cmocka_unit_test(headers_are_secrets),
 		cmocka_unit_test(the_same_question),
+		cmocka_unit_test(the_same_match),
 		cmocka_unit_test(differences),
 	};
 
