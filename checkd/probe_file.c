@@ -93,9 +93,9 @@ watch_renew(struct file_probe *f)
 
 /* ---- looking ---- */
 
-/* A FIFO or a device would hold us up. */
+/* What is wrong, or NULL.  A FIFO or a device would hold us up; *ret_failed: the kernel's words. */
 static const char *
-read_number(int fd, int32_t *ret_value)
+read_number(int fd, int32_t *ret_value, bool *ret_failed)
 {
 	char buf[NUMBER_BYTES_MAX + 32];
 	struct stat st;
@@ -104,6 +104,7 @@ read_number(int fd, int32_t *ret_value)
 	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
 		return "is not a regular file";
 	n = read(fd, buf, sizeof(buf));
+	*ret_failed = n < 0;
 	return n < 0 ? strerror(errno) : number_parse(buf, (size_t)n, ret_value);
 }
 
@@ -116,10 +117,12 @@ look(struct probe *p, bool last)
 	char detail[PROBE_DETAIL_MAX];
 	struct probe_result result = { .reason = REASON_FILE, .detail = detail };
 	const char *wrong;
+	bool failed;
 	int fd;
 
 	fd = open(conf->file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	wrong = fd < 0 ? strerror(errno) : read_number(fd, &result.value);
+	failed = fd < 0;
+	wrong = failed ? strerror(errno) : read_number(fd, &result.value, &failed);
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
 		result.reason = REASON_SYSTEM;
 	if (fd >= 0)
@@ -132,7 +135,7 @@ look(struct probe *p, bool last)
 	loop_timer_stop(&f->watch->again);
 	if (wrong != NULL) {
 		snprintf(
-		    detail, sizeof(detail), "%.400s%s %s", conf->file, fd < 0 ? ":" : "", wrong);
+		    detail, sizeof(detail), "%.400s%s %s", conf->file, failed ? ":" : "", wrong);
 	} else {
 		result.has_value = true;
 		/* With a weight the number is no failure, it is multiplied. */

@@ -94,6 +94,8 @@ def test_what_is_no_number(request, path, content, detail):
     ("a pipe", os.mkfifo, "is not a regular file"),
     ("a device", lambda p: p.symlink_to("/dev/zero"), "is not a regular file"),
     ("itself", lambda p: p.symlink_to(p), "Too many levels"),
+    ("one that cannot be read", lambda p: p.symlink_to("/sys/class/net/lo/speed"),
+     ": Invalid argument"),
 ])
 def test_what_is_no_file(request, path, what, spoil, detail):
     spoil(path)
