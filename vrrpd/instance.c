@@ -67,7 +67,7 @@ renew(struct instance *in, mono_t now)
 	/* What could not be added, or was permanent and is to be leased: another try. */
 	if (in->state.role == VRRP_MASTER && vip_group_n_missing(&in->vips) > 0)
 		add_vips(in, now);
-	vip_set_renew(in->vrrpd->vips, now);
+	vip_group_renew(&in->vips, now);
 	if (in->routing.n > 0) {
 		routing_renew(&in->routing, now);
 		show_missing(

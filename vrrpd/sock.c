@@ -21,7 +21,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RECV_BURST  32	 /* packets per wake-up: other handles get a turn */
+#define RECV_BURST  32		  /* packets per wake-up: other handles get a turn */
+#define DRAIN_AGAIN USEC_PER_MSEC /* found empty, it is not read again for so long */
 #define DRAIN_MAX   4096 /* packets read before a late decision: a flood must not hold it up */
 #define RECV_BUFFER (64 * 1024) /* an IP packet has no more */
 #define RECV_QUEUE                                                                                 \
@@ -62,7 +63,8 @@ struct vrrp_sock {
 	TAILQ_HEAD(, vrrp_ear) ears;
 	unsigned n_unwanted; /* since then */
 	mono_t since;
-	mono_t lull; /* end of a storm; MONO_NEVER: there is none */
+	mono_t empty; /* found so last */
+	mono_t lull;  /* end of a storm; MONO_NEVER: there is none */
 	struct log_limit limit;
 };
 
@@ -296,9 +298,15 @@ on_readable(uv_poll_t *poll, int status, int events)
 void
 vrrp_sock_drain(struct vrrp_sock *s)
 {
+	int i = 0;
+
+	if (mono_until(s->empty, loop_now()) < DRAIN_AGAIN)
+		return;
 	s->uses++;
-	for (int i = 0; i < DRAIN_MAX && receive_one(s); i++)
-		;
+	while (i < DRAIN_MAX && receive_one(s))
+		i++;
+	if (i < DRAIN_MAX)
+		s->empty = loop_now();
 	vrrp_sock_put(s);
 }
 

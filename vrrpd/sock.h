@@ -86,7 +86,10 @@ bool vrrp_sock_pace(struct sock_set *, const struct netlink_link *, uint8_t fami
 /* Hear routers that nobody here listens for as well, unless in a storm (log_unknown_vrids). */
 void sock_set_hear_unknown(struct sock_set *, bool);
 
-/* Handles what is waiting to be read now, before a decision that is late. */
+/*
+ * Handles what is waiting to be read, before a decision by the clock; not again
+ * where there was nothing a moment ago, since many routers share a socket.
+ */
 void vrrp_sock_drain(struct vrrp_sock *);
 
 #endif

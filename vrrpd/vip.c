@@ -19,10 +19,18 @@
 #define LEASE_INTERVALS 3
 #define RENEW_PARTS	4 /* of a lease or an interval: see renew_us_of */
 
+/*
+ * Of a thousand addresses a dozen in each slice: the kernel takes its time for a
+ * renewal (a lock that all networks of the host share), and adverts wait.
+ */
+#define SLICE_US	(10 * USEC_PER_MSEC)
+#define SLICE_GROUPS	64
+
 struct vip_set {
 	struct netlink *nl;
 	TAILQ_HEAD(, vip_group) groups;
-	mono_t renewed;
+	struct vip_group *next;	    /* to be looked at by renew_slice; NULL: the first */
+	mono_t renewed;		    /* the last slice */
 	struct log_limit limit;	    /* a request that fails is made again with each advert */
 	struct netlink_batch batch; /* too large for a stack, and used by one call at a time */
 };
@@ -75,6 +83,8 @@ vip_done(struct vip *vip)
 void
 vip_group_done(struct vip_group *g)
 {
+	if (g->set->next == g)
+		g->set->next = TAILQ_NEXT(g, entry);
 	TAILQ_REMOVE(&g->set->groups, g, entry);
 	for (size_t i = 0; i < g->n; i++)
 		vip_done(&g->vips[i]);
@@ -432,7 +442,8 @@ vip_group_configure(struct vip_group *g, const struct vrrp_conf *conf)
 static bool
 is_fresh(const struct vip_group *g, const struct vip *vip, mono_t now)
 {
-	return vip->lease_s == g->lease_s && mono_until(vip->renewed, now) < g->renew_us;
+	return vip->lease_s == g->lease_s &&
+	       mono_until(vip->renewed, now) < MAX(g->renew_us, VIP_RENEW_US);
 }
 
 static void
@@ -466,19 +477,34 @@ on_renewed(void *aux, void *tag, int error)
 		    format(vip, buf), vip->device, strerror(-error));
 }
 
-void
-vip_set_renew(struct vip_set *set, mono_t now)
+/* The next few of the others, in turn. */
+static void
+renew_slice(struct vip_set *set, mono_t now)
 {
-	struct vip_group *g;
-
-	if (mono_until(set->renewed, now) < VIP_RENEW_US)
+	if (mono_until(set->renewed, now) < SLICE_US)
 		return;
 	set->renewed = now;
-	netlink_batch_begin(&set->batch, set->nl, on_renewed, set);
-	netlink_batch_unheard(&set->batch);
-	TAILQ_FOREACH (g, &set->groups, entry)
+	for (unsigned i = 0; i < SLICE_GROUPS; i++) {
+		struct vip_group *g = set->next != NULL ? set->next : TAILQ_FIRST(&set->groups);
+
 		if (g->held)
 			renew_group(g, now);
+		set->next = TAILQ_NEXT(g, entry);
+		if (set->next == NULL)
+			break; /* a round is over: with few of them, each is looked at once */
+	}
+}
+
+void
+vip_group_renew(struct vip_group *own, mono_t now)
+{
+	struct vip_set *set = own->set;
+
+	netlink_batch_begin(&set->batch, set->nl, on_renewed, set);
+	netlink_batch_unheard(&set->batch);
+	if (own->held)
+		renew_group(own, now);
+	renew_slice(set, now);
 	netlink_batch_send(&set->batch);
 }
 

@@ -25,7 +25,7 @@
  */
 #define VIP_PROTO    112
 
-#define VIP_RENEW_US (333 * USEC_PER_MSEC) /* not more often, whatever the intervals */
+#define VIP_RENEW_US (333 * USEC_PER_MSEC) /* an address not more often, whatever the interval */
 
 struct vip {
 	char *device; /* by name: links come and go */
@@ -107,11 +107,13 @@ struct adopt_kernel vip_group_leftovers(const struct vip_group *, const struct a
 void vip_group_adopt(struct vip_group *, mono_t now);
 
 /*
- * Renew all leased addresses held by this process, unless that was done just
- * now; one that was renewed less than most of an interval ago waits for its own
- * instance's tick: its age is the proof of mastership that adoption goes by.
+ * With the tick of its instance: renew the group's leased addresses, and some of
+ * those that others of this process hold, so that many instances share their
+ * requests and none has to wait for all of them.  One that was renewed less than
+ * most of an interval ago waits for its own instance's tick: its age is the proof
+ * of mastership that adoption goes by.
  */
-void vip_set_renew(struct vip_set *, mono_t now);
+void vip_group_renew(struct vip_group *, mono_t now);
 
 /* Delete every address that carries our number and that no group has added or adopted. */
 void vip_set_remove_leftovers(struct vip_set *);
