@@ -16,6 +16,15 @@ next_point(const struct plan *p, mono_t now)
 	return mono_add(p->grid, (passed / p->interval_us + 1) * p->interval_us);
 }
 
+/* The next that others of this interval use too. */
+static mono_t
+together(int64_t interval_us, mono_t t)
+{
+	int64_t step = MIN(interval_us / PLAN_TOGETHER_PART, PLAN_TOGETHER_MAX_US);
+
+	return step > 1 ? (mono_t){ (t.us + step - 1) / step * step } : t;
+}
+
 /*
  * The second run falls between half and one and a half intervals after the
  * first: on this check's point of the first round if that is far enough away,
@@ -33,7 +42,7 @@ plan_begin(int64_t interval_us, size_t index, size_t n, mono_t now)
 		phase += interval_us;
 	return (struct plan){
 		.interval_us = interval_us,
-		.grid = mono_add(now, phase),
+		.grid = together(interval_us, mono_add(now, phase)),
 		.due = mono_add(now, (int64_t)(share * (double)spread)),
 	};
 }

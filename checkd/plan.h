@@ -23,6 +23,14 @@ struct plan { /* a value */
 #define PLAN_FIRST_SPREAD_US INT64_C(100000)
 #define PLAN_FIRST_APART_US  INT64_C(50)
 
+/*
+ * Points of a grid are whole multiples of this part of the interval, at most so
+ * long.  Of thousands some begin in each turn of the loop then, and their
+ * answers come together: to wake for each alone costs as much as its run.
+ */
+#define PLAN_TOGETHER_PART   50
+#define PLAN_TOGETHER_MAX_US INT64_C(20000)
+
 /* Check 'index' of 'n' that start together at 'now'. */
 struct plan plan_begin(int64_t interval_us, size_t index, size_t n, mono_t now);
 

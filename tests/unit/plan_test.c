@@ -72,6 +72,29 @@ they_spread(void **unused)
 	}
 }
 
+/* Thousands share a few points, whenever they were made, and each has its interval. */
+static void
+many_go_together(void **unused)
+{
+	enum { N = 1000, POINTS = PLAN_TOGETHER_PART };
+	unsigned on[POINTS] = { 0 };
+
+	(void)unused;
+	for (size_t i = 0; i < N; i++) {
+		struct plan p = plan_begin(USEC_PER_SEC, i, N, (mono_t){ 123456 + (int64_t)i * 3 });
+		int64_t phase;
+
+		p = plan_ended(plan_began(p), mono_add(p.due, 1000));
+		phase = p.due.us % USEC_PER_SEC;
+		assert_int_equal(phase % PLAN_TOGETHER_MAX_US, 0);
+		on[phase / PLAN_TOGETHER_MAX_US]++;
+		assert_int_equal(
+		    mono_until(p.due, plan_ended(plan_began(p), p.due).due), USEC_PER_SEC);
+	}
+	for (size_t i = 0; i < POINTS; i++)
+		assert_in_range(on[i], N / POINTS - 4, N / POINTS + 4);
+}
+
 static const struct {
 	const char *what;
 	int64_t ended_ms, due_ms; /* of a run that was due at 2000, interval 1000 */
@@ -134,6 +157,7 @@ main(void)
 		cmocka_unit_test(first_two_runs),
 		cmocka_unit_test(thousands),
 		cmocka_unit_test(they_spread),
+		cmocka_unit_test(many_go_together),
 		cmocka_unit_test(no_drift),
 		cmocka_unit_test(a_thousand_runs_do_not_drift),
 		cmocka_unit_test(another_interval),
