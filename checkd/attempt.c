@@ -120,6 +120,27 @@ attempt_wait(struct attempt *a, int events)
 	poller_change(a->owner->probe.env->poller, &a->socket, events);
 }
 
+int
+attempt_take_socket(struct attempt *a)
+{
+	return poller_take(a->owner->probe.env->poller, &a->socket);
+}
+
+static void
+watch(struct attempt *a, int fd, int events)
+{
+	a->socket.fd = fd;
+	if (poller_add(a->owner->probe.env->poller, &a->socket, events) < 0)
+		loop_timer_at(&a->timer, loop_now()); /* no memory for it: it is looked at once */
+}
+
+void
+attempt_replace_socket(struct attempt *a, int fd, int events)
+{
+	poller_close(a->owner->probe.env->poller, &a->socket);
+	watch(a, fd, events);
+}
+
 struct attempt *
 attempt_begin(struct probe *p, const struct attempt_class *class, int fd, mono_t began, int events)
 {
@@ -132,10 +153,8 @@ attempt_begin(struct probe *p, const struct attempt_class *class, int fd, mono_t
 	a->owner->attempt = a;
 	loop_timer_init(p->env->loop, &a->timer, on_time_over);
 	loop_timer_at(&a->timer, mono_add(began, p->conf->timeout_us));
-	a->socket.fd = fd;
 	a->socket.on_ready = on_event;
-	if (poller_add(p->env->poller, &a->socket, events) < 0)
-		loop_timer_at(&a->timer, began); /* no memory for it: it is looked at once */
+	watch(a, fd, events);
 	return a;
 }
 

@@ -45,6 +45,12 @@ struct attempt *attempt_begin(
     struct probe *, const struct attempt_class *, int fd, mono_t began, int events);
 void attempt_wait(struct attempt *, int events);
 
+/* Its socket outlives it: the caller's now, and polled no more; the run ends next. */
+int attempt_take_socket(struct attempt *);
+
+/* The same run goes on with another socket (taken over); its own is closed. */
+void attempt_replace_socket(struct attempt *, int fd, int events);
+
 /* End the run and report it; the attempt must not be touched any more. */
 void attempt_finish(struct attempt *, enum check_reason, const char *detail);
 

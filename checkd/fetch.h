@@ -1,8 +1,8 @@
 /*
  * fetch.h - one HTTP exchange at a time, as checkd asks for it of the module
  * probe_http.so, which alone knows libcurl (probe_http_curl.c).  checkd does
- * not link the module: fetch_module loads it when the first http check is
- * configured.  Either side may be older than the other by an upgrade; the
+ * not link the module: fetch_module loads it when the first check that needs it
+ * is configured.  Either side may be older than the other by an upgrade; the
  * version says so.
  *
  * Nothing here resolves a name: whoever asks says which address to connect to.

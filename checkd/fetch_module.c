@@ -37,7 +37,8 @@ fetch_module_new(uv_loop_t *loop)
 static bool
 fail(struct fetch_module *m, const char *why)
 {
-	snprintf(m->why, sizeof(m->why), "http checks need the package " PACKAGE ": %s", why);
+	snprintf(m->why, sizeof(m->why),
+	    "https checks, and redirects, need the package " PACKAGE ": %s", why);
 	if (!m->warned)
 		log_warn("%s", m->why);
 	m->warned = true;

@@ -37,9 +37,8 @@ find(const struct http_conf *conf, const struct http_answer *answer)
 		   : REGEX_NO;
 }
 
-/* Its beginning, printable. */
-static void
-quote(struct text *t, const char *bytes, size_t size)
+void
+http_quote(struct text *t, const char *bytes, size_t size)
 {
 	text_add(t, "; got \"");
 	for (size_t i = 0; i < MIN(size, SHOWN_MAX); i++) {
@@ -64,7 +63,7 @@ http_judge(const struct http_conf *conf, const struct http_answer *answer, struc
 		return REASON_OK;
 	text_addf(detail, "status %u, expect %s", answer->status,
 	    found == REGEX_NO ? "not found" : "takes too long on this body");
-	quote(detail, answer->body, answer->body_size);
+	http_quote(detail, answer->body, answer->body_size);
 	return REASON_PROTOCOL;
 }
 

@@ -22,6 +22,9 @@ struct http_answer {
 enum check_reason http_judge(
     const struct http_conf *, const struct http_answer *, struct text *detail);
 
+/* What came, its beginning, printable: '; got "..."' is added. */
+void http_quote(struct text *, const char *bytes, size_t size);
+
 /* "Nov  1 23:20:12 2026 GMT", as OpenSSL prints it: seconds since 1970; or -EINVAL. */
 int http_parse_expiry(const char *text, int64_t *ret_seconds);
 

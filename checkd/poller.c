@@ -72,14 +72,32 @@ poller_change(struct poller *p, struct polled *one, int events)
 }
 
 /* What the batch still has to say of it is not for it any more. */
-void
-poller_close(struct poller *p, struct polled *one)
+static int
+leave(struct poller *p, struct polled *one)
 {
+	int fd = one->fd;
+
 	for (int i = p->next; i < p->n; i++)
 		if (p->batch[i].data.ptr == one)
 			p->batch[i].data.ptr = NULL;
-	close(one->fd); /* and it leaves the set: no other descriptor has that socket */
 	one->fd = -1;
+	return fd;
+}
+
+int
+poller_take(struct poller *p, struct polled *one)
+{
+	epoll_ctl(p->fd, EPOLL_CTL_DEL, one->fd, NULL);
+	return leave(p, one);
+}
+
+void
+poller_close(struct poller *p, struct polled *one)
+{
+	int fd = leave(p, one);
+
+	if (fd >= 0)
+		close(fd); /* and it leaves the set: no other descriptor has that socket */
 }
 
 struct poller *

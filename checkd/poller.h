@@ -24,7 +24,10 @@ void poller_free(struct poller *);	/* accepts NULL; nothing is polled any more *
 int poller_add(struct poller *, struct polled *, int events);
 void poller_change(struct poller *, struct polled *, int events);
 
-/* Closes the descriptor; on_ready does not come any more. */
+/* It is the caller's again, polled no more: 'one->fd' becomes -1. */
+int poller_take(struct poller *, struct polled *);
+
+/* Closes the descriptor, if it was not taken; on_ready does not come any more. */
 void poller_close(struct poller *, struct polled *);
 
 #endif

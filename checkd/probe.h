@@ -31,7 +31,7 @@ struct probe_env {
 	const char *digest;	    /* of the configuration in force: what script numbers mean */
 	struct diag *diag;	    /* the kernel's list of sockets */
 	struct procs *procs;	    /* the processes of the host */
-	struct fetch_module *fetch; /* made by the first http check */
+	struct fetch_module *fetch; /* made by the first check that needs it */
 	struct poller *poller;	    /* of short runs' sockets */
 	struct turn turn;	    /* in which runs begin */
 	struct histogram late;	    /* runs behind their plan */

@@ -1,10 +1,10 @@
 /*
- * probe_http.c - http and https, through the module that knows libcurl
- * (fetch.h).  What an answer means is http.c's business.
+ * probe_http.c - http and https: which way a check is made (probe_http.h), and
+ * the way through the module that knows libcurl (fetch.h).  What an answer means
+ * is http.c's business.
  */
-#include "checkd/fetch.h"
+#include "checkd/probe_http.h"
 #include "checkd/http.h"
-#include "checkd/probe.h"
 #include "common/log.h"
 #include "common/loop.h"
 
@@ -12,18 +12,10 @@
 #include <string.h>
 #include <time.h>
 
-struct http_probe {
-	struct probe probe;
-	const struct fetch_api *api;
-	struct fetch *fetch; /* NULL: no run is on */
-	mono_t began;
-	bool warned; /* of the certificate's end */
-};
-
 static struct http_probe *
 of(struct probe *p)
 {
-	return CONTAINER_OF(p, struct http_probe, probe);
+	return CONTAINER_OF(p, struct http_probe, plain.runs.probe);
 }
 
 static void
@@ -35,7 +27,7 @@ report(struct http_probe *h, enum check_reason reason, const char *detail)
 		.detail = detail,
 	};
 
-	h->probe.events.on_result(h->probe.events.aux, &result);
+	h->plain.runs.probe.events.on_result(h->plain.runs.probe.events.aux, &result);
 }
 
 /* ---- the answer ---- */
@@ -44,7 +36,7 @@ report(struct http_probe *h, enum check_reason reason, const char *detail)
 static void
 judge_expiry(struct http_probe *h, const char *expiry, struct text *detail)
 {
-	const struct check_conf *conf = h->probe.conf;
+	const struct check_conf *conf = h->plain.runs.probe.conf;
 	int64_t end, now = (int64_t)time(NULL);
 
 	if (expiry == NULL || http_parse_expiry(expiry, &end) < 0)
@@ -76,13 +68,13 @@ judge(struct http_probe *h, const struct fetch_reply *r, struct text *detail)
 
 	switch (r->end) {
 	case FETCH_DONE:
-		reason = http_judge(h->probe.conf->http, &answer, detail);
+		reason = http_judge(h->plain.runs.probe.conf->http, &answer, detail);
 		if (reason == REASON_OK)
 			judge_expiry(h, r->expiry, detail);
 		return reason;
 	case FETCH_TIMEOUT:
 		text_addf(detail, "timeout after %.3g s: %s",
-		    (double)h->probe.conf->timeout_us / 1e6, r->why);
+		    (double)h->plain.runs.probe.conf->timeout_us / 1e6, r->why);
 		break;
 	case FETCH_REFUSED:
 	case FETCH_UNREACHABLE:
@@ -113,26 +105,35 @@ on_end(void *aux, const struct fetch_reply *r)
 
 /* ---- the question ---- */
 
+void
+http_agent(const struct check_conf *conf, char buf[static HTTP_AGENT_MAX])
+{
+	snprintf(buf, HTTP_AGENT_MAX, "trivet/%s (check %.64s)", TRIVET_VERSION, conf->name);
+}
+
 static void
 init(struct probe *p)
 {
 	struct fetch_engine *engine;
 	const char *why;
 
+	http_plain_init(&of(p)->plain);
+	if (!http_conf_needs_module(p->conf->http))
+		return;
 	if (p->env->fetch == NULL)
 		p->env->fetch = fetch_module_new(p->env->loop);
 	fetch_module_api(p->env->fetch, &engine, &why); /* loaded now, not in a run */
 }
 
 static void
-start(struct probe *p)
+start_fetch(struct probe *p)
 {
 	struct http_probe *h = of(p);
 	const struct http_conf *conf = p->conf->http;
 	struct fetch_engine *engine;
 	const char *why;
 	struct sockaddr_storage from;
-	char where[ADDR_STRLEN], connect_to[ADDR_STRLEN + 2], agent[128];
+	char where[ADDR_STRLEN], connect_to[ADDR_STRLEN + 2], agent[HTTP_AGENT_MAX];
 	struct fetch_request request = {
 		.url = conf->url,
 		.connect_to = connect_to,
@@ -160,7 +161,7 @@ start(struct probe *p)
 	addr_format(&p->peer.addr, where);
 	snprintf(
 	    connect_to, sizeof(connect_to), p->peer.addr.family == AF_INET6 ? "[%s]" : "%s", where);
-	snprintf(agent, sizeof(agent), "trivet/%s (check %.64s)", TRIVET_VERSION, p->conf->name);
+	http_agent(p->conf, agent);
 	h->api = fetch_module_api(p->env->fetch, &engine, &why);
 	if (h->api == NULL) {
 		report(h, REASON_SYSTEM, why);
@@ -172,10 +173,26 @@ start(struct probe *p)
 }
 
 static void
+start(struct probe *p)
+{
+	if (http_conf_needs_module(p->conf->http))
+		start_fetch(p);
+	else
+		http_plain_start(&of(p)->plain);
+}
+
+static void
+rebind(struct probe *p)
+{
+	http_plain_rebind(&of(p)->plain);
+}
+
+static void
 done(struct probe *p)
 {
 	struct http_probe *h = of(p);
 
+	http_plain_done(&h->plain);
 	if (h->fetch != NULL)
 		h->api->cancel(h->fetch);
 }
@@ -184,5 +201,6 @@ const struct probe_class probe_http = {
 	.size = sizeof(struct http_probe),
 	.init = init,
 	.start = start,
+	.rebind = rebind,
 	.done = done,
 };

@@ -140,6 +140,28 @@ began_to_answer(const struct fetch *f)
 	return first_byte > 0;
 }
 
+/* In the words of response.c, which reads the answers that need no library. */
+static const char *
+words_for(const struct fetch *f, CURLcode code, const char *words)
+{
+	switch (code) {
+	case CURLE_GOT_NOTHING:
+		return "connection closed before the answer";
+	case CURLE_PARTIAL_FILE:
+		return "connection closed before the answer ended";
+	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9: anything at all */
+		return "that is not HTTP";
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		if (strstr(words, strerror(ECONNRESET)) == NULL)
+			return words;
+		return began_to_answer(f) ? "connection reset before the answer ended"
+					  : "connection reset before the answer";
+	default:
+		return words;
+	}
+}
+
 static enum fetch_end
 end_of(const struct fetch *f, CURLcode code, const char **ret_why)
 {
@@ -174,6 +196,7 @@ end_of(const struct fetch *f, CURLcode code, const char **ret_why)
 	case CURLE_COULDNT_RESOLVE_HOST: /* no name was asked for */
 		return FETCH_SYSTEM;
 	default:
+		*ret_why = words_for(f, code, *ret_why);
 		return FETCH_PROTOCOL;
 	}
 }
@@ -637,6 +660,7 @@ set_options(struct fetch *f, const struct fetch_request *r)
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, r->user_agent);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, f->headers);
 	curl_easy_setopt(c, CURLOPT_CONNECT_TO, f->connect_to);

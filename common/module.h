@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MODULE_HTTP	"probe_http.so" /* of checkd: http and https checks */
+#define MODULE_HTTP	"probe_http.so" /* of checkd: https checks */
 #define MODULE_PATH_MAX 4096
 
 /* Its path; true: there is such a file. */

@@ -401,20 +401,29 @@ check_bind_http_option(struct binder *b, struct stmt *s, const struct directive 
 	apply(b, http_of(object), find_option(d->name), &s->words[1]);
 }
 
+bool
+http_conf_needs_module(const struct http_conf *h)
+{
+	return h->tls || h->redirects > 0;
+}
+
 /* Said once. */
 static void
-lint_module(struct binder *b, const struct stmt *block)
+lint_module(struct binder *b, const struct stmt *block, const struct http_conf *h)
 {
 	const struct conf_host *host = b->src->host;
 
+	if (!http_conf_needs_module(h))
+		return;
 	if (host == NULL || host->has_http == NULL || host->has_http(host->aux))
 		return;
 	for (size_t i = 0; i < b->conf->n_checks; i++)
-		if (b->conf->checks[i].kind == CHECK_HTTP)
+		if (b->conf->checks[i].kind == CHECK_HTTP &&
+		    http_conf_needs_module(b->conf->checks[i].http))
 			return;
 	bind_say(b, CONF_WARNING, block->words[1].pos,
-	    "http checks need the package trivet-checkd-http, which is not installed here: they "
-	    "count as failed");
+	    "https checks, and redirects, need the package trivet-checkd-http, which is not "
+	    "installed here: they count as failed");
 }
 
 bool
@@ -431,7 +440,7 @@ check_http_complete(struct binder *b, const struct stmt *block, const struct dra
 		    draft->type->name);
 		return false;
 	}
-	lint_module(b, block);
+	lint_module(b, block, h);
 	if (h->expect != NULL && h->method != NULL && strcmp(h->method, "HEAD") == 0)
 		bind_say(b, CONF_WARNING, block->words[1].pos,
 		    "an answer to HEAD has no body to expect something in");

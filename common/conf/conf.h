@@ -35,7 +35,7 @@ struct conf_host {
 	bool (*has_interface)(void *aux, const char *name);
 	/* A program named without a path, in the fixed PATH; malloc()ed, or NULL. */
 	char *(*find_program)(void *aux, const char *name);
-	/* Is there what http checks need?  It is a package of its own. */
+	/* Is there what some http checks need?  See http_conf_needs_module. */
 	bool (*has_http)(void *aux);
 };
 
@@ -83,6 +83,9 @@ struct http_conf {
 	int64_t expiry_warning_us; /* warn so long before a certificate ends; 0: never */
 	bool has_tls_option;	   /* one was written */
 };
+
+/* https, and the following of redirects: libcurl, which is a package of its own. */
+bool http_conf_needs_module(const struct http_conf *);
 
 /* Which processes a check counts, and how many there have to be. */
 struct process_conf {

@@ -1,6 +1,9 @@
 """checkd: http and https, against a real nginx with certificates made here, and
 against peers that do anything.  The module probe_http.so is loaded when it is
 needed, and never linked.
+
+Plain http needs no library, unless redirects are to be followed: with
+"redirects 1" the same check goes through libcurl, and sees the same.
 """
 
 import re
@@ -16,6 +19,12 @@ from peers import Server, reset
 from test_checkd import Checkd, check
 
 ADDRESS = "10.4.7.11"
+LIBCURL = " redirects 1"
+
+
+def both(name, kind, **options):
+    """The check made both ways, as NAME and as NAMEx."""
+    return check(name, kind, **options) + check(name + "x", kind + LIBCURL, **options)
 
 
 def memory_kib(pid):
@@ -49,12 +58,13 @@ def loaded(pid):
         return "probe_http.so" in f.read()
 
 
-def test_it_is_loaded_with_the_first_http_check(make):
-    c = make(check("p", "port 80"))
-    c.wait("p", "down")
-    assert not loaded(c.node.daemon_pid("checkd"))
-    c.reload(check("p", "port 80") + check("h", f"http http://{ADDRESS}:8080/"))
+def test_it_is_loaded_with_the_first_check_that_needs_it(make):
+    plain = check("h", f"http http://{ADDRESS}:8080/")
+    c = make(plain)
     assert c.wait("h", "down")["lastReason"] == "refused"
+    assert not loaded(c.node.daemon_pid("checkd"))
+    c.reload(plain + check("s", f"https https://{ADDRESS}:8080/"))
+    assert c.wait("s", "down")["lastReason"] == "refused"
     assert loaded(c.node.daemon_pid("checkd"))
 
 
@@ -64,17 +74,19 @@ def test_a_missing_module_is_a_failure_until_it_comes(make, tmp_path):
     alone = c.node.dir / "bin"
     alone.mkdir(mode=0o755)
     shutil.copy(BUILD / "checkd", alone / "checkd")
-    conf = c.node.write("trivet.conf", check("h", f"http http://{ADDRESS}:8080/", interval="200ms"))
+    conf = c.node.write("trivet.conf", both("h", f"http http://{ADDRESS}:8080/", interval="200ms"))
     c.proc = c.node.spawn([alone / "checkd", "-c", conf, "--run-dir", c.node.run_dir,
                            "--state-dir", c.node.state_dir], "checkd")
     c.node.wait_ready("checkd", c.proc)
-    seen = c.wait("h", "down")
+    c.wait("h", "up")
+    seen = c.wait("hx", "down")
     assert seen["lastReason"] == "system"
-    assert seen["lastDetail"].startswith("http checks need the package trivet-checkd-http: ")
-    c.proc.wait_log("warning: http checks need the package .*, which is not installed here")
-    assert c.proc.log().count("http checks need the package") <= 3  # and once more, and the state
+    words = "https checks, and redirects, need the package trivet-checkd-http"
+    assert seen["lastDetail"].startswith(f"{words}: ")
+    c.proc.wait_log(f"warning: {words}, which is not installed here")
+    assert c.proc.log().count(words) <= 3  # and once more, and the state
     shutil.copy(BUILD / "probe_http.so", alone / "probe_http.so")
-    c.wait("h", "up", timeout=15)  # looked for every 10 s
+    c.wait("hx", "up", timeout=15)  # looked for every 10 s
 
 
 def test_a_module_of_another_version(make):
@@ -89,15 +101,15 @@ def test_a_module_of_another_version(make):
     other = bytes([number[0] ^ 1]) + number[1:]
     at = version.start(1)
     (alone / "probe_http.so").write_bytes(module[:at] + other + module[at + len(number):])
-    conf = c.node.write("trivet.conf", check("h", f"http http://{ADDRESS}:8080/"))
+    conf = c.node.write("trivet.conf", check("h", f"https https://{ADDRESS}:8080/"))
     c.proc = c.node.spawn([alone / "checkd", "-c", conf, "--run-dir", c.node.run_dir,
                            "--state-dir", c.node.state_dir], "checkd")
     c.node.wait_ready("checkd", c.proc)
     seen = c.wait("h", "down")
     assert seen["lastReason"] == "system"
-    assert re.fullmatch(rf"http checks need the package trivet-checkd-http: probe_http.so is version "
-                        rf"{other.decode()} [0-9.]+, not {number.decode()} [0-9.]+",
-                        seen["lastDetail"]), seen
+    assert re.fullmatch(r"https checks, and redirects, need the package trivet-checkd-http: "
+                        rf"probe_http.so is version {other.decode()} [0-9.]+, "
+                        rf"not {number.decode()} [0-9.]+", seen["lastDetail"]), seen
 
 
 # ---- answers ----
@@ -156,9 +168,12 @@ def test_good_answers(make):
     c = make()
     answers(c.node)
     c.node.ip("link", "set", "lo", "up")
-    c.start("".join(check(f"c{i}", kind) for i, (_, kind) in enumerate(GOOD)))
-    for i, (what, _) in enumerate(GOOD):
-        seen = c.wait(f"c{i}", "up")
+    rows = [(f"c{i}", what, kind) for i, (what, kind) in enumerate(GOOD)]
+    rows += [(f"{name}x", what, kind + LIBCURL) for name, what, kind in rows
+             if "redirect" not in what and "redirects" not in kind]
+    c.start("".join(check(name, kind, timeout="5s") for name, _, kind in rows))
+    for name, what, _ in rows:
+        seen = c.wait(name, "up")
         assert seen["lastReason"] == "ok" and seen["lastDetail"] == "", (what, seen)
         assert seen["kind"] == "http" and seen["target"].startswith("http://")
     assert "hunter2" not in c.proc.log()
@@ -169,17 +184,18 @@ def test_where_it_comes_from(make):
     answers(c.node)
     c.node.ip("link", "set", "lo", "up")
     c.node.ip("addr", "add", "10.4.7.12/24", "dev", "eth0")
-    c.start(check("bound", 'http http://10.4.7.11:8080/from expect "from 10.4.7.12."',
-                  bindto="10.4.7.12") +
-            check("away", "http http://10.4.7.11:8080/ok", bindto="10.4.7.13") +
-            check("lo", "http http://127.0.0.1:8080/ok", bind_if="lo") +
-            check("none", "http http://127.0.0.1:8080/ok", bind_if="eth7"))
-    c.wait("bound", "up")
-    c.wait("lo", "up")
-    seen = c.wait("away", "down")
-    assert (seen["lastReason"], seen["lastDetail"]) == (
-        "unreachable", "connect: Cannot assign requested address")
-    assert "No such device" in c.wait("none", "down")["lastDetail"]
+    c.start(both("bound", 'http http://10.4.7.11:8080/from expect "from 10.4.7.12."',
+                 bindto="10.4.7.12") +
+            both("away", "http http://10.4.7.11:8080/ok", bindto="10.4.7.13") +
+            both("lo", "http http://127.0.0.1:8080/ok", bind_if="lo") +
+            both("none", "http http://127.0.0.1:8080/ok", bind_if="eth7"))
+    for way in ("", "x"):
+        c.wait("bound" + way, "up")
+        c.wait("lo" + way, "up")
+        seen = c.wait("away" + way, "down")
+        assert (seen["lastReason"], seen["lastDetail"]) == (
+            "unreachable", "connect: Cannot assign requested address")
+        assert "No such device" in c.wait("none" + way, "down")["lastDetail"]
 
 
 BAD = [
@@ -202,10 +218,11 @@ def test_bad_answers(make):
     answers(c.node)
     # Without name servers every name but those of /etc/hosts fails at once.
     c.node.ip("link", "set", "lo", "up")
-    c.start("".join(check(f"c{i}", kind, timeout="1s" if reason == "timeout" else "5s")
+    c.start("".join(both(f"c{i}", kind, timeout="1s" if reason == "timeout" else "5s")
                     for i, (kind, reason, _) in enumerate(BAD)))
-    for i, (kind, reason, detail) in enumerate(BAD):
-        seen = c.wait(f"c{i}", "down")
+    for name, kind, reason, detail in [(f"c{i}{way}", *row) for i, row in enumerate(BAD)
+                                       for way in ("", "x")]:
+        seen = c.wait(name, "down")
         if reason == "timeout":  # before ARP gives up, or after
             assert seen["lastReason"] in ("timeout", "unreachable"), (kind, seen)
             continue
@@ -216,14 +233,70 @@ def test_keep_alive(make):
     """One connection for all runs; without it, one for each."""
     c = make()
     answers(c.node)
-    kept = check("kept", "http http://10.4.7.11:8080/serial keep_alive on expect first",
-                 interval="50ms")
-    c.start(kept + check("anew", 'http http://10.4.7.11:8080/serial expect "connection 1."',
-                         interval="50ms"))
-    c.wait("anew", "up")
-    wait_for(lambda: re.search(r'got "connection ([5-9]|\d\d+)\. ', c.get("kept")["lastDetail"]),
-             "it is the same one")
-    assert c.state("anew") == "up"
+    kept = both("kept", "http http://10.4.7.11:8080/serial keep_alive on expect first",
+                interval="50ms")
+    c.start(kept + both("anew", 'http http://10.4.7.11:8080/serial expect "connection 1."',
+                        interval="50ms"))
+    for way in ("", "x"):
+        c.wait("anew" + way, "up")
+        wait_for(lambda: re.search(r'got "connection ([5-9]|\d\d+)\. ',
+                                   c.get("kept" + way)["lastDetail"]), "it is the same one")
+        assert c.state("anew" + way) == "up"
+
+
+def test_a_kept_connection_that_was_closed(make):
+    """By the peer, before or after it is asked again: another is made, in the same run."""
+    c = make()
+    connections = {9000: 0, 9001: 0}
+
+    def once(port, again):
+        def handle(conn):
+            connections[port] += 1
+            conn.recv(65536)
+            conn.sendall(OK + b"hello")
+            again(conn)
+        return handle
+    servers = [Server(c.node, ADDRESS, port).serve(once(port, again)) for port, again in
+               ((9000, lambda conn: conn.recv(65536)), (9001, reset))]
+    c.start("".join(both(f"c{port}", f"http http://{ADDRESS}:{port}/ keep_alive on expect hello",
+                         interval="50ms", timeout="10s") for port in connections))
+    for name in [f"c{port}{way}" for port in connections for way in ("", "x")]:
+        c.wait(name, "up")
+        wait_for(lambda: c.get(name)["consecutiveSuccesses"] > 6, f"{name} goes on")
+    assert min(connections.values()) > 6 and " is down" not in c.proc.log()
+    for server in servers:
+        server.close()
+
+
+def test_both_ways_say_the_same(make):
+    """Byte by byte."""
+    c = make()
+    said = {}
+
+    def listen(conn):
+        request = conn.recv(65536)
+        if not request:  # a run that came to its end before it said anything
+            return
+        name = request.partition(b"?")[2].partition(b"&")[0].decode()
+        said.setdefault(name, set()).add(request)
+        conn.sendall(OK + b"hello")
+    servers = [Server(c.node, address, 8080).serve(listen)
+               for address in (ADDRESS, "fd00:4:7::11")]
+    c.node.ip("link", "set", "lo", "up")
+    headers = 'header "Accept:" header "X-A: b  " header "host: web.lab" header "Authorization: x"'
+    agent = 'header "User-Agent: same"'  # the usual one has the name of the check
+    kinds = {"a": f'http "http://{ADDRESS}:8080/a/../b?a&x=/?y#z" {agent}',
+             "b": f"http http://{ADDRESS}:8080?b& {agent} method HEAD",
+             "c": f"http HTTP://[FD00:4:7:0::11]:8080/?c& {agent} method POST keep_alive on",
+             "d": f"http http://{ADDRESS}:8080/?d&%20 {headers} {agent}"}
+    c.start("".join(both(name, kind, interval="100ms", timeout="5s")
+                    for name, kind in kinds.items()))
+    for name in kinds:
+        for way in ("", "x"):
+            c.wait(name + way, "up")
+    assert {name: len(requests) for name, requests in said.items()} == dict.fromkeys(kinds, 1), said
+    for server in servers:
+        server.close()
 
 
 def test_a_header_is_a_secret(make):
@@ -417,8 +490,13 @@ HOSTILE = [
      {"status", "protocol"}),
     ("HTTP/0.9", say(b"hello\n"), "", "down", {"protocol"}),
 ]
-SAYS = {  # in our own words; of the others libcurl's
+SAYS = {  # in our own words, whichever way it was asked; of the others ours or libcurl's
     "silence": "timeout after 0.5 s: no answer",
+    "reset": "connection reset before the answer",
+    "reset in the answer": "connection reset before the answer ended",
+    "reset in the body": "connection reset before the answer ended",
+    "a body too short": "connection closed before the answer ended",
+    "a chunk cut off": "connection closed before the answer ended",
     "a slow peer": "timeout after 0.5 s: no answer",
     "a slow body": "timeout after 0.5 s: the answer did not end",
     "endless headers": "its headers do not end",
@@ -434,9 +512,9 @@ def test_hostile_peers(make):
     conf = check("calm", "http http://10.4.7.11:8080/", interval="100ms")
     for i, (what, handle, options, state, reasons) in enumerate(HOSTILE):
         server = Server(c.node, ADDRESS, 9000 + i).serve(handle)
-        rows.append((what, server, f"c{i}", state, reasons))
-        conf += check(f"c{i}", f"http http://{ADDRESS}:{9000 + i}/{options}", interval="500ms",
-                      timeout="500ms" if "timeout" in reasons else "4s")
+        rows += [(what, server, f"c{i}{way}", state, reasons) for way in ("", "x")]
+        conf += both(f"c{i}", f"http http://{ADDRESS}:{9000 + i}/{options}", interval="500ms",
+                     timeout="500ms" if "timeout" in reasons else "4s")
     c.start(conf)
     c.wait("calm", "up")
     for what, _, name, state, reasons in rows:

@@ -46,7 +46,7 @@ def test_everything_has_its_place(tree):
 def test_the_module_is_found_where_it_was_installed(tree, tmp_path):
     """Wherever that is; and missed where it is not."""
     conf = tmp_path / "trivet.conf"
-    conf.write_text("check web {\n\thttp http://127.0.0.1/\n}\n")
+    conf.write_text("check web {\n\thttps https://127.0.0.1/\n}\n")
     argv = [tree / "opt/trivet/sbin/checkd", "-t", "-c", conf]
     done = subprocess.run(argv, capture_output=True, text=True)
     assert done.returncode == 0 and "probe_http" not in done.stderr and \
@@ -54,7 +54,7 @@ def test_the_module_is_found_where_it_was_installed(tree, tmp_path):
     (tree / "opt/trivet/lib/trivet/probe_http.so").rename(tmp_path / "probe_http.so")
     done = subprocess.run(argv, capture_output=True, text=True)
     (tmp_path / "probe_http.so").rename(tree / "opt/trivet/lib/trivet/probe_http.so")
-    assert "warning: http checks need the package trivet-checkd-http" in done.stderr
+    assert "warning: https checks, and redirects, need the package trivet-checkd-http" in done.stderr
 
 
 def test_units_start_what_was_installed(tree):
