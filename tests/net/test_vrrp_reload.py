@@ -3,7 +3,7 @@
 import pytest
 
 from lab import VarlinkError, holds_for, wait_for
-from vrrp import VIP, AddressLog, globals_of, instance
+from vrrp import R1, R2, VIP, AddressLog, globals_of, instance
 
 RELOAD = "org.trivet.daemon.control.Reload"
 
@@ -109,3 +109,45 @@ def test_what_is_wrong_with_an_instance_ends_with_it(node):
     reload(node, instance())
     assert node.status("vrrpd")["healthReasons"] == []
     assert node.status("vrrpd")["health"] == "ok"
+
+
+def test_unicast_peers_come_and_go(lab):
+    """Whom it tells and whom it hears changes with the file, and the master stays master."""
+    third = "10.4.7.13"
+    lab.switch("lan")
+    r1, r2, r3 = (lab.node(name, f"{address}/24") for name, address in
+                  (("r1", R1), ("r2", R2), ("r3", third)))
+
+    def text(*peers):
+        return instance(source=R1, peer="\n        ".join(peers))
+    r1.daemon("vrrpd", globals_of("r1") + text(R2))
+    wait_for(lambda: r1.holds(VIP), "r1 is master", timeout=20)
+    before, log = changed(r1), AddressLog(r1)
+    told = {node: node.spawn(["tcpdump", "-lni", "eth0", f"proto 112 and src {R1}"])
+            for node in (r2, r3)}
+    for dump in told.values():
+        dump.wait_log("listening on")
+
+    def n_told(node):
+        return told[node].log().count(f"IP {R1} > ")
+
+    def tells(node, more=2):
+        goal = n_told(node) + more
+        wait_for(lambda: n_told(node) >= goal, f"{node.name} is told", 20)
+    tells(r2)
+    assert n_told(r3) == 0
+    reload(r1, text(R2, third))
+    tells(r3), tells(r2)
+    reload(r1, text(third))
+    tells(r3, 1)
+    silent = n_told(r2)
+    tells(r3, 3)
+    assert n_told(r2) == silent, "a peer that was removed"
+    # A better one, which is none of ours just now.
+    r2.daemon("vrrpd", globals_of("r2") + instance(priority=200, source=R2, peer=R1))
+    wait_for(lambda: r2.holds(VIP), "r2 hears nobody", timeout=20)
+    tells(r3, 3)
+    assert (changed(r1), log.removals(VIP), r1.holds(VIP)) == (before, [], True)
+    reload(r1, text(third, R2))
+    wait_for(lambda: not r1.holds(VIP), "a peer again, it is heard", timeout=20)
+    assert r2.holds(VIP)
