@@ -599,6 +599,39 @@ settle_addresses(struct binder *b, struct draft *draft)
 		    v->name);
 }
 
+static void
+drop_under_strict(struct binder *b, const struct vrrp_conf *v, bool *written, const char *word)
+{
+	if (*written)
+		bind_say(b, CONF_WARNING, v->pos, "'%s': vrrp_strict allows no %s: ignored",
+		    v->name, word);
+	*written = false;
+}
+
+/*
+ * What the protocol does not know, beside trivet's own departures (vrrpd/instance.c):
+ * version 2 does not answer a losing advert (RFC 3768, 6.4.3), version 3 does
+ * (RFC 9568, 6.4.3); who loses never speaks; an owner hears as everybody does.
+ */
+static void
+settle_strict(struct binder *b, struct vrrp_conf *v)
+{
+	bool delay = v->preempt_delay_us > 0;
+
+	if (!v->strict)
+		return;
+	drop_under_strict(b, v, &delay, "preempt_delay");
+	v->preempt_delay_us = 0;
+	drop_under_strict(b, v, &v->higher_prio_send_advert, "higher_prio_send_advert");
+	if (v->version == 3)
+		drop_under_strict(b, v, &v->lower_prio_no_advert, "lower_prio_no_advert");
+	drop_under_strict(b, v, &v->owner_ignore_adverts, "owner_ignore_adverts");
+	if (v->unicast)
+		bind_say(b, CONF_WARNING, v->pos,
+		    "'%s': the protocol knows no unicast; it is used all the same, where keepalived refuses it under vrrp_strict",
+		    v->name);
+}
+
 /* RFC 9568, 7.3; and names as keepalived gives them. */
 static void
 settle_vmac(struct binder *b, struct draft *draft)
@@ -832,6 +865,7 @@ bind_instance(struct binder *b, struct stmt *s, uint8_t half)
 	if (!bind_mentions(s, "virtual_router_id"))
 		bind_say(b, CONF_ERROR, v->pos, "'%s' has no virtual_router_id", v->name);
 	settle_vmac(b, &draft);
+	settle_strict(b, v);
 	settle_announcements(v);
 	vrrp_settle_fifo(b, v->pos, &v->fifo);
 	lint_instance(b, &draft);

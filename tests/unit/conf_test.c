@@ -55,6 +55,33 @@ says(const struct conf_diags *diags, const char *part)
 	"vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n"                           \
 	" virtual_ipaddress {\n 10.0.0.1\n }\n" body "\n}\n"
 
+/* What the protocol does not know is off, and only where it is meant. */
+static void
+under_strict(void **unused)
+{
+	static const char words[] = "lower_prio_no_advert\n higher_prio_send_advert\n"
+				    " owner_ignore_adverts\n preempt_delay 5\n version ";
+
+	(void)unused;
+	for (unsigned version = 2; version <= 3; version++)
+		for (unsigned strict = 0; strict <= 1; strict++) {
+			struct text t = { 0 };
+			struct conf *conf;
+			const struct vrrp_conf *v;
+
+			text_addf(&t, INSTANCE("%s%u\n strict_mode %s"), words, version,
+			    strict ? "on" : "off");
+			conf = load_good(text_str(&t));
+			v = &conf->instances[0];
+			assert_int_equal(v->lower_prio_no_advert, !strict || version == 2);
+			assert_int_equal(v->higher_prio_send_advert, !strict);
+			assert_int_equal(v->owner_ignore_adverts, !strict);
+			assert_int_equal(v->preempt_delay_us, strict ? 0 : 5000000);
+			conf_free(conf);
+			text_done(&t);
+		}
+}
+
 /* The interface is named after the router, and as the file says. */
 static void
 vmac_names(void **unused)
@@ -645,6 +672,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(under_strict),
 		cmocka_unit_test(vmac_names),
 		cmocka_unit_test(instance_defaults),
 		cmocka_unit_test(instance_values),
