@@ -192,7 +192,7 @@ bench-vrrp-many: all
 # ---- numbers, beside what people use now; as root, minutes, on a quiet machine ----
 .PHONY: bench-check
 bench-check: all
-	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 tests/bench/check.py
+	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 tests/bench/check.py $(BENCH_ARGS)
 
 # On two machines in containers, from the packages.
 .PHONY: bench-restart

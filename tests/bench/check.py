@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """checkd beside HAProxy (`check inter`), and how soon a death is known.  As root.
 
-	tests/bench/check.py [checks a second [seconds]]
+	tests/bench/check.py [checks a second [seconds [part ...]]]
 
 TCP checks over loopback, both programs at work at the same time, one thread
 each, each with listeners of its own: CPU of each, checks really made, checkd's
-memory and its lateness.  A tenth as many HTTP checks of an nginx likewise.
+memory and its lateness.  A tenth as many HTTP checks of an nginx likewise, each
+on a connection of its own, then (kept) ours with keep_alive on, which HAProxy's
+have not.
 Services are killed with SIGKILL under a process
 check and a port check, and the time to the verdict on the bus is taken; for
 that checkd, the services and this program run before everything else on the
@@ -64,8 +66,10 @@ pid nginx.pid;
 error_log stderr crit;
 events { worker_connections 4096; }
 http {
-    access_log off;
-    server { listen 127.0.0.1:9000; listen 127.0.0.1:9001; location / { return 200 "ok"; } }
+    log_format dot ".";
+    server { listen 127.0.0.1:9000; access_log off; keepalive_requests 1000000;
+             location / { return 200 "ok"; } }
+    server { listen 127.0.0.1:9001; access_log haproxy.dots dot; location / { return 200 "ok"; } }
 }
 """
 VRRP = """
@@ -111,23 +115,29 @@ def metrics(node, prefix):
                      timeout=30)["metrics"]
 
 
-def connects(node):
-    """Of checkd, as it says, and of HAProxy, as the kernel counts what is not checkd's: both
-    answer SYN-ACK by a reset, so that no listener sees them."""
-    n = sum(m["value"] for m in metrics(node, "checkd_schedule_lateness_seconds_count"))
+def made_so_far(node, kind):
+    """Of checkd, as it says, and of HAProxy: what nginx answered it, or connects, as the kernel
+    counts what is not checkd's: both answer SYN-ACK by a reset, so that no listener sees them."""
+    n = sum(m["value"] for m in metrics(node, LATE + "_count"))
+    if kind != "tcp":
+        return n, (node.dir / "haproxy.dots").stat().st_size // len(".\n")
     names, values = [line.split() for line in node.run(["cat", "/proc/net/snmp"]).stdout
                      .splitlines() if line.startswith("Tcp:")]
     return n, int(values[names.index("ActiveOpens")]) - n
 
 
-def quantile(node, name, q):
-    """The bound below which so many are."""
-    rows = metrics(node, name + "_bucket")
-    count = rows[-1]["value"]
-    for row in rows:
-        if row["value"] >= q * count:
-            return row["labels"]["le"]
-    return "+Inf"
+LATE = "checkd_schedule_lateness_seconds"
+
+
+def lateness(node):
+    """Runs so far, below each bound."""
+    return {row["labels"]["le"]: row["value"] for row in metrics(node, LATE + "_bucket")}
+
+
+def quantile(before, now, q):
+    """The bound below which so many of the runs between are."""
+    runs = [(bound, now[bound] - before[bound]) for bound in now]
+    return next(bound for bound, n in runs if n >= q * runs[-1][1])
 
 
 def nginx(node):
@@ -140,9 +150,11 @@ def nginx(node):
 def throughput(lab, kind, n, seconds):
     node = lab.node(f"load-{kind}")
     node.ip("link", "set", "lo", "up")
+    httpchk = "    option httpchk GET /\n"
     asked, option = {"tcp": ("tcp 127.0.0.1:9000", ""),
-                     "http": ("http http://127.0.0.1:9000/", "    option httpchk GET /\n")}[kind]
-    listeners = [nginx(node)] if kind == "http" else [listener(node, 9000), listener(node, 9001)]
+                     "http": ("http http://127.0.0.1:9000/", httpchk),
+                     "kept": ("http http://127.0.0.1:9000/ keep_alive on", httpchk)}[kind]
+    listeners = [listener(node, 9000), listener(node, 9001)] if kind == "tcp" else [nginx(node)]
     text = "".join(f"check c{i} {{\n {asked}\n interval 1s\n}}\n" for i in range(n))
     empty = node.daemon("checkd", f"check one {{\n {asked}\n}}\n")
     alone = resident(empty.pid)
@@ -153,14 +165,15 @@ def throughput(lab, kind, n, seconds):
     haproxy = node.spawn(["haproxy", "-db", "-f", conf], "haproxy")
     wait_for(lambda: node.listens(9999), "haproxy runs", timeout=60)
     # The first rounds are not like the others.
-    wait_for(lambda: min(connects(node)) >= 2 * n, "two rounds", timeout=60)
+    wait_for(lambda: min(made_so_far(node, kind)) >= 2 * n, "two rounds", timeout=60)
     before = {p.name: cpu(p.pid) for p in (checkd, haproxy)}
-    made = connects(node)
+    made, late = made_so_far(node, kind), lateness(node)
     began = time.monotonic()
     time.sleep(seconds)
     used = {p.name: (cpu(p.pid) - before[p.name]) for p in (checkd, haproxy)}
     took = time.monotonic() - began
-    made = [now - then for now, then in zip(connects(node), made)]
+    made = [now - then for now, then in zip(made_so_far(node, kind), made)]
+    late_now = lateness(node)
     failed = sum(m["value"] for m in metrics(node, "checkd_check_failures_total"))
     each = [used[name] / m for name, m in zip(("checkd", "haproxy"), made)]
     for name, m, us in zip(("checkd", "haproxy"), made, each):
@@ -168,8 +181,8 @@ def throughput(lab, kind, n, seconds):
               f"  {us * 1e6:5.1f} us a check")
     print(f"ratio    {each[0] / each[1]:.2f} a check (bar 1.00); {failed:.0f} of ours failed")
     print(f"memory   {(resident(checkd.pid) - alone) / n / 1024:.1f} KiB a check")
-    late = "checkd_schedule_lateness_seconds"
-    print(f"late     p50 <= {quantile(node, late, 0.5)} s, p99 <= {quantile(node, late, 0.99)} s")
+    p50, p99 = (quantile(late, late_now, q) for q in (0.5, 0.99))
+    print(f"late     p50 <= {p50} s, p99 <= {p99} s")
     for proc in (checkd, haproxy, *listeners):
         proc.kill(signal.SIGTERM)
         proc.wait(30)
@@ -293,11 +306,15 @@ def until(stream, state):
 def main():
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10
+    barred = {"deaths": deaths, "lowered": lowered, "start": start}
+    many = {"tcp": n, "http": n // 10, "kept": n // 10}
+    parts = sys.argv[3:] or [*barred, *many]
     with Lab() as lab:
         lab.switch()
-        good = all([deaths(lab), lowered(lab), start(lab)])
-        throughput(lab, "tcp", n, seconds)
-        throughput(lab, "http", n // 10, seconds)
+        good = all([barred[part](lab) for part in parts if part in barred])
+        for part in parts:
+            if part in many:
+                throughput(lab, part, many[part], seconds)
     print(subprocess.run(["uptime"], capture_output=True, text=True).stdout.strip())
     return 0 if good else 1
 
