@@ -9,6 +9,7 @@
 #include "proxyd/guest.h"
 #include "proxyd/handover_guest.h"
 #include "proxyd/handover_priv.h"
+#include "proxyd/relay_udp_priv.h"
 #include "proxyd/rules.h"
 
 #include <errno.h>
@@ -477,6 +478,22 @@ find_udp_route(struct taker *t, size_t thread, struct listener *l, struct upstre
 	return r;
 }
 
+/* With more sockets now, the kernel gives the client's datagrams to another. */
+static void
+settle_home(struct taker *t, struct listener *l, struct udp_left *f, size_t thread)
+{
+	struct udp_datagram d = { .local = f->local };
+	struct udp_key key;
+
+	if (!f->is_current)
+		return;
+	memcpy(&d.from, &f->client, sizeof(d.from));
+	key = udp_key_of(&(struct binding){ 0 }, &d);
+	if (l->homes == NULL)
+		l->homes = udp_homes_new();
+	f->home = udp_homes_add(l->homes, &key, t->proxy->workers[thread], l->fds[f->socket]);
+}
+
 /* To the thread that has the socket which the kernel gives the client's datagrams to. */
 static void
 enlist_udp(struct taker *t, struct listener *l, const struct parcel_udp *left, int fd)
@@ -495,6 +512,7 @@ enlist_udp(struct taker *t, struct listener *l, const struct parcel_udp *left, i
 	pool_session_begin(&f->server->health);
 	f->route = find_udp_route(t, thread, l, f->server->up, left);
 	f->route->refs++;
+	settle_home(t, l, f, thread);
 	begin_session(t, l);
 	t->handover->counts.sessions++;
 }

@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "proxyd/dial.h"
 #include "proxyd/rules.h"
+#include "proxyd/udp_homes.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -73,6 +74,7 @@ listener_free(struct listener *l)
 	free(l->upstream);
 	rules_unref(l->rules);
 	dial_unref(l->dial);
+	udp_homes_free(l->homes);
 	free(l);
 }
 
@@ -285,13 +287,14 @@ listener_grow(struct listener *l, size_t n)
 	size_t before = l->n_sockets;
 	const char *what = "";
 
-	if (l->udp || listener_is_unix(l) || n <= before)
+	if (listener_is_unix(l) || n <= before)
 		return false;
 	l->fds = xreallocarray(l->fds, n, sizeof(*l->fds));
 	while (l->n_sockets < n) {
 		size_t i = l->n_sockets;
 
-		if (bind_one(l, i, &what) < 0 || listen(l->fds[i], (int)l->options.backlog) < 0) {
+		if (bind_one(l, i, &what) < 0 ||
+		    (!l->udp && listen(l->fds[i], (int)l->options.backlog) < 0)) {
 			if (l->fds[i] >= 0)
 				close(l->fds[i]);
 			break;

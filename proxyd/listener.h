@@ -6,7 +6,9 @@
  * A listener that cannot bind stops nobody; it is tried again each second and
  * shown with its error.  Sockets are closed only as a whole: closing one of a
  * SO_REUSEPORT group resets what is queued on it.  So they never become fewer:
- * where there are more of them than threads, a thread has several.
+ * where there are more of them than threads, a thread has several.  Where there
+ * are fewer, a restart adds some; a client's datagrams come to another socket then
+ * than before, and find their session by udp_homes.h.
  *
  * The record outlives its configuration until the last session it accepted has
  * ended (state draining).
@@ -22,6 +24,8 @@
 enum listener_state { LISTENER_FAILED, LISTENER_LISTENING, LISTENER_DRAINING };
 const char *listener_state_str(enum listener_state); /* "failed", ... */
 
+struct udp_homes;
+
 struct listener {
 	char *name;
 	struct endpoint endpoint; /* AF_UNSPEC: a unix socket, the name is "unix:/PATH" */
@@ -36,8 +40,9 @@ struct listener {
 	char *error; /* of the last attempt; NULL: none */
 	int *fds;    /* n_sockets of them while listening */
 	size_t n_sockets;
-	unsigned n_detached;   /* sockets data threads have let go; atomic */
-	struct tally *tallies; /* one for each data thread, the last the control thread's */
+	struct udp_homes *homes; /* sessions of the process before; NULL: there was none */
+	unsigned n_detached;	 /* sockets data threads have let go; atomic */
+	struct tally *tallies;	 /* one for each data thread, the last the control thread's */
 	size_t n_tallies;
 	bool configured;  /* mark of a reload */
 	bool is_attached; /* data threads have its sockets */
@@ -62,8 +67,7 @@ void listener_take(struct listener *, const int *fds, size_t n);
 
 /*
  * Join more sockets to those it has, up to n, so that there is one for each data
- * thread.  Not for datagrams: the kernel would give those of one client to another
- * socket, and thread, than before.  Whether there are more now.
+ * thread; before they are attached.  Whether there are more now.
  */
 bool listener_grow(struct listener *, size_t n);
 

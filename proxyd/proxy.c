@@ -13,6 +13,7 @@
 #include "proxyd/logfile.h"
 #include "proxyd/lost.h"
 #include "proxyd/rules.h"
+#include "proxyd/udp_homes.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -118,6 +119,7 @@ attach(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 	struct upstream *up = find_upstream(p, lc);
 
 	l->is_attached = true;
+	udp_homes_hold(l->homes);
 	for (size_t i = 0; i < l->n_sockets; i++) {
 		size_t turn = listener_is_unix(l) ? p->next_unix++ : i;
 		unsigned thread = (unsigned)(turn % p->n_workers);
@@ -127,6 +129,7 @@ attach(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 						    .fd = l->fds[i],
 						    .route = route_new(p, l, lc, up, thread) });
 	}
+	udp_homes_go_on(l->homes);
 }
 
 /* Says so when it changes for the better or the worse, not each second. */

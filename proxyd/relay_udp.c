@@ -40,69 +40,6 @@ udp_of(struct worker *w)
 	return u;
 }
 
-/* ---- the table ---- */
-
-struct udp_key
-udp_key_of(const struct binding *b, const struct udp_datagram *d)
-{
-	struct udp_key k = { .binding = b->id };
-
-	if (d->from.sa.sa_family == AF_INET) {
-		k.from[0] = d->from.v4.sin_addr.s_addr;
-		k.family_port = (uint32_t)AF_INET << 16 | d->from.v4.sin_port;
-	} else {
-		memcpy(k.from, &d->from.v6.sin6_addr, sizeof(k.from));
-		k.scope = d->from.v6.sin6_scope_id;
-		k.family_port = (uint32_t)AF_INET6 << 16 | d->from.v6.sin6_port;
-	}
-	if (d->local.family == AF_INET)
-		k.local[0] = d->local.v4.s_addr;
-	else if (d->local.family == AF_INET6) {
-		memcpy(k.local, &d->local.v6.ipi6_addr, sizeof(k.local));
-		k.interface = d->local.v6.ipi6_ifindex;
-	}
-	return k;
-}
-
-/* Multilinear, of secret factors: universal whatever the keys. */
-static size_t
-bucket_of(const struct udp *u, const struct udp_key *k)
-{
-	uint32_t words[UDP_KEY_WORDS];
-	uint64_t sum = 0;
-
-	memcpy(words, k, sizeof(words));
-	for (size_t i = 0; i < UDP_KEY_WORDS; i++)
-		sum += u->secret[i] * ((uint64_t)words[i] + 1);
-	return (size_t)(sum >> 32) % UDP_BUCKETS;
-}
-
-static struct udp_flow *
-find(const struct udp *u, const struct udp_key *k)
-{
-	struct udp_flow *f;
-
-	LIST_FOREACH (f, &u->buckets[bucket_of(u, k)], in_bucket)
-		if (memcmp(&f->key, k, sizeof(*k)) == 0)
-			return f;
-	return NULL;
-}
-
-void
-udp_flow_hash(struct udp *u, struct udp_flow *f)
-{
-	f->is_hashed = true;
-	LIST_INSERT_HEAD(&u->buckets[bucket_of(u, &f->key)], f, in_bucket);
-}
-
-static void
-unhash(struct udp_flow *f)
-{
-	if (f->is_hashed)
-		LIST_REMOVE(f, in_bucket);
-	f->is_hashed = false;
-}
-
 /* ---- what is known of it ---- */
 
 static void
@@ -165,7 +102,7 @@ udp_flow_end(struct worker *w, struct udp_flow *f, enum flow_reason reason)
 	struct udp *u = w->udp;
 
 	tell(w, f, reason);
-	unhash(f);
+	udp_flow_unhash(f);
 	leave_server(w, f, reason);
 	guest_free(f->guest);
 	f->guest = NULL;
@@ -406,6 +343,7 @@ new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, cons
 	f->key = *k;
 	f->fd = -1;
 	f->binding = b;
+	f->arrives_by = b->fd;
 	f->route = b->route;
 	route_ref(f->route);
 	memcpy(&f->client, &d->from, sizeof(f->client));
@@ -484,7 +422,7 @@ send_to_server(struct worker *w, struct udp_flow *f, struct iovec *iov, unsigned
 			return;
 	}
 	if (f->route->requests > 0 && f->requests >= f->route->requests)
-		unhash(f); /* the client's next datagram begins another session */
+		udp_flow_unhash(f); /* the client's next datagram begins another session */
 	if (is_complete(f))
 		udp_flow_end(w, f, FLOW_COMPLETE);
 }
@@ -506,9 +444,14 @@ pass_on(struct worker *w, struct binding *b, unsigned first, unsigned n, bool *d
 	struct udp *u = w->udp;
 	struct iovec iov[UDP_BATCH] = { { 0 } };
 	struct udp_key k = udp_key_of(b, udp_batch_at(u->batch, first));
-	struct udp_flow *f = find(u, &k);
+	struct udp_flow *f = udp_flow_find(u, &k);
 	unsigned n_iov = 0;
 
+	if (f == NULL && udp_homes_hand(b->listener->homes, &k, b->listener, b->fd,
+			     udp_batch_at(u->batch, first))) {
+		done[first] = true;
+		return;
+	}
 	if (f == NULL)
 		f = new_flow(w, b, udp_batch_at(u->batch, first), &k);
 	for (unsigned i = first; i < n && (i == first || f == NULL || has_room(f, n_iov)); i++) {
@@ -534,6 +477,28 @@ relay_udp_clients(struct worker *w, struct binding *b)
 	for (int i = 0; i < n; i++)
 		if (!done[i])
 			pass_on(w, b, (unsigned)i, (unsigned)n, done);
+}
+
+/* A session that has ended meanwhile: one datagram is lost, the next finds another thread. */
+void
+relay_udp_handed(struct worker *w, const struct command *c)
+{
+	struct iovec data = c->datagram->data;
+	struct udp_flow *f;
+	struct udp_key k;
+	struct binding *b;
+
+	TAILQ_FOREACH (b, &w->bindings, entry)
+		if (b->listener == c->listener && b->fd == c->fd)
+			break;
+	if (b == NULL)
+		return;
+	k = udp_key_of(b, c->datagram);
+	f = udp_flow_find(udp_of(w), &k);
+	if (f == NULL)
+		return;
+	f->arrives_by = c->via;
+	send_to_server(w, f, &data, 1);
 }
 
 /* ---- from a server ---- */

@@ -4,8 +4,9 @@
  *
  * Threads share them without sharing anything: the kernel gives the datagrams of
  * one client and local address always to the same socket of a SO_REUSEPORT group
- * (it hashes both ends), the number of sockets in it never changes (listener.h),
- * and each socket is one thread's.
+ * (it hashes both ends), the number of sockets in it changes at a restart only
+ * (udp_homes.h is for the sessions that were there before), and each socket is
+ * one thread's.
  *
  * There is no connection to fail: a server is found dead by ICMP, or by
  * proxy_responses that did not come in proxy_timeout; a session whose server is
@@ -31,6 +32,9 @@ struct udp_flow;
 void relay_udp_clients(struct worker *, struct binding *);
 void relay_udp_server(struct worker *, struct udp_flow *);
 
+/* COMMAND_DATAGRAM. */
+void relay_udp_handed(struct worker *, const struct command *);
+
 /* When to call relay_udp_expire next, and at the end of each pass that had events. */
 mono_t relay_udp_next(const struct worker *);
 void relay_udp_expire(struct worker *);
@@ -50,7 +54,8 @@ void relay_udp_free(struct worker *);
  */
 struct udp_left {
 	struct listener *listener;
-	unsigned socket; /* index into listener->fds */
+	unsigned socket;       /* index into listener->fds */
+	struct udp_home *home; /* adopting, where is_current */
 	int fd;
 	struct route *route;	    /* adopting: a reference */
 	struct server *server;	    /* likewise */

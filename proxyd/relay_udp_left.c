@@ -21,7 +21,7 @@ socket_number(const struct udp_flow *f)
 	const struct listener *l = f->binding->listener;
 	unsigned i = 0;
 
-	while (i < l->n_sockets && l->fds[i] != f->binding->fd)
+	while (i < l->n_sockets && l->fds[i] != f->arrives_by)
 		i++;
 	return i;
 }
@@ -62,6 +62,7 @@ relay_udp_adopt(struct worker *w, const struct udp_left *left, size_t n)
 
 		f->fd = left[i].fd;
 		f->listener_fd = left[i].listener->fds[left[i].socket];
+		f->home = left[i].home;
 		f->route = left[i].route;
 		f->server = left[i].server;
 		memcpy(&f->client, &left[i].client, sizeof(f->client));
@@ -88,6 +89,7 @@ go_on(struct worker *w, struct binding *b, struct udp_flow *f)
 
 	memcpy(&d.from, &f->client, sizeof(d.from));
 	f->binding = b;
+	f->arrives_by = b->fd;
 	f->key = udp_key_of(b, &d);
 	TAILQ_REMOVE(&u->waiting, f, entry);
 	TAILQ_INSERT_TAIL(&u->flows, f, entry);

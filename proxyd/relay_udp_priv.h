@@ -1,12 +1,14 @@
 /*
  * relay_udp_priv.h - a data thread's UDP sessions, between relay_udp.c (passing
- * datagrams) and relay_udp_left.c (over a restart).
+ * datagrams), relay_udp_table.c (whose they are) and relay_udp_left.c (over a
+ * restart).
  */
 #ifndef PROXYD_RELAY_UDP_PRIV_H
 #define PROXYD_RELAY_UDP_PRIV_H
 
 #include "proxyd/relay_udp.h"
 #include "proxyd/udp_batch.h"
+#include "proxyd/udp_homes.h"
 
 #define UDP_BUCKETS 4096
 
@@ -24,6 +26,8 @@ struct udp_flow {
 	bool is_hashed; /* the client's next datagram is this session's */
 	int fd;
 	struct binding *binding;
+	int arrives_by;	       /* the listener socket that the client's datagrams come to */
+	struct udp_home *home; /* of the process before; NULL: nobody else asks for it */
 	struct route *route;
 	struct upstream *up; /* proxy_pass with variables; the route keeps it.  NULL: the route's */
 	struct server *server;
@@ -60,7 +64,9 @@ struct udp {
 struct udp *udp_of(struct worker *);
 
 struct udp_key udp_key_of(const struct binding *, const struct udp_datagram *);
+struct udp_flow *udp_flow_find(const struct udp *, const struct udp_key *);
 void udp_flow_hash(struct udp *, struct udp_flow *);
+void udp_flow_unhash(struct udp_flow *);
 int udp_flow_watch(struct worker *, struct udp_flow *); /* 0 or -errno */
 void udp_flow_end(struct worker *, struct udp_flow *, enum flow_reason);
 

@@ -330,6 +330,11 @@ obey(struct worker *w, const struct command *c)
 		relay_udp_adopt(w, c->adopted_udp, c->n_adopted);
 		free(c->adopted_udp);
 		break;
+	case COMMAND_DATAGRAM:
+		__atomic_fetch_sub(&w->n_handed, 1, __ATOMIC_RELAXED);
+		relay_udp_handed(w, c);
+		free(c->datagram);
+		break;
 	case COMMAND_QUIESCE:
 		w->quit = w->quiesced = true;
 		break;
@@ -517,6 +522,7 @@ worker_free(struct worker *w)
 		STAILQ_REMOVE_HEAD(&w->commands, entry);
 		if (c->route != NULL)
 			route_unref(c->route);
+		free(c->datagram);
 		free(c);
 	}
 	session_table_done(&w->sessions);

@@ -26,6 +26,7 @@
 struct dial;
 struct listener;
 struct roll;
+struct udp_datagram;
 struct udp_left;
 struct rules;
 
@@ -67,6 +68,7 @@ enum command_kind {
 	COMMAND_ROLL,	   /* answer 'roll' (roll.h) */
 	COMMAND_ADOPT,	   /* go on with the sessions 'adopted', begun by another process */
 	COMMAND_ADOPT_UDP, /* the same for datagrams; before their listener is attached */
+	COMMAND_DATAGRAM,  /* one for a session of this thread that came to another (udp_homes.h) */
 	COMMAND_QUIESCE,   /* let the thread end and leave its sessions as they are */
 	COMMAND_QUIT,
 };
@@ -82,6 +84,8 @@ struct command {
 	struct session *adopted; /* an array; ownership passes */
 	struct udp_left *adopted_udp;
 	size_t n_adopted;
+	struct udp_datagram *datagram; /* ownership passes; 'fd': the session's socket */
+	int via;		       /* the socket it came by */
 	STAILQ_ENTRY(command) entry;
 };
 
@@ -115,6 +119,7 @@ struct worker {
 	STAILQ_HEAD(, command) commands;
 	int event_fd;
 	uint32_t n_sessions; /* written by the thread; atomic */
+	uint32_t n_handed;   /* COMMAND_DATAGRAM in the queue; atomic */
 	void (*wake)(void *aux);
 	void *wake_aux;
 };

@@ -501,6 +501,43 @@ def test_more_threads_than_sockets(front):
     assert callers.stop() == []
 
 
+def test_datagrams_and_more_threads(front):
+    """The kernel gives them to other sockets then: sessions of before stay what they were,
+    over the restarts that follow as well, and back on one thread."""
+    echoes = UdpServer(front.servers, ONE, 8081)
+    text = conf(head="worker_processes 1;", listen="*:5353 udp")
+    front.start(text)
+
+    def more(n):
+        for _ in range(n):
+            clients.append(datagram_socket(front.client))
+            clients[-1].connect((VIP, 5353))
+
+    def ask_all(word):
+        for n, sock in enumerate(clients):
+            sock.send(b"%s %d" % (word, n))
+        for n, sock in enumerate(clients):
+            assert sock.recv(100) == b"%s %d" % (word, n)
+    clients = []
+    more(16)
+    ask_all(b"one")
+    for step, n in enumerate((3, 3, 1), 2):
+        front.proxy.write("trivet.conf", text.replace("worker_processes 1", f"worker_processes {n}"))
+        front.restart()
+        if step != 3:  # quiet over one of them
+            ask_all(b"%d threads" % n)
+        more(4)
+        ask_all(b"and more")
+        done = front.proxy.run(["ss", "-Hlun", "sport = :5353"])
+        assert len(done.stdout.splitlines()) == 3
+    ports = {}
+    for data, source in echoes.seen:
+        ports.setdefault(data.split()[-1], set()).add(source)
+    assert {len(p) for p in ports.values()} == {1}, "one socket for each client all along"
+    listener = front.listener("*:5353/udp")
+    assert (listener["currentSessions"], listener["counters"]["sessions"]) == (28, 28)
+
+
 def test_changed_configuration(front):
     """The file changed before the restart: sessions keep their terms; a listener that is
     gone refuses, its sessions go on; a new one listens; a gone upstream still serves."""
