@@ -297,7 +297,7 @@ def test_ports(make, asked, listening, counts):
     died = time.clock_gettime(time.CLOCK_BOOTTIME)
     seen = watch.until("p", "down")
     # Some 50 ms at rest, for 100 ms are promised in all; a loaded machine is given more.
-    assert seen["lastCheckedUsec"] / 1e6 - died < 0.5 * PATIENCE
+    assert seen["lastCheckedUsec"] / 1e6 - died < 2 * PATIENCE
 
 
 def test_an_ipv6_only_listener_does_not_serve_ipv4(make):

@@ -86,9 +86,12 @@ def test_a_run_that_is_on_is_not_the_answer(make):
 
 def test_many_who_ask_are_answered_by_few_runs(make):
     c = make()
-    c.start(check("s", counting(c), interval="60s"))
-    c.wait("s", "up")
+    c.start(check("s", counting(c, f"while [ ! -e {c.node.dir}/go ]; do sleep 0.02; done"),
+                  interval="60s", timeout="30s"))
+    wait_for(lambda: (c.node.dir / "ran").exists(), "a run is on")
     askers = [Asker(c, "s") for _ in range(10)]
+    c.call(LIST)
+    (c.node.dir / "go").touch()
     assert {a.answer()["state"] for a in askers} == {"up"}
     assert n_ran(c) <= 4
 

@@ -82,8 +82,10 @@ def test_for_a_time(make):
     c = make()
     c.start(toggled(c, interval="60s"))
     c.wait("s", "up")
+    watch = c.monitor()
+    watch.until("s", "up")
     c.node.trivet("force", "--for", "300ms", "s", "down")
-    assert c.state("s") == "down" and c.get("s")["administrativeUntilUsec"] is not None
+    assert watch.until("s", "down")["administrativeUntilUsec"] is not None
     seen = c.wait("s", "up")
     assert seen["administrative"] == "auto" and seen["administrativeComment"] is None
     c.proc.wait_log("check s is set to auto: its time is over")
