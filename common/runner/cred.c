@@ -3,14 +3,34 @@
  */
 #include "common/runner/cred.h"
 
+#include "common/loop.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define DEFAULT_USER "keepalived_script"
+
+/*
+ * A user that does not exist (the default one, mostly) is asked for in files,
+ * of systemd and of whatever else nsswitch.conf(5) names: too much for each of
+ * hundreds of runs a second.
+ */
+#define KEEP_US	     (10 * USEC_PER_SEC)
+#define KEPT_MAX     16 /* different users and groups; more of them are looked up more often */
+
+struct kept {
+	char *user, *group; /* as the configuration has them */
+	mono_t until;
+	struct cred cred;
+};
+
+static struct kept kept[KEPT_MAX];
+static size_t next_kept;
 
 /* A number is a user too, as for chown(1). */
 static bool
@@ -62,8 +82,40 @@ choose_user(const struct conf_script *script)
 	return pw != NULL ? pw : getpwuid(0);
 }
 
-int
-cred_lookup(const struct conf_script *script, struct cred *ret, struct text *why)
+/* ---- what was found lately ---- */
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* NULL: there is none. */
+static struct kept *
+find_kept(const struct conf_script *script)
+{
+	for (size_t i = 0; i < KEPT_MAX; i++)
+		if (kept[i].until.us != 0 && same_text(kept[i].user, script->user) &&
+		    same_text(kept[i].group, script->group))
+			return &kept[i];
+	return NULL;
+}
+
+static void
+keep(struct kept *k, const struct conf_script *script, const struct cred *cred)
+{
+	if (k == NULL)
+		k = &kept[next_kept++ % KEPT_MAX];
+	free(k->user);
+	free(k->group);
+	k->user = script->user != NULL ? xstrdup(script->user) : NULL;
+	k->group = script->group != NULL ? xstrdup(script->group) : NULL;
+	k->cred = *cred;
+	k->until = mono_add(loop_now(), KEEP_US);
+}
+
+static int
+look_up(const struct conf_script *script, struct cred *ret, struct text *why)
 {
 	const struct passwd *pw = choose_user(script);
 	struct cred c = { 0 };
@@ -85,4 +137,20 @@ cred_lookup(const struct conf_script *script, struct cred *ret, struct text *why
 		c.n_groups = CRED_GROUPS_MAX; /* the first of more */
 	*ret = c;
 	return 0;
+}
+
+int
+cred_lookup(const struct conf_script *script, struct cred *ret, struct text *why)
+{
+	struct kept *k = find_kept(script);
+	int err;
+
+	if (k != NULL && mono_before(loop_now(), k->until)) {
+		*ret = k->cred;
+		return 0;
+	}
+	err = look_up(script, ret, why);
+	if (err == 0) /* one that was not there may come at any time */
+		keep(k, script, ret);
+	return err;
 }

@@ -23,6 +23,7 @@ struct cred {
 /*
  * keepalived's rules: as written (user, else script_user), else the account
  * keepalived_script if there is one, else root.  0, or -ENOENT with the reason.
+ * What was found lately is not looked up again.
  */
 int cred_lookup(const struct conf_script *, struct cred *ret, struct text *why);
 
