@@ -351,12 +351,25 @@ deb-next:
 		{ tail -40 ../build.log; exit 1; }
 	@ls $(B)/deb-next/*.deb
 
-# The packages in a container with a real systemd (root).
+# The packages in a container with a real systemd (root); TRIVET_SUITE=trixie for that one's.
 test-systemd: export TRIVET_DEBS = $(abspath $(DEB))
 test-systemd: export TRIVET_DEBS_NEXT = $(abspath $(B)/deb-next)
-test-systemd: deb
+# The machines' root is fetched while the packages are compiled; two files of tests, each with
+# machines of its own, run side by side (most of their time is waiting for timers), the longest first.
+test-systemd:
+	$(MAKE) -j2 deb lab-base
 	$(MAKE) deb-next
-	$(call pytest,systemd)
+	$(call pytest,systemd,-n 2 --dist loadfile)
+.PHONY: lab-base
+lab-base:
+	/usr/bin/python3 -B tests/systemd/container.py
+
+# Debian's own tests of packages: what is left after a purge (piuparts), debian/tests in a
+# machine of its own (autopkgtest).  Not in .ci/run: minutes, and the mirror's.
+.PHONY: test-debian
+test-debian: deb
+	packaging/install-deps piuparts autopkgtest
+	TRIVET_DEBS=$(abspath $(DEB)) /usr/bin/python3 -B tests/systemd/debian.py
 
 clean:
 	rm -rf $(B) $(B)-san $(B)-clang $(B)-fuzz

@@ -68,6 +68,7 @@ def base_tar():
     argv = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(PACKAGES)}",
             "--aptopt=Acquire::Check-Valid-Until \"false\""]
     argv += [f"--dpkgopt=path-exclude=/usr/share/{junk}/*" for junk in ("man", "doc", "locale")]
+    argv += ["--dpkgopt=force-unsafe-io"]  # a power cut would cost a tar
     argv += [SUITE, str(new)] + (["-"] if SOURCES.exists() else [])
     try:
         subprocess.run(argv, check=True, timeout=1200, text=True, input=sources())
@@ -215,3 +216,7 @@ class Container:
                     except OSError:
                         pass
         shutil.rmtree(self.root.parent, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    print(base_tar())
