@@ -8,6 +8,7 @@ Plain http needs no library, unless redirects are to be followed: with
 
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -15,7 +16,7 @@ import time
 import pytest
 
 from lab import BUILD, wait_for
-from peers import Server, reset
+from peers import Server, connect, reset
 from test_checkd import Checkd, check
 
 ADDRESS = "10.4.7.11"
@@ -266,6 +267,35 @@ def test_a_kept_connection_that_was_closed(make):
     assert min(connections.values()) > 6 and " is down" not in c.proc.log()
     for server in servers:
         server.close()
+
+
+def test_a_peer_that_takes_its_time(make):
+    """Its queue is full, and then it reads slowly what is long: each byte goes when there is room."""
+    c = make()
+    server = Server(c.node, ADDRESS, 9000, backlog=8)
+    server.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    first = [connect(c.node, ADDRESS, 9000) for _ in range(9)]
+    sizes = set()
+
+    def read(conn):
+        said = b""
+        while not said.endswith(b"\r\n\r\n"):
+            if not (piece := conn.recv(4096)):
+                return
+            said += piece
+        sizes.add(len(said))
+        conn.sendall(OK + b"hello")
+    lines = "\n\theader ".join(f'"X-{i}: {"y" * 4000}"' for i in range(30))
+    c.start(both("h", f"http http://{ADDRESS}:9000/ expect hello", timeout="30s", header=lines))
+    wait_for(lambda: c.node.run(["ss", "-Htn", "state", "syn-sent"]).stdout.count(":9000") == 2,
+             "they wait to be let in")
+    server.serve(read)
+    for conn in first:
+        conn.close()
+    for way in ("", "x"):
+        assert c.wait("h" + way, "up", timeout=20)["lastReason"] == "ok"
+    assert min(sizes) > 120000 and " is down" not in c.proc.log()
+    server.close()
 
 
 def test_both_ways_say_the_same(make):
