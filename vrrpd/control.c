@@ -251,6 +251,8 @@ instance_object(const struct instance *in)
 		    ? NULL
 		    : conf->group));
 	json_object_set_new(object, "barred", barred(in, now));
+	if (in->state.alone) /* why it is BACKUP still, where it would be MASTER by now */
+		json_object_set(object, "reason", json_object_get(object, "barred"));
 	json_object_set_new(object, "peerDiffers", peer_differs(in));
 	json_object_set_new(object, "lastTransitionAt", json_string(in->changed_stamp));
 	json_object_set_new(object, "lastTransitionUsec", json_integer(in->changed_at.us));

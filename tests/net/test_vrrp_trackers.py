@@ -54,11 +54,13 @@ def test_who_is_cut_off_and_has_no_witness_stays_backup(lab):
     assert state(r2) == "backup" and pair.holders() == ["r1"]
     barred = r2.instance("VI_1")["barred"]
     assert barred.startswith("no witness (witness gateway failed: exit 1"), barred
+    assert r2.instance("VI_1")["reason"].startswith("no witness (witness gateway failed")
     assert "no witness" in r2.trivet("why", "VI_1").stdout
     assert "no witness" in r2.trivet("status", check=False).stdout
     # The node is well again, though it still hears nobody: it may.
     r2.witness.touch()
     wait_for(lambda: r2.holds(VIP), "it takes over with its witness", timeout=15)
+    assert "no witness" not in r2.instance("VI_1")["reason"]
 
 
 def test_a_master_goes_on_without_its_witness(lab):
