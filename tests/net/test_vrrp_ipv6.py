@@ -60,12 +60,12 @@ def test_a_route_of_our_own(lab):
     holds_for(lambda: reaches(node, "fd00:9::50"), "renewed with the lease", 4)
 
     node.ip("addr", "add", "fd00:9::11/64", "dev", "eth0", "nodad")
-    wait_for(lambda: not routes(node, "112"), "not needed any more", timeout=3)
+    wait_for(lambda: not routes(node, "112"), "not needed any more")
     assert len(routes(node, "kernel")) == 1
     # Linux leaves the route of an address that is removed beside one with noprefixroute.
     node.ip("addr", "del", "fd00:9::11/64", "dev", "eth0")
     node.ip("-6", "route", "del", PREFIX, "dev", "eth0", "proto", "kernel")
-    wait_for(lambda: routes(node, "112"), "needed again", timeout=3)
+    wait_for(lambda: routes(node, "112"), "needed again")
 
     node.vrrpd.kill9()
     wait_for(lambda: not reaches(node, "fd00:9::50"), "ends with the lease", timeout=5)

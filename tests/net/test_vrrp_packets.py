@@ -57,7 +57,7 @@ def test_every_reason(lab):
     for reason, program in ROWS:
         before = errors(node)
         scapy(attacker, GOOD + program)
-        wait_for(lambda: errors(node)[reason] > before[reason], f"counted as {reason}", timeout=3)
+        wait_for(lambda: errors(node)[reason] > before[reason], f"counted as {reason}")
         after = errors(node)
         assert {k: after[k] - before[k] for k in after if after[k] != before[k]} == {reason: 1}
         assert metric(node, "vrrpd_packet_errors_total", iname="VI_1", reason=reason) == \
@@ -71,7 +71,7 @@ def test_unknown_virtual_router(lab):
     """Ordinary on a segment, and nobody's business: the socket filter drops it, uncounted."""
     node, attacker = unicast(lab)
     scapy(attacker, GOOD + "emit(advert(vrid=99)); emit(advert(vrid=52)); emit(advert(adv=7))")
-    wait_for(lambda: errors(node)["interval"] == 1, "the last one is there", timeout=3)
+    wait_for(lambda: errors(node)["interval"] == 1, "the last one is there")
     assert metric(node, "vrrpd_unclaimed_packets_total", reason="vrid") == 0
     assert sum(errors(node).values()) == 1
 
@@ -80,7 +80,7 @@ def test_unknown_virtual_router(lab):
 def test_multicast_with_another_ttl(lab, ttl):
     node, attacker = start(lab, password="secret12")
     scapy(attacker, GOOD + f"multicast(ttl={ttl})")
-    wait_for(lambda: errors(node)["ttl"] == 1, "counted", timeout=3)
+    wait_for(lambda: errors(node)["ttl"] == 1, "counted")
     assert node.instance("VI_1")["state"] == "master"
 
 
@@ -92,7 +92,7 @@ def test_multicast_for_a_unicast_instance(lab):
                + instance(name="VI_2", vrid=52, vips=["10.4.7.20/24"]))
     node.call("vrrpd", "org.trivet.daemon.control.Reload")
     scapy(attacker, GOOD + "multicast()")
-    wait_for(lambda: errors(node)["destination"] == 1, "counted", timeout=3)
+    wait_for(lambda: errors(node)["destination"] == 1, "counted")
     assert node.instance("VI_1")["state"] == "master"
 
 

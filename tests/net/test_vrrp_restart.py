@@ -90,6 +90,6 @@ def test_a_restart_that_never_comes_back(lab):
     """The lease ends as with any dead node."""
     pair, supervisor, _ = pair_of(lab, seconds, "trivet")
     pair.procs[0].stop()
-    wait_for(lambda: not pair.r1.holds(VIP), "the lease ended", timeout=4)
+    wait_for(lambda: not pair.r1.holds(VIP), "the lease ended")
     pair.settle("r2", timeout=5)
     supervisor.close()

@@ -98,10 +98,10 @@ def test_deleted_by_a_stranger(lab):
     node.ip("-6", "route", "del", "2001:db8:20::/64")
     node.ip("rule", "del", "priority", "1000")
     node.ip("-6", "rule", "del", "priority", "1002")
-    wait_for(lambda: has_all(node), "all back", timeout=2)
+    wait_for(lambda: has_all(node), "all back")
     node.vrrpd.wait_log(r"\(VI_1\) default route of IPv4 in table 254 was gone: put back")
     node.ip("addr", "del", f"{VIP}/24", "dev", "eth0")
-    wait_for(lambda: node.holds(VIP) and has_all(node), "back with the VIP", timeout=2)
+    wait_for(lambda: node.holds(VIP) and has_all(node), "back with the VIP")
 
 
 def test_another_hand(lab):
@@ -122,7 +122,7 @@ def test_another_hand(lab):
     proc.wait_log("another route has this destination and metric: write another 'metric'")
     assert node.status("vrrpd")["health"] == "degraded"
     node.ip("-6", "route", "del", "2001:db8:20::/64")
-    wait_for(lambda: "2001:db8:20::/64" in routes(node, 6), "tried again", timeout=3)
+    wait_for(lambda: "2001:db8:20::/64" in routes(node, 6), "tried again")
     wait_for(lambda: node.status("vrrpd")["health"] == "ok", "and well")
     proc.stop()
     assert "10.4.7.253" in node.ip("route", "get", "192.0.2.1"), "the node's own is still there"
@@ -133,11 +133,11 @@ def test_a_link_that_goes_down_and_comes_back(lab):
     node = alone(lab, extra="virtual_routes {\n 10.40.0.0/16 via 10.5.0.254\n}\n")
     wait_for(lambda: node.status("vrrpd")["health"] == "degraded", "no way to that gateway yet")
     node.attach("lan", "10.5.0.1/24", "eth1")
-    wait_for(lambda: "10.40.0.0/16" in routes(node), "added when it can be", timeout=3)
+    wait_for(lambda: "10.40.0.0/16" in routes(node), "added when it can be")
     node.link("eth1", "down")
     wait_for(lambda: "10.40.0.0/16" not in routes(node), "gone with the link")
     node.link("eth1", "up")
-    wait_for(lambda: "10.40.0.0/16" in routes(node), "back with the link", timeout=3)
+    wait_for(lambda: "10.40.0.0/16" in routes(node), "back with the link")
     wait_for(lambda: node.status("vrrpd")["health"] == "ok", "and well")
 
 
@@ -206,7 +206,7 @@ static_rules {
     assert "fd06::/64" in node.ip("-6", "route"), "an ordinary address has its subnet"
     node.ip("addr", "del", "10.6.0.1/24", "dev", "eth0")
     node.ip("rule", "del", "priority", "600")
-    wait_for(there, "put back", timeout=3)
+    wait_for(there, "put back")
     node.vrrpd.kill9()
     assert there()
     node.vrrpd = node.daemon("vrrpd")

@@ -113,7 +113,7 @@ def test_counted_exactly(settled):
     sent, _ = storm(stranger, 0.0001, *frames)
     assert sent == 800
     for node in pair.nodes:
-        wait_for(lambda n=node: sum(errors(n).values()) == 800, "all are counted", timeout=3)
+        wait_for(lambda n=node: sum(errors(n).values()) == 800, "all are counted")
         assert {k: v for k, v in errors(node).items() if v} == \
             {"version": 200, "ttl": 200, "checksum": 200, "type": 200}
 

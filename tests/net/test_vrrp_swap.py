@@ -43,8 +43,7 @@ def test_an_address_moves_to_another_instance(lab, there, back):
     for first, second in (there, back):
         reload(node, two(first, second))
         for name, wanted in (("VI_1", first), ("VI_2", second)):
-            wait_for(lambda: sorted(addresses(node, name)) == sorted(wanted), f"{name} has them",
-                     timeout=3)
+            wait_for(lambda: sorted(addresses(node, name)) == sorted(wanted), f"{name} has them")
         holds_for(lambda: all(map(node.holds, (A, B, C))), "and they stay, renewed", 3.5)
     assert changed == [node.instance(n)["lastTransitionUsec"] for n in ("VI_1", "VI_2")]
     assert "deleted by somebody else" not in node.vrrpd.log()

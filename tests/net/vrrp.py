@@ -75,6 +75,12 @@ class AddressLog:
             return "127.9.9.9" in self.proc.log()
         wait_for(heard, "ip monitor listens")
 
+    def seen(self, address):
+        """[(time of day in seconds, whether it came)]"""
+        rows = re.findall(rf"^\[\S+?T(\d+):(\d+):([\d.]+)\] (Deleted )?.*\b{re.escape(address)}/",
+                          self.proc.log(), re.MULTILINE)
+        return [(int(h) * 3600 + int(m) * 60 + float(s), not gone) for h, m, s, gone in rows]
+
     def removals(self, address):
         return re.findall(rf"^\[\S+\] Deleted .*\b{re.escape(address)}/", self.proc.log(),
                           re.MULTILINE)
