@@ -18,6 +18,7 @@ CONF = """
 vrrp_script chk {
     script "/bin/true"
     interval 1
+    timeout 5
 }
 vrrp_instance VI_1 {
     state BACKUP

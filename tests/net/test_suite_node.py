@@ -19,6 +19,7 @@ CONF = """
 vrrp_script chk_service {{
     script "killall -0 {service}"
     interval 1
+    timeout 5
     weight -20
 }}
 vrrp_instance VI_1 {{

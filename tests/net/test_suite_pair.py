@@ -29,6 +29,7 @@ global_defs {{
 vrrp_script chk_service {{
     script "killall -0 {service}"
     interval 2
+    timeout 10
     weight -20
 }}
 
@@ -62,6 +63,7 @@ global_defs {{
 vrrp_script chk_port {{
     script "{script} 7443"
     interval 2
+    timeout 10
     weight -20
 }}
 vrrp_instance VI_1 {{

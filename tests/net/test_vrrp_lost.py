@@ -31,7 +31,7 @@ CHECKS = """
 check fragile {
     script "OK"
     interval 200ms
-    timeout 1s
+    timeout 2s
     hold 1s
     on_lost fail
     weight -20
@@ -39,7 +39,7 @@ check fragile {
 check steady {
     script "OK"
     interval 200ms
-    timeout 1s
+    timeout 2s
     hold 1s
     weight -30
 }
