@@ -231,6 +231,15 @@ begin_response(struct run *r, const struct http_conf *conf)
 	    conf->expect != NULL);
 }
 
+/* Nothing came on it: no end, and no word nobody asked for (servers say 408 before they close). */
+static bool
+is_quiet(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
 /* A connection that may be asked again; -1: none. */
 static int
 take_kept(struct http_plain *h)
@@ -239,7 +248,8 @@ take_kept(struct http_plain *h)
 	int fd = h->kept;
 
 	h->kept = -1;
-	if (fd >= 0 && (!p->conf->http->keep_alive || !endpoint_equal(&h->kept_to, &p->peer))) {
+	if (fd >= 0 && (!p->conf->http->keep_alive || !endpoint_equal(&h->kept_to, &p->peer) ||
+			   !is_quiet(fd))) {
 		close(fd);
 		return -1;
 	}
