@@ -212,18 +212,45 @@ judge_deaf(struct world *w, const struct router *r, const struct vrrp_state *bef
 }
 
 /*
+ * From a lower master that is heard: not before preempt_delay is over, counted
+ * from its first such advert; and sooner than the ordinary wait ends only with
+ * verdicts that came since, where they are to be waited for.
+ */
+static void
+judge_preemption(struct world *w, const struct router *r, const struct vrrp_state *before,
+    const struct vrrp_outcome *out)
+{
+	const struct vrrp_params *p = &r->params;
+	int64_t since = mono_until(r->lower_at, w->now);
+	mono_t ordinary = mono_add(
+	    before->wait_from, vrrp_down_us(p, before->priority, before->interval_us));
+
+	if (out->reason.why != VRRP_WHY_PREEMPT && out->reason.why != VRRP_WHY_DEGRADED)
+		return;
+	if (r->lower_at.us == 0)
+		judge_fail(w, "%s preempts nobody", r->name);
+	if (since < p->preempt_delay_us)
+		judge_fail(w, "%s preempts after %.4f s, its delay is %.4f s", r->name,
+		    (double)since / (double)SECOND, (double)p->preempt_delay_us / (double)SECOND);
+	if (p->fresh_verdicts && before->wait == VRRP_WAIT_DOWN && mono_before(w->now, ordinary) &&
+	    mono_before(r->told_at, r->lower_at))
+		judge_fail(w, "%s preempts without a fresh verdict", r->name);
+}
+
+/*
  * Not before there is a verdict; and under nopreempt to the letter, not from a
  * master that is still heard.
  */
 static void
 judge_takeover(struct world *w, const struct router *r, const struct vrrp_state *before,
-    const struct vrrp_event *ev)
+    const struct vrrp_event *ev, const struct vrrp_outcome *out)
 {
 	const struct vrrp_params *p = &r->params;
 	int64_t silent = mono_until(r->heard_at, w->now);
 
 	if (ev->kind == VRRP_EV_RESUME_MASTER)
 		return;
+	judge_preemption(w, r, before, out);
 	judge_release(w, r);
 	judge_deaf(w, r, before);
 	if (r->pending)
@@ -278,7 +305,7 @@ judge_step(struct world *w, const struct router *r, const struct vrrp_state *bef
 	if (j->strict && out->reason.why == VRRP_WHY_DEAF)
 		judge_fail(w, "%s is deaf on a good LAN", r->name);
 	if (before->role != VRRP_MASTER && out->next.role == VRRP_MASTER) {
-		judge_takeover(w, r, before, ev);
+		judge_takeover(w, r, before, ev, out);
 		j->moves++;
 		j->moves_ever++;
 	}

@@ -296,6 +296,10 @@ receive(struct world *w, struct router *r, const struct message *m)
 		return;
 	}
 	ev.advert = pkt.advert;
+	if (ev.advert.priority >= r->priority)
+		r->lower_at = (mono_t){ 0 };
+	else if (ev.advert.priority > 0 && r->lower_at.us == 0)
+		r->lower_at = w->now;
 	r->released_heard |= ev.advert.priority > 0;
 	feed(w, r, &ev);
 	r->heard_at = ev.advert.priority > 0 ? w->now : (mono_t){ 0 };
@@ -357,7 +361,7 @@ static void
 end(struct router *r)
 {
 	r->alive = false;
-	r->heard_at = (mono_t){ 0 };
+	r->heard_at = r->lower_at = (mono_t){ 0 };
 	r->state = (struct vrrp_state){ .role = VRRP_INIT };
 	r->timer = r->verdicts_at = r->pending_until = MONO_NEVER;
 	r->asleep_until = (mono_t){ 0 };
@@ -640,6 +644,7 @@ happen(struct world *w, struct router *r)
 	} else if (!mono_before(w->now, r->verdicts_at)) {
 		r->verdicts_at = MONO_NEVER;
 		checks_now(w, router_process(w, r));
+		r->told_at = w->now;
 		feed_kind(w, r, VRRP_EV_VERDICTS);
 	} else {
 		feed_kind(w, r, VRRP_EV_TIMER);

@@ -91,6 +91,8 @@ struct router { /* process k runs routers k * n_segments and so on, one for each
 	mono_t said_at, said_before; /* the last advert, the one before */
 	mono_t heard_at; /* the last advert of a master that did not resign since; 0: none */
 	mono_t woke_at;	 /* from the last stall */
+	mono_t lower_at; /* the first advert lower than ours in a row of such; 0: none */
+	mono_t told_at;	 /* the last VRRP_EV_VERDICTS */
 
 	/* what the operator said, and what came of it; the judge's own book */
 	bool released, released_force, released_heard; /* ... another master, since */
