@@ -167,10 +167,10 @@ voice_reason(struct instance *in, const struct vrrp_reason *reason, mono_t now)
 {
 	char words[VRRP_REASON_STRLEN];
 
+	if (reason->why == VRRP_WHY_NONE) /* every advert of ours */
+		return;
 	vrrp_reason_format(reason, words);
 	switch (reason->why) {
-	case VRRP_WHY_NONE:
-		break;
 	case VRRP_WHY_RELEASED:
 	case VRRP_WHY_UNBARRED:
 	case VRRP_WHY_NO_WITNESS:
