@@ -106,13 +106,21 @@ vip_lease_s(const struct vrrp_conf *conf)
 	return (int32_t)MIN(MAX(s, 1), INT32_MAX);
 }
 
-/* Three quarters of an interval, so that each tick of its own finds it due; a quarter of a lease.
+/*
+ * Three quarters of an interval, so that each tick of its own finds it due; or a
+ * quarter of a lease.  One that is much longer than the rule's needs no more than
+ * that: it is written to spare the kernel the renewals, and that we were master
+ * until just now is proved by the adverts (beats.h).
  */
 static int64_t
 renew_us_of(const struct vrrp_conf *conf)
 {
-	return MIN(conf->advert_us * (RENEW_PARTS - 1), vip_lease_s(conf) * USEC_PER_SEC) /
-	       RENEW_PARTS;
+	int64_t lease_us = vip_lease_s(conf) * USEC_PER_SEC;
+	int64_t tick_us = conf->advert_us * (RENEW_PARTS - 1);
+
+	if (lease_us >= 2 * LEASE_INTERVALS * conf->advert_us)
+		return lease_us / RENEW_PARTS;
+	return MIN(tick_us, lease_us) / RENEW_PARTS;
 }
 
 static struct addr

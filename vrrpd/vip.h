@@ -110,8 +110,7 @@ void vip_group_adopt(struct vip_group *, mono_t now);
  * With the tick of its instance: renew the group's leased addresses, and some of
  * those that others of this process hold, so that many instances share their
  * requests and none has to wait for all of them.  One that was renewed less than
- * most of an interval ago waits for its own instance's tick: its age is the proof
- * of mastership that adoption goes by.
+ * most of an interval ago (of a long lease, a quarter of it) waits.
  */
 void vip_group_renew(struct vip_group *, mono_t now);
 
