@@ -632,12 +632,13 @@ def test_many_checks_of_one_interval_do_not_run_together(make):
     c = make("".join(check(f"p{i}", f"port {9000 + i}", interval="1s") for i in range(20)))
     wait_for(lambda: all(s["state"] == "down" for s in c.call(LIST)["checks"]), "all have run")
 
-    def phases():
-        return [s["lastCheckedUsec"] % 1_000_000 for s in c.call(LIST)["checks"]]
+    def tenths():
+        return {s["lastCheckedUsec"] % 1_000_000 // 100_000 for s in c.call(LIST)["checks"]}
     first = [s["lastCheckedUsec"] for s in c.call(LIST)["checks"]]
     wait_for(lambda: all(s["lastCheckedUsec"] - was > 1_500_000 for s, was in
                          zip(c.call(LIST)["checks"], first)), "all have run twice more")
-    assert len({phase // 100_000 for phase in phases()}) >= 8
+    # After a stall of the machine all are due at once: then the next round shows it.
+    wait_for(lambda: len(tenths()) >= 8, "they run in eight tenths of a second and more")
 
 
 # ---- privileges ----
