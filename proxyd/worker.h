@@ -94,6 +94,8 @@ struct worker {
 	unsigned number;
 	int epoll_fd;
 	mono_t now; /* read once a pass */
+	int timer_fd;
+	mono_t alarm; /* when it goes off, or went */
 	struct session_table sessions;
 	struct session_queue leftover;
 	struct session_queue outgoing; /* bulk: read in this pass, to be written at its end */
