@@ -103,7 +103,7 @@ challenge(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 	if (p->preempt_delay_us > 0 && mono_before(now, s.preempt_at)) {
 		s.wait = VRRP_WAIT_DOWN;
 		s.wait_from = now;
-		s.wants = false;
+		s.wants = s.late = false;
 	}
 	fsm_rearm(p, &s, now);
 	return fsm_act(s, actions);
@@ -269,7 +269,7 @@ backup_on_timer(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 		s.wait = VRRP_WAIT_SKEW;
 		s.wait_from = now;
 		if (!mono_is_never(s.preempt_at))
-			s.preempt_at = mono_add(now, fsm_skew(p, &s));
+			s.preempt_at = mono_max(s.preempt_at, mono_add(now, fsm_skew(p, &s)));
 		s.release.give_up_at = mono_add(now, fsm_skew(p, &s));
 		fsm_rearm(p, &s, now);
 		return fsm_stay(s);

@@ -340,6 +340,18 @@ may_leave_it(const struct router *r)
 	return r->params.fast_preempt && fell > 0 && r->full - r->priority >= fell;
 }
 
+/* ... or another one of its group has: they take over together. */
+static bool
+group_may_leave_it(struct world *w, const struct router *r)
+{
+	const struct router *first = router_process(w, r);
+
+	for (unsigned i = 0; i < w->n_segments; i++)
+		if (may_leave_it(&first[i]))
+			return true;
+	return false;
+}
+
 static void
 judge_settled(struct world *w, unsigned segment)
 {
@@ -367,7 +379,8 @@ judge_settled(struct world *w, unsigned segment)
 		const struct router *r = &w->routers[i];
 
 		if (is_eligible(w, r) && !r->no_witness && r->priority > master->priority &&
-		    !may_leave_it(r) && (r->params.preempt || r->priority == VRRP_PRIORITY_OWNER))
+		    !group_may_leave_it(w, r) &&
+		    (r->params.preempt || r->priority == VRRP_PRIORITY_OWNER))
 			judge_fail(w, "settled on %s (%u) although %s (%u) preempts", master->name,
 			    master->priority, r->name, r->priority);
 	}
