@@ -15,10 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION	    1
-#define VERSION_STR "1"
-#define STATE_MAX   (64u * 1024 * 1024) /* many ten thousand checks */
-#define COUNT_MAX   1000000000		/* more in a row mean nothing more */
+/* With the version: what begins in another way is not understood. */
+#define HEAD	  "{\"version\": 1, \"checks\": ["
+#define STATE_MAX (64u * 1024 * 1024) /* many ten thousand checks */
+#define COUNT_MAX 1000000000	      /* more in a row mean nothing more */
 
 /* ---- writing ---- */
 
@@ -83,14 +83,13 @@ add(const struct target *t, bool first, struct text *out)
 int
 record_begin(struct record_writer *w, const char *path, const struct checks *checks)
 {
-	static const char head[] = "{\"version\": " VERSION_STR ", \"checks\": [";
 	int err;
 
 	*w = (struct record_writer){ .fd = daemon_file_begin(path, 0600),
 		.generation = checks_generation(checks) };
 	if (w->fd < 0)
 		return w->fd;
-	err = daemon_file_add(w->fd, head, sizeof(head) - 1);
+	err = daemon_file_add(w->fd, HEAD, sizeof(HEAD) - 1);
 	return err < 0 ? record_end(w, path, err) : 0;
 }
 
@@ -266,22 +265,47 @@ struct record {
 	json_t *by_name;
 };
 
-static size_t
-take_all(const json_t *array, const struct checks *checks, mono_t now, struct record *rest)
+static bool
+take_one(json_t *o, const struct checks *checks, mono_t now, struct record *rest)
 {
-	size_t n = 0;
+	const char *name = json_string_value(json_object_get(o, "name"));
+	struct target *t = name != NULL ? checks_find(checks, name) : NULL;
 
-	for (size_t i = 0; i < json_array_size(array); i++) {
-		json_t *o = json_array_get(array, i);
-		const char *name = json_string_value(json_object_get(o, "name"));
-		struct target *t = name != NULL ? checks_find(checks, name) : NULL;
+	if (t != NULL)
+		return take_up(o, t, now);
+	if (name != NULL)
+		json_object_set(rest->by_name, name, o);
+	return false;
+}
 
-		if (t != NULL)
-			n += take_up(o, t, now);
-		else if (name != NULL)
-			json_object_set(rest->by_name, name, o);
+static const char *
+skip_blanks(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\n'))
+		p++;
+	return p;
+}
+
+/* False: it is not a list to its end.  As when it is written: the tree of all would take more
+ * memory than everything else. */
+static bool
+take_all(const char *p, const char *end, const struct checks *checks, mono_t now,
+    struct record *rest, size_t *n)
+{
+	for (p = skip_blanks(p, end); p < end && *p != ']'; p = skip_blanks(p, end)) {
+		json_error_t at;
+		json_t *o = json_loadb(
+		    p, (size_t)(end - p), JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &at);
+
+		if (o == NULL)
+			return false;
+		*n += take_one(o, checks, now, rest);
+		json_decref(o);
+		p = skip_blanks(p + at.position, end);
+		if (p < end && *p == ',')
+			p++;
 	}
-	return n;
+	return p < end;
 }
 
 void
@@ -309,8 +333,8 @@ record_read(const char *path, const struct checks *checks, mono_t now, struct re
 	char *text;
 	size_t size, n = 0;
 	int err = daemon_read_file(path, STATE_MAX, &text, &size);
+	const size_t head = sizeof(HEAD) - 1;
 	struct record *rest;
-	json_t *root;
 
 	*ret_rest = NULL;
 	if (err < 0) {
@@ -320,12 +344,10 @@ record_read(const char *path, const struct checks *checks, mono_t now, struct re
 	}
 	rest = xcalloc(1, sizeof(*rest));
 	rest->by_name = json_object();
-	root = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
-	if (json_integer_value(json_object_get(root, "version")) == VERSION)
-		n = take_all(json_object_get(root, "checks"), checks, now, rest);
-	else
-		log_warn("%s: not understood: beginning without it", path);
-	json_decref(root);
+	if (size < head || memcmp(text, HEAD, head) != 0 ||
+	    !take_all(text + head, text + size, checks, now, rest, &n))
+		log_warn("%s: not understood: beginning without %s", path,
+		    n > 0 ? "the rest of it" : "it");
 	free(text);
 	*ret_rest = rest;
 	return n;

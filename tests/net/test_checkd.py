@@ -773,6 +773,7 @@ def test_a_kill_keeps_what_is_known(make):
     ("from the future", lambda s: s.replace('"checkedUsec": ', '"checkedUsec": 9')),
     ("about something else", lambda s: s.replace(":8080", ":8081")),
     ("empty", lambda s: ""),
+    ("cut off", lambda s: s[:len(s) // 2]),
 ])
 def test_a_state_file_that_is_not_ours(make, what, spoil):
     """Begins without it: the first result decides alone."""
