@@ -182,23 +182,53 @@ attempt_reason(int err)
 	}
 }
 
-/* keepalived's bindto and bind_if: where its packets come from. */
-static const char *
-set_source(int fd, const struct check_conf *conf)
+/*
+ * The next run uses the same port to the same peer: a reset at the end of this
+ * one, so that no TIME_WAIT holds the pair of them.
+ */
+static void
+free_port_at_the_end(int fd)
 {
-	const struct endpoint from = { .addr = conf->bind_to };
+	const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+}
+
+bool
+attempt_source(const struct probe *p, struct sockaddr_storage *ss, socklen_t *ret_size)
+{
+	const struct check_conf *conf = p->conf;
+	struct endpoint from = { .addr = conf->bind_to, .port = conf->bind_port };
+
+	if (from.addr.family == AF_UNSPEC && from.port == 0)
+		return false;
+	if (from.addr.family == AF_UNSPEC)
+		from.addr.family = p->peer.addr.family;
+	*ret_size = endpoint_to_sockaddr(&from, ss);
+	return true;
+}
+
+/* keepalived's bindto, bind_if and bind_port: where its packets come from. */
+static const char *
+set_source(int fd, int type, const struct probe *p)
+{
+	const struct check_conf *conf = p->conf;
 	struct sockaddr_storage ss;
 	socklen_t size;
 
 	if (conf->bind_if != NULL && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, conf->bind_if,
 					 (socklen_t)strlen(conf->bind_if)) < 0)
 		return "bind_if";
-	if (conf->bind_to.family == AF_UNSPEC)
+	if (!attempt_source(p, &ss, &size))
 		return NULL;
-	/* The port is chosen with the peer: as many as there are, for each peer. */
-	setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int));
-	size = endpoint_to_sockaddr(&from, &ss);
-	return bind(fd, (struct sockaddr *)&ss, size) < 0 ? "bindto" : NULL;
+	if (conf->bind_port == 0) /* chosen with the peer: as many as there are, for each peer */
+		setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int));
+	else if (type == SOCK_STREAM)
+		free_port_at_the_end(fd);
+	if (bind(fd, (struct sockaddr *)&ss, size) == 0)
+		return NULL;
+	return conf->bind_port != 0 ? "bind_port" : "bindto";
 }
 
 int
@@ -215,7 +245,7 @@ attempt_connect(
 		return -errno;
 	if (tune != NULL)
 		tune(fd);
-	*ret_what = set_source(fd, p->conf);
+	*ret_what = set_source(fd, type, p);
 	if (*ret_what == NULL) {
 		*ret_what = "connect";
 		if (connect(fd, (struct sockaddr *)&ss, size) == 0 || errno == EINPROGRESS)

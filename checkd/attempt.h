@@ -10,6 +10,8 @@
 #include "checkd/probe.h"
 #include "common/loop.h"
 
+#include <sys/socket.h>
+
 struct attempt;
 
 struct attempt_class {
@@ -62,11 +64,14 @@ enum check_reason attempt_reason(int err);
 
 /*
  * A non-blocking socket that is connected to the probe's peer, or (TCP) being
- * connected, from where the check says (bindto, bind_if).  'tune' sets options
+ * connected, from where the check says (bindto, bind_if, bind_port).  'tune' sets options
  * first; NULL: none.  Or -errno, *ret_what the call that failed.
  */
 int attempt_connect(
     const struct probe *, int type, int protocol, void (*tune)(int fd), const char **ret_what);
+
+/* That place, with the peer's family when only a port is said; false: anywhere. */
+bool attempt_source(const struct probe *, struct sockaddr_storage *ret, socklen_t *ret_size);
 
 /* What became of a connection that was being made: 0 or an errno. */
 int attempt_connected(const struct attempt *);

@@ -152,12 +152,8 @@ start_fetch(struct probe *p)
 	};
 
 	h->began = loop_now();
-	if (p->conf->bind_to.family != AF_UNSPEC) {
-		const struct endpoint at = { .addr = p->conf->bind_to };
-
-		request.from_size = endpoint_to_sockaddr(&at, &from);
+	if (attempt_source(p, &from, &request.from_size))
 		request.from = (const struct sockaddr *)&from;
-	}
 	addr_format(&p->peer.addr, where);
 	snprintf(
 	    connect_to, sizeof(connect_to), p->peer.addr.family == AF_INET6 ? "[%s]" : "%s", where);

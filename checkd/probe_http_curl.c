@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,19 +23,20 @@
 /*
  * All fetches that trust the same authorities.  To read the system's takes a
  * tenth of a second, in which nothing else happens; libcurl keeps what it read,
- * but only one file for each multi handle.
+ * but only one file for each multi handle.  And all whose kept connections come
+ * from one place: libcurl, which does not know of it, shares them.
  */
 struct pool {
 	struct pool *next;
 	uv_loop_t *loop;
-	char *ca;
+	char *key; /* the file of authorities, and the place */
 	CURLM *multi;
 	uv_timer_t timer;
 };
 
 struct fetch_engine {
 	uv_loop_t *loop;
-	struct pool *pools; /* as many as the configuration has had authorities */
+	struct pool *pools; /* as many as the configuration has had keys */
 };
 
 /* A socket of libcurl's, watched; it lives until libuv has closed its handle. */
@@ -405,18 +407,24 @@ set_socket(CURL *easy, curl_socket_t fd, int what, void *aux, void *socket_aux)
 	return uv_poll_start(&w->poll, events, on_event) < 0 ? -1 : 0;
 }
 
+static const char *
+authorities(const struct fetch_request *r)
+{
+	return r->ca != NULL ? r->ca : CA_FILE;
+}
+
 static struct pool *
-pool_new(struct fetch_engine *e, const char *ca)
+pool_new(struct fetch_engine *e, const char *key)
 {
 	struct pool *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return NULL;
-	p->ca = strdup(ca);
+	p->key = strdup(key);
 	p->multi = curl_multi_init();
-	if (p->ca == NULL || p->multi == NULL) {
+	if (p->key == NULL || p->multi == NULL) {
 		curl_multi_cleanup(p->multi);
-		free(p->ca);
+		free(p->key);
 		free(p);
 		return NULL;
 	}
@@ -434,13 +442,36 @@ pool_new(struct fetch_engine *e, const char *ca)
 	return p;
 }
 
-static struct pool *
-pool_for(struct fetch_engine *e, const char *ca)
+/* malloc()ed; NULL: no memory. */
+static char *
+pool_key(const struct fetch_request *r)
 {
-	for (struct pool *p = e->pools; p != NULL; p = p->next)
-		if (strcmp(p->ca, ca) == 0)
-			return p;
-	return pool_new(e, ca);
+	char host[NI_MAXHOST] = "", port[NI_MAXSERV] = "", *key;
+	bool kept = r->keep_alive;
+
+	if (kept && r->from != NULL)
+		getnameinfo(r->from, r->from_size, host, sizeof(host), port, sizeof(port),
+		    NI_NUMERICHOST | NI_NUMERICSERV);
+	if (asprintf(&key, "%s %s %s %s", authorities(r),
+		kept && r->from_if != NULL ? r->from_if : "", host, port) < 0)
+		return NULL;
+	return key;
+}
+
+static struct pool *
+pool_for(struct fetch_engine *e, const struct fetch_request *r)
+{
+	char *key = pool_key(r);
+	struct pool *p = e->pools;
+
+	if (key == NULL)
+		return NULL;
+	while (p != NULL && strcmp(p->key, key) != 0)
+		p = p->next;
+	if (p == NULL)
+		p = pool_new(e, key);
+	free(key);
+	return p;
 }
 
 static struct fetch_engine *
@@ -505,6 +536,23 @@ on_body(char *bytes, size_t size, size_t n, void *aux)
 	return take;
 }
 
+static in_port_t
+port_of(const struct sockaddr_storage *ss)
+{
+	return ss->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)ss)->sin6_port
+					 : ((const struct sockaddr_in *)ss)->sin_port;
+}
+
+/* As attempt.c does: the next run uses the same port to the same peer. */
+static void
+free_port_at_the_end(int fd)
+{
+	const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+}
+
 /* 0 or an errno. */
 static int
 bind_source(const struct fetch *f, int fd)
@@ -514,6 +562,8 @@ bind_source(const struct fetch *f, int fd)
 		return errno;
 	if (f->from_size == 0)
 		return 0;
+	if (port_of(&f->from) != 0)
+		free_port_at_the_end(fd);
 	setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int));
 	return bind(fd, (const struct sockaddr *)&f->from, f->from_size) < 0 ? errno : 0;
 }
@@ -630,12 +680,6 @@ set_method(CURL *c, const char *method)
 		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
 }
 
-static const char *
-authorities(const struct fetch_request *r)
-{
-	return r->ca != NULL ? r->ca : CA_FILE;
-}
-
 static void
 set_tls(CURL *c, const struct fetch_request *r)
 {
@@ -682,7 +726,7 @@ static struct fetch *
 start(struct fetch_engine *e, const struct fetch_request *r,
     void (*on_end)(void *aux, const struct fetch_reply *), void *aux)
 {
-	struct pool *p = pool_for(e, authorities(r));
+	struct pool *p = pool_for(e, r);
 	struct fetch *f = p != NULL ? calloc(1, sizeof(*f)) : NULL;
 
 	if (f == NULL)

@@ -209,6 +209,7 @@ static const struct directive check_rows[] = {
 	{ "reverse", 0, 1, 0, bind_flag, C(reverse), 0, 0, NULL },
 	{ "bindto", 1, 1, 0, check_bind_from, 0, 0, 0, NULL },
 	{ "bind_if", 1, 1, 0, check_bind_from, 0, 0, 0, NULL },
+	{ "bind_port", 1, 1, 0, check_bind_from, 0, 0, 0, NULL },
 	{ "redirects", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
 	{ "status", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },
 	{ "expect", 1, 1, 0, check_bind_http_option, 0, 0, 0, NULL },

@@ -55,7 +55,8 @@ bool check_http_complete(struct binder *, const struct stmt *block, const struct
 bool check_bind_peer(
     struct binder *, const struct word *, uint16_t default_port, struct check_conf *);
 
-/* bindto ADDRESS, bind_if DEVICE; and whether they fit what is asked: false: said. */
+/* bindto ADDRESS, bind_if DEVICE, bind_port PORT; and whether they fit what is asked: false: said.
+ */
 bind_fn check_bind_from;
 bool check_from_complete(struct binder *, const struct stmt *block, const struct check_conf *);
 

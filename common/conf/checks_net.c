@@ -84,6 +84,23 @@ check_bind_peer(struct binder *b, const struct word *w, uint16_t default_port, s
 
 /* ---- where it is asked from ---- */
 
+#define PORT_UNPRIVILEGED 1024 /* net.ipv4.ip_unprivileged_port_start */
+
+static void
+bind_source_port(struct binder *b, const struct word *w, struct check_conf *c)
+{
+	int64_t port;
+
+	if (!value_integer(b, w, 1, 65535, &port))
+		return;
+	if (port < PORT_UNPRIVILEGED)
+		bind_say(b, CONF_WARNING, w->pos,
+		    "checkd has no privilege: the kernel gives it no port below %d unless "
+		    "net.ipv4.ip_unprivileged_port_start says so",
+		    PORT_UNPRIVILEGED);
+	c->bind_port = (uint16_t)port;
+}
+
 /* keepalived's words of its checkers. */
 void
 check_bind_from(struct binder *b, struct stmt *s, const struct directive *d, void *object)
@@ -93,6 +110,10 @@ check_bind_from(struct binder *b, struct stmt *s, const struct directive *d, voi
 
 	if (strcmp(d->name, "bindto") == 0) {
 		value_addr(b, w, &c->bind_to);
+		return;
+	}
+	if (strcmp(d->name, "bind_port") == 0) {
+		bind_source_port(b, w, c);
 		return;
 	}
 	if (w->text[0] == '\0' || strlen(w->text) > 15 || strchr(w->text, '/') != NULL) {
@@ -111,12 +132,18 @@ check_from_complete(struct binder *b, const struct stmt *block, const struct che
 		    c->kind == CHECK_PING || c->kind == CHECK_DNS || c->kind == CHECK_SMTP;
 	const struct addr *peer = &c->endpoint.addr;
 
-	if (c->bind_if == NULL && c->bind_to.family == AF_UNSPEC)
+	if (c->bind_if == NULL && c->bind_to.family == AF_UNSPEC && c->bind_port == 0)
 		return true;
 	if (!asks) {
 		bind_say(b, CONF_ERROR, block->words[1].pos,
-		    "bindto and bind_if are for checks that ask a peer, and '%s' is of type %s",
+		    "bindto, bind_if and bind_port are for checks that ask a peer, and '%s' is of "
+		    "type %s",
 		    c->name, check_kind_str(c->kind));
+		return false;
+	}
+	if (c->kind == CHECK_PING && c->bind_port != 0) {
+		bind_say(b, CONF_ERROR, block->words[1].pos,
+		    "check '%s' has a bind_port, and a ping has no ports", c->name);
 		return false;
 	}
 	if (c->host == NULL && c->bind_to.family != AF_UNSPEC &&
@@ -368,5 +395,5 @@ check_same_peer(const struct check_conf *a, const struct check_conf *b)
 	       same_text(a->host, b->host) && same_exchange(a, b) &&
 	       same_text(a->dns_name, b->dns_name) && a->dns_type == b->dns_type &&
 	       addr_equal(&a->bind_to, &b->bind_to) && same_text(a->bind_if, b->bind_if) &&
-	       same_http(a->http, b->http);
+	       a->bind_port == b->bind_port && same_http(a->http, b->http);
 }

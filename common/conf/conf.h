@@ -130,6 +130,7 @@ struct check_conf {
 	struct addr
 	    bind_to; /* where it is asked from (bindto, bind_if); AF_UNSPEC, NULL: anywhere */
 	char *bind_if;
+	uint16_t bind_port;  /* 0: any */
 	char *send, *expect; /* NULL: not given */
 	size_t send_size, expect_size;
 	bool expect_regex, expect_ignore_case; /* 'expect' is a regular expression, a string */

@@ -165,6 +165,7 @@ describe_check(const struct conf *conf, const void *object, struct description *
 	add(d, "bindto", "%s",
 	    c->bind_to.family != AF_UNSPEC ? addr_format(&c->bind_to, from) : "");
 	add(d, "bind_if", "%s", c->bind_if != NULL ? c->bind_if : "");
+	add(d, "bind_port", "%u", c->bind_port);
 	add_time(d, "interval", c->interval_us);
 	add_time(d, "timeout", c->timeout_us);
 	add_time(d, "hold", c->hold_us);

@@ -187,16 +187,52 @@ def test_where_it_comes_from(make):
     c.node.ip("addr", "add", "10.4.7.12/24", "dev", "eth0")
     c.start(both("bound", 'http http://10.4.7.11:8080/from expect "from 10.4.7.12."',
                  bindto="10.4.7.12") +
+            both("kept", 'http http://10.4.7.11:8080/from keep_alive on expect "from 10.4.7.12."',
+                 bindto="10.4.7.12", interval="100ms", timeout="5s") +
+            both("near", 'http http://10.4.7.11:8080/from keep_alive on expect "from 10.4.7.11."',
+                 interval="100ms", timeout="5s") +
             both("away", "http http://10.4.7.11:8080/ok", bindto="10.4.7.13") +
             both("lo", "http http://127.0.0.1:8080/ok", bind_if="lo") +
             both("none", "http http://127.0.0.1:8080/ok", bind_if="eth7"))
     for way in ("", "x"):
         c.wait("bound" + way, "up")
         c.wait("lo" + way, "up")
+        for name in ("kept" + way, "near" + way):
+            c.wait(name, "up")
+            wait_for(lambda: c.get(name)["consecutiveSuccesses"] > 3, "each has its own place")
         seen = c.wait("away" + way, "down")
         assert (seen["lastReason"], seen["lastDetail"]) == (
             "unreachable", "connect: Cannot assign requested address")
         assert "No such device" in c.wait("none" + way, "down")["lastDetail"]
+
+
+def test_a_port_of_its_own(make):
+    """Each run has it again, whoever closed the connection before."""
+    c = make()
+    seen = {}
+
+    def first(conn):
+        seen.setdefault(9000, set()).add(conn.getpeername()[1])
+        conn.recv(65536)
+        conn.sendall(OK + b"hello")
+
+    def last(conn):
+        first(conn)
+        conn.recv(65536)
+    servers = [Server(c.node, ADDRESS, 9000).serve(first), Server(c.node, ADDRESS, 9001).serve(last)]
+    conf = "".join(
+        check(f"c{i}", kind.format(port=port), interval="50ms", timeout="5s", bind_port=20000 + i)
+        for i, (port, kind) in enumerate((port, kind) for port in (9000, 9001) for kind in (
+            f"http http://{ADDRESS}:{{port}}/", f"http http://{ADDRESS}:{{port}}/{LIBCURL}",
+            f"tcp {ADDRESS}:{{port}} send x expect hello")))
+    c.start(conf + check("taken", f"http http://{ADDRESS}:9000/", bind_port=9000))
+    for i in range(6):
+        c.wait(f"c{i}", "up")
+        wait_for(lambda: c.get(f"c{i}")["consecutiveSuccesses"] > 5, "again and again")
+    assert seen == {9000: set(range(20000, 20006))} and "c0 is down" not in c.proc.log()
+    assert "Address already in use" in c.wait("taken", "down")["lastDetail"]
+    for server in servers:
+        server.close()
 
 
 BAD = [
