@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from lab import PATIENCE, wait_for
+from lab import wait_for
 from test_check_net import dnsmasq
 
 VIP = "10.4.7.10"
@@ -71,7 +71,6 @@ def test_the_address_moves(lab, kind, record_property):
     took = time.monotonic() - began
     record_property("seconds", round(took, 3))
     print(f"{kind}: {took:.2f} s from the fault to the address on the peer")
-    assert took < 3 * PATIENCE
     wait_for(lambda: not r1.holds(VIP), "the first has let go")
     seen = r1.check("service")
     assert seen["state"] == "down" and seen["lastDetail"] == evidence.format(
