@@ -52,7 +52,7 @@ struct fetch {
 	struct curl_slist *headers, *connect_to;
 	void (*on_end)(void *aux, const struct fetch_reply *);
 	void *aux;
-	bool tls, header_overflow, body_overflow;
+	bool connected, tls, header_overflow, body_overflow;
 	int socket_errno; /* why there was no socket at all; 0: there was */
 	struct sockaddr_storage from;
 	socklen_t from_size;  /* 0: from anywhere */
@@ -87,7 +87,7 @@ phase(const struct fetch *f)
 	curl_easy_getinfo(f->easy, CURLINFO_CONNECT_TIME_T, &connected);
 	curl_easy_getinfo(f->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
 	curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (connected == 0)
+	if (connected == 0 && !f->connected) /* the former is set when TLS is done, too */
 		return "no connection";
 	if (f->tls && secured == 0)
 		return "no end of the TLS handshake";
@@ -388,9 +388,12 @@ set_socket(CURL *easy, curl_socket_t fd, int what, void *aux, void *socket_aux)
 {
 	struct pool *p = aux;
 	struct watch *w = socket_aux;
+	struct fetch *f;
 	int events = 0;
 
-	(void)easy;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&f);
+	f->connected = f->connected ||
+		       (what & CURL_POLL_IN) != 0; /* until then it waits to write */
 	if (what == CURL_POLL_REMOVE) {
 		if (w != NULL) {
 			curl_multi_assign(p->multi, fd, NULL);

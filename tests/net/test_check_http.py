@@ -266,6 +266,28 @@ def test_bad_answers(make):
         assert seen["lastReason"] == reason and detail in seen["lastDetail"], (kind, seen)
 
 
+def test_how_far_it_came(make):
+    """What a timeout says: a peer that lets us in and is silent, and one that is not there."""
+    c = make()
+    # A neighbour that is known and not there, so that nothing is answered for it.
+    c.node.ip("neigh", "add", "10.4.7.250", "lladdr", "02:00:00:00:00:01", "dev", "eth0")
+    c.node.ip("route", "add", "10.99.0.0/16", "via", "10.4.7.250")
+
+    def silent(conn):
+        conn.recv(1 << 16)
+        conn.recv(1)
+    server = Server(c.node, ADDRESS, 9000).serve(silent)
+    c.start(both("silent", f"http http://{ADDRESS}:9000/", timeout="1s") +
+            check("tls", f"https https://{ADDRESS}:9000/", timeout="1s") +
+            both("void", "http http://10.99.0.1/", timeout="1s") +
+            check("voids", "https https://10.99.0.1/", timeout="1s"))
+    for name, phase in (("silent", "no answer"), ("silentx", "no answer"),
+                        ("tls", "no end of the TLS handshake"), ("void", "no connection"),
+                        ("voidx", "no connection"), ("voids", "no connection")):
+        assert c.wait(name, "down")["lastDetail"] == f"timeout after 1 s: {phase}"
+    server.close()
+
+
 def test_keep_alive(make):
     """One connection for all runs; without it, one for each."""
     c = make()
