@@ -128,6 +128,7 @@ def test_restarts_leave_nothing_behind(front):  # noqa: F811
     settled, last = rows[len(rows) // 2], rows[-1]
     assert last[0] == settled[0], rows
     assert last[2] == settled[2], rows
-    assert last[1] <= settled[1] + 512 and last[3] <= settled[3] + 1024, rows
+    if not SANITIZED:  # there what was freed is kept for a while
+        assert last[1] <= settled[1] + 512 and last[3] <= settled[3] + 1024, rows
     for sock in old:
         sock.close()
