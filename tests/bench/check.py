@@ -86,7 +86,7 @@ vrrp_instance VI_1 {
 }
 """
 BARS = {"process": 5.0, "port": 60.0}
-DEATHS = 30
+DEATHS, ADVERTS = 200, 30
 STARTS = 20000
 START_BAR = 3.0
 ADVERT_BAR = 20.0
@@ -219,10 +219,10 @@ def deaths(lab):
             if name == "process":
                 service = node.respawn(service)
         times.sort()
-        p99 = times[-1]
+        p99 = times[DEATHS * 99 // 100 - 1]
         good = good and p99 < BARS[name]
-        print(f"{name:8s} verdict after p50 {times[len(times) // 2]:.1f} ms, "
-              f"worst of {DEATHS} {p99:.1f} ms (bar {BARS[name]:.0f} ms)")
+        print(f"{name:8s} verdict after p50 {times[len(times) // 2]:.1f} ms, p99 of {DEATHS} "
+              f"{p99:.1f} ms (bar {BARS[name]:.0f} ms), worst {times[-1]:.1f} ms")
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return good
 
@@ -250,7 +250,7 @@ def lowered(lab):
         first(proc.pid, 10)
     first(0, 9)
     heard, times = ear(peer), []
-    for _ in range(DEATHS):
+    for _ in range(ADVERTS):
         bus = varlink.connect(node.socket_path("checkd"))
         stream = bus.monitor("org.trivet.check.Monitor", names=["process"])
         until(stream, "up")
@@ -268,7 +268,7 @@ def lowered(lab):
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     times.sort()
     print(f"advert   with less priority after the verdict: p50 {times[len(times) // 2]:.1f} ms, "
-          f"worst of {DEATHS} {times[-1]:.1f} ms (bar {ADVERT_BAR:.0f} ms)")
+          f"worst of {ADVERTS} {times[-1]:.1f} ms (bar {ADVERT_BAR:.0f} ms)")
     for proc in daemons:
         proc.kill(signal.SIGTERM)
         proc.wait(30)
