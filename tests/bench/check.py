@@ -14,8 +14,10 @@ that checkd, the services and this program run before everything else on the
 machine (SCHED_FIFO), so that what others do does not count.  So it is with the
 start of 20,000 checks: until it is ready, and until each has a verdict.
 
+Then 200 scripts each second through the runner: whether each has its runs.
+
 The bars: CPU no worse than HAProxy's, process p99 below 5 ms, port below 60 ms,
-the start below 3 s, the advert below 20 ms.
+the start below 3 s, the advert below 20 ms; no script late by a round, none failed.
 """
 
 import os
@@ -88,6 +90,7 @@ vrrp_instance VI_1 {
 BARS = {"process": 5.0, "port": 60.0}
 DEATHS, ADVERTS = 200, 30
 STARTS = 20000
+SCRIPTS, SCRIPT_SECONDS = 200, 20
 START_BAR = 3.0
 ADVERT_BAR = 20.0
 
@@ -186,6 +189,30 @@ def throughput(lab, kind, n, seconds):
     for proc in (checkd, haproxy, *listeners):
         proc.kill(signal.SIGTERM)
         proc.wait(30)
+
+
+def scripts(lab):
+    """As many as a large node has, each second, through the runner."""
+    node = lab.node("scripts")
+    node.ip("link", "set", "lo", "up")
+    body = node.script("body.sh", "#!/bin/sh\nexit 0\n")
+    checkd = node.daemon("checkd", "".join(f"check s{i} {{\n script \"{body}\"\n interval 1\n}}\n"
+                                           for i in range(SCRIPTS)))
+
+    def counted():
+        return {c["name"]: c["consecutiveSuccesses"]
+                for c in node.call("checkd", "org.trivet.check.ListChecks")["checks"]}
+    wait_for(lambda: sum(counted().values()) >= 3 * SCRIPTS, "three rounds", timeout=60)
+    runs, late, used = counted(), lateness(node), cpu(checkd.pid)
+    time.sleep(SCRIPT_SECONDS)
+    more = [n - runs[name] for name, n in counted().items()]
+    p50, p99 = (quantile(late, lateness(node), q) for q in (0.5, 0.99))
+    failed = sum(m["value"] for m in metrics(node, "checkd_check_failures_total"))
+    print(f"scripts  {SCRIPTS} each second for {SCRIPT_SECONDS} s: {min(more)} to {max(more)} runs each, "
+          f"late p50 <= {p50} s, p99 <= {p99} s, {failed:.0f} failed, "
+          f"checkd {(cpu(checkd.pid) - used) / SCRIPT_SECONDS * 100:.1f} % CPU")
+    checkd.stop()
+    return failed == 0 and min(more) >= SCRIPT_SECONDS - 1
 
 
 def first(pid, priority):
@@ -306,7 +333,7 @@ def until(stream, state):
 def main():
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10
-    barred = {"deaths": deaths, "lowered": lowered, "start": start}
+    barred = {"deaths": deaths, "lowered": lowered, "start": start, "scripts": scripts}
     many = {"tcp": n, "http": n // 10, "kept": n // 10}
     parts = sys.argv[3:] or [*barred, *many]
     with Lab() as lab:
