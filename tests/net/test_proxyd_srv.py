@@ -3,12 +3,14 @@ one's own; answers that change, lie or do not come."""
 
 import shutil
 import signal
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from lab import wait_for
-from peers import Server, greeter, read_all, read_exactly
+from peers import Server, greeter, inside, read_all, read_exactly
 from test_proxyd import ONE, TWO, Front, conf
 
 SERVICE = "_http._tcp.backend.example"
@@ -139,3 +141,35 @@ def test_name_servers_of_the_block_around(front):
     front.reload(conf(upstream + " resolver 127.0.0.1;", more="resolver 127.0.0.7;"))
     wait_for(lambda: named(front, "app.example:8081") == {TWO}, "the upstream's own")
     assert named(front, "app.example:8082") == {TWO}
+
+
+def test_name_servers_that_are_none(front):
+    """One whose own name nobody knows, and one that answers with anything."""
+    with inside(front.proxy):
+        liar = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        liar.bind(("127.0.0.9", 53))
+    heard = []
+
+    def lie():
+        while True:
+            try:
+                question, client = liar.recvfrom(2048)
+            except OSError:
+                return
+            heard.append(question)
+            # Two answers are announced; there is half of one, of an address of two bytes.
+            liar.sendto(question[:2] + b"\x81\x80\0\1\0\2\0\0\0\0" + question[12:] +
+                        b"\xc0\x0c\0\1\0\1\0\0\0\1\0\2\1\2", client)
+    threading.Thread(target=lie, daemon=True).start()
+    known = dns(front, "--host-record=app.example," + ONE, address="127.0.0.7")
+    upstream = "server app.example:8081 resolve;"
+    front.start(upstream + "resolver 127.0.0.7 valid=1s ipv6=off;")
+    wait_for(lambda: named(front, "app.example:8081") == {ONE}, "it is known")
+    front.reload(conf(upstream + "resolver 127.0.0.9 valid=1s ipv6=off; resolver_timeout 1s;"))
+    wait_for(lambda: len(heard) >= 2, "it was asked, and asked again")
+    assert named(front, "app.example:8081") == {ONE}, "a bad answer after a good one"
+    known.stop()
+    front.reload(conf("server other.example:8081 resolve; resolver no-such-name.example;"))
+    wait_for(lambda: front.server("other.example:8081")["reason"].endswith(
+        "no name server has an address"), "it says why")
+    liar.close()
