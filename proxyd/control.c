@@ -44,10 +44,10 @@ close_reasons(const struct tally *t)
 static json_t *
 counters(const struct tally *t)
 {
-	return json_pack("{sI sI sI sI sI so}", "sessions", (json_int_t)t->sessions, "bytesIn",
+	return json_pack("{sI sI sI sI sI sI so}", "sessions", (json_int_t)t->sessions, "bytesIn",
 	    (json_int_t)t->bytes_in, "bytesOut", (json_int_t)t->bytes_out, "connectionErrors",
-	    (json_int_t)t->connection_errors, "timeouts", (json_int_t)t->timeouts, "closeReasons",
-	    close_reasons(t));
+	    (json_int_t)t->connection_errors, "timeouts", (json_int_t)t->timeouts,
+	    "datagramsDropped", (json_int_t)t->dropped, "closeReasons", close_reasons(t));
 }
 
 static json_t *

@@ -102,10 +102,10 @@ dial_bind(const struct dial *d, int fd, int family, unsigned n)
 }
 
 int
-dial_bind_as(const struct addr *client, int fd, int family)
+dial_bind_as(const struct endpoint *client, int fd, int family)
 {
 	static const int on = 1;
-	struct endpoint from = { .addr = addr_unmapped(client) };
+	struct endpoint from = { .addr = addr_unmapped(&client->addr), .port = client->port };
 	struct sockaddr_storage sa;
 	socklen_t size = endpoint_to_sockaddr(&from, &sa);
 	int rc;
@@ -114,7 +114,12 @@ dial_bind_as(const struct addr *client, int fd, int family)
 		return -EAFNOSUPPORT;
 	rc = family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on))
 				: setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on));
-	if (rc < 0 || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0)
+	/* The client's port may be here twice: its sessions to two addresses, one that ended. */
+	if (rc == 0 && from.port != 0)
+		rc = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	else if (rc == 0)
+		rc = setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	if (rc < 0)
 		return -errno;
 	return bind(fd, (struct sockaddr *)&sa, size) < 0 ? -errno : 0;
 }

@@ -30,10 +30,10 @@ unsigned dial_sources(const struct dial *, int family);
 int dial_bind(const struct dial *, int fd, int family, unsigned n);
 
 /*
- * Bind to the address of a client, which is nobody's here (IP_TRANSPARENT); the
- * port is left to connect(2).  0, or -errno: -EAFNOSUPPORT when it is of another
+ * Bind to the address of a client, which is nobody's here (IP_TRANSPARENT); port
+ * 0 is left to connect(2).  0, or -errno: -EAFNOSUPPORT when it is of another
  * family than the server.
  */
-int dial_bind_as(const struct addr *client, int fd, int family);
+int dial_bind_as(const struct endpoint *client, int fd, int family);
 
 #endif

@@ -106,6 +106,7 @@ guest_new(struct worker *w, const struct session *s)
 	g->client = g->peer;
 	g->announce = conf->announce;
 	g->transparent = conf->transparent;
+	g->transparent_port = conf->transparent_port;
 	g->stage = s->route->rules->proxy_protocol ? GUEST_HEADER : GUEST_JUDGED;
 	g->waits_anew = true;
 	g->story = story_new(w, s->route);
@@ -440,15 +441,20 @@ guest_done(struct session *s)
 
 static struct guest *
 guest_of_datagrams(
-    const struct route *r, const struct endpoint *client, const struct endpoint *local)
+    const struct route *r, const struct endpoint *client, const struct endpoint *local, mono_t now)
 {
+	const struct client_conf *conf = r->rules->client;
 	struct guest *g = calloc(1, sizeof(*g));
 
 	if (g == NULL)
 		return NULL;
 	g->client = g->peer = *client;
 	g->local = *local;
-	g->announce = r->rules->client->announce;
+	g->announce = conf->announce;
+	g->transparent = conf->transparent;
+	g->transparent_port = conf->transparent_port;
+	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++)
+		rate_init(&g->rates[side], conf->rates[side], now);
 	return g;
 }
 
@@ -460,7 +466,7 @@ guest_admit(struct worker *w, const struct route *r, const struct endpoint *clie
 
 	if (!rules_greet(r->rules))
 		return GUEST_WELCOME;
-	g = guest_of_datagrams(r, client, local);
+	g = guest_of_datagrams(r, client, local, w->now);
 	*ret_reason = FLOW_RESOURCES;
 	if (g != NULL && judge(w, r, g, true, ret_reason) == GUEST_WELCOME) {
 		*ret = g;
@@ -474,10 +480,14 @@ struct guest *
 guest_readmit(struct worker *w, const struct route *r, const struct endpoint *client,
     const struct endpoint *local)
 {
-	struct guest *g = rules_greet(r->rules) ? guest_of_datagrams(r, client, local) : NULL;
+	struct guest *g = rules_greet(r->rules) ? guest_of_datagrams(r, client, local, w->now)
+						: NULL;
 
-	if (g != NULL)
-		take_limits(w, r, g, true, true);
+	if (g == NULL)
+		return NULL;
+	take_limits(w, r, g, true, true);
+	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++)
+		g->rates[side].credit = 0; /* what it had was perhaps used up */
 	return g;
 }
 
@@ -512,6 +522,13 @@ guest_held(const struct guest *g)
 }
 
 /* ---- towards servers ---- */
+
+struct endpoint
+guest_source(const struct guest *g)
+{
+	return (struct endpoint){ .addr = g->client.addr,
+		.port = g->transparent_port ? g->client.port : 0 };
+}
 
 /* Whom the client meant to reach goes with who it is: both as the same header said. */
 size_t

@@ -23,6 +23,7 @@ struct guest {
 	/* As the header said, trusted or not; AF_UNSPEC: there was none, or it named nobody. */
 	struct endpoint proxied, proxied_to;
 	bool transparent;      /* servers see its own address */
+	bool transparent_port; /* and its port */
 	unsigned announce;     /* version of the header for servers; 0: none */
 	struct rate rates[2];  /* by the side that bytes come from */
 	enum guest_stage {     /* handed over by their numbers (parcel.h) */
@@ -89,6 +90,9 @@ struct upstream *guest_up(const struct session *);
 /* What is known of it, but for what its story tells (story.h). */
 struct facts;
 void guest_facts(const struct session *, struct facts *ret);
+
+/* Whom its server is to see, for dial_bind_as; where it is transparent. */
+struct endpoint guest_source(const struct guest *);
 
 /* The header for the server, if it gets one; its size. */
 size_t guest_preface(const struct guest *, bool dgram, uint8_t buf[static PROXYPROTO_COMPOSED_MAX]);

@@ -155,6 +155,7 @@ handover_take_guest(struct session *s, const struct parcel_session *r, const str
 	g = s->guest = xcalloc(1, sizeof(*g));
 	g->announce = r->announce;
 	g->transparent = r->transparent;
+	g->transparent_port = s->route->rules != NULL && s->route->rules->client->transparent_port;
 	g->stage = (enum guest_stage)r->stage;
 	g->answered = r->answered;
 	g->up = s->server != NULL ? s->server->up : NULL;

@@ -26,6 +26,8 @@ add_tally(struct service_metrics *m, const char *kind, const char *const *labels
 		{ "bytes_in_total", "Bytes from clients to servers", t->bytes_in },
 		{ "bytes_out_total", "Bytes from servers to clients", t->bytes_out },
 		{ "connection_errors_total", "Connects that failed", t->connection_errors },
+		{ "datagrams_dropped_total",
+		    "Datagrams that found no room or came faster than they may", t->dropped },
 		{ "timeouts_total", "Connects and idle sessions that timed out", t->timeouts },
 	};
 	char name[96];

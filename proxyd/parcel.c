@@ -55,7 +55,7 @@ struct field {
 	    ONE(98, T_U64, s, tally.bytes_out), ONE(99, T_U64, s, tally.connection_errors),        \
 	    ONE(100, T_U64, s, tally.retries), ONE(101, T_U64, s, tally.timeouts),                 \
 	    ONE(102, T_U64, s, tally.connects), ONE(103, T_U64, s, tally.connect_us),              \
-	    ONE(104, T_REASONS, s, tally.reasons)
+	    ONE(104, T_REASONS, s, tally.reasons), ONE(105, T_U64, s, tally.dropped)
 
 /* clang-format off */
 static const struct field listener_fields[] = {

@@ -47,7 +47,8 @@ rate_allows(struct rate *r, uint32_t wanted, mono_t now)
 	if (r->credit < share(r, mono_is_never(r->held) ? 20 : 10)) {
 		uint64_t missing = share(r, 10) - r->credit;
 
-		r->held = mono_add(now, (int64_t)((missing + r->bytes_s - 1) / r->bytes_s));
+		r->held = mono_add(
+		    mono_max(now, r->at), (int64_t)((missing + r->bytes_s - 1) / r->bytes_s));
 		return 0;
 	}
 	r->held = MONO_NEVER;
@@ -58,8 +59,12 @@ rate_allows(struct rate *r, uint32_t wanted, mono_t now)
 void
 rate_spend(struct rate *r, uint32_t n)
 {
-	uint64_t cost = (uint64_t)n * MILLION;
+	uint64_t cost = (uint64_t)n * MILLION, owed;
 
-	if (r->bytes_s > 0)
-		r->credit -= cost < r->credit ? cost : r->credit;
+	if (r->bytes_s == 0)
+		return;
+	owed = cost > r->credit ? cost - r->credit : 0;
+	r->credit -= cost - owed;
+	r->at = mono_add(
+	    r->at, (int64_t)((owed + r->bytes_s - 1) / r->bytes_s)); /* none until then */
 }

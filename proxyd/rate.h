@@ -31,7 +31,7 @@ void rate_init(struct rate *, uint64_t bytes_s, mono_t now);
  */
 uint32_t rate_allows(struct rate *, uint32_t wanted, mono_t now);
 
-/* They were taken: at most what was allowed. */
+/* They were taken.  More than was allowed (a datagram is not cut) is waited for. */
 void rate_spend(struct rate *, uint32_t n);
 
 #endif

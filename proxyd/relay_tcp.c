@@ -189,7 +189,9 @@ connect_from(struct worker *w, struct session *s, unsigned n)
 		}
 	}
 	if (s->guest != NULL && s->guest->transparent && !server_is_unix(to)) {
-		rc = dial_bind_as(&s->guest->client.addr, fd, to->sockaddr.ss_family);
+		struct endpoint as = guest_source(s->guest);
+
+		rc = dial_bind_as(&as, fd, to->sockaddr.ss_family);
 		if (rc < 0) {
 			log_limited(&w->ports_log, w->now, LOG_ERR, "transparent bind: %s",
 			    strerrordesc_np(-rc));

@@ -19,7 +19,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define KEY_MAX	       512  /* of a hash (guest.c) */
 #define UDP_ANSWER_MAX 4096 /* return */
 
 struct udp *
@@ -42,8 +41,8 @@ udp_of(struct worker *w)
 
 /* ---- what is known of it ---- */
 
-static void
-learn(const struct worker *w, const struct udp_flow *f, struct facts *facts)
+void
+udp_learn(const struct worker *w, const struct udp_flow *f, struct facts *facts)
 {
 	const struct rules *rules = f->route->rules;
 
@@ -68,7 +67,7 @@ tell(const struct worker *w, const struct udp_flow *f, enum flow_reason reason)
 
 	if (rules == NULL || rules->words->n_access == 0 || f->binding == NULL)
 		return;
-	learn(w, f, &facts);
+	udp_learn(w, f, &facts);
 	facts.received = facts.server_sent = f->bytes[FLOW_CLIENT];
 	facts.sent = facts.server_received = f->bytes[FLOW_SERVER];
 	tried.session_us = facts.session_us;
@@ -83,19 +82,6 @@ tell(const struct worker *w, const struct udp_flow *f, enum flow_reason reason)
 
 /* ---- the end ---- */
 
-static void
-leave_server(struct worker *w, struct udp_flow *f, enum flow_reason reason)
-{
-	if (f->fd >= 0)
-		close(f->fd);
-	f->fd = -1;
-	if (f->server == NULL)
-		return;
-	tally_end(&f->server->tallies[w->number], reason);
-	server_release(f->server);
-	f->server = NULL;
-}
-
 void
 udp_flow_end(struct worker *w, struct udp_flow *f, enum flow_reason reason)
 {
@@ -103,7 +89,7 @@ udp_flow_end(struct worker *w, struct udp_flow *f, enum flow_reason reason)
 
 	tell(w, f, reason);
 	udp_flow_unhash(f);
-	leave_server(w, f, reason);
+	udp_leave_server(w, f, reason);
 	guest_free(f->guest);
 	f->guest = NULL;
 	wheel_set(&u->wheel, &f->timer, MONO_NEVER);
@@ -131,7 +117,7 @@ is_over(const struct udp_flow *f)
 	return f->server == NULL;
 }
 
-/* ---- servers ---- */
+/* ---- its socket towards the server ---- */
 
 int
 udp_flow_watch(struct worker *w, struct udp_flow *f)
@@ -139,17 +125,8 @@ udp_flow_watch(struct worker *w, struct udp_flow *f)
 	struct epoll_event ev = { .events = EPOLLIN,
 		.data.u64 = (uint64_t)TAG_UDP << 62 | (uintptr_t)f };
 
+	f->held = MONO_NEVER;
 	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) < 0 ? -errno : 0;
-}
-
-static int
-connect_server(struct worker *w, struct udp_flow *f)
-{
-	f->fd = socket(f->server->sockaddr.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (f->fd < 0 || connect(f->fd, (const struct sockaddr *)&f->server->sockaddr,
-			     f->server->sockaddr_size) < 0)
-		return -errno;
-	return udp_flow_watch(w, f);
 }
 
 struct endpoint
@@ -163,110 +140,6 @@ udp_local_endpoint(const struct binding *b, const struct udp_local *local)
 	else if (local->family == AF_INET6)
 		memcpy(ep.addr.bytes, &local->v6.ipi6_addr, sizeof(local->v6.ipi6_addr));
 	return ep;
-}
-
-static struct server *
-pick(const struct worker *w, struct udp_flow *f, struct pick_tried *tried)
-{
-	const struct rules *rules = f->route->rules;
-	struct pick_ask ask = { .tried = tried, .now = w->now };
-	const struct stream_template *by = NULL;
-	struct facts facts;
-	char text[MAX(KEY_MAX, FACTS_VALUE_MAX)];
-	size_t n;
-
-	if (rules != NULL && rules->words->pass.n > 0 && f->up == NULL) {
-		learn(w, f, &facts);
-		n = facts_render(&rules->words->pass, &facts, text, sizeof(text) - 1, ESCAPE_NONE);
-		text[n] = '\0';
-		f->up = rules_target(rules, text);
-	}
-	if (f->up == NULL && f->route->up == NULL)
-		return NULL;
-	if (rules != NULL)
-		by = rules_key(rules, f->up != NULL ? f->up : f->route->up);
-	if (by != NULL) {
-		learn(w, f, &facts);
-		ask.key = text;
-		ask.key_size = facts_render(by, &facts, text, KEY_MAX, ESCAPE_NONE);
-	}
-	return upstream_pick(f->up != NULL ? f->up : f->route->up, &ask);
-}
-
-static void
-use_server(struct worker *w, struct udp_flow *f, struct server *s)
-{
-	f->server = s;
-	f->tried = s->endpoint;
-	f->has_tried = true;
-	tally_add(&s->tallies[w->number].sessions, 1);
-}
-
-static void
-blame(struct worker *w, struct udp_flow *f, int error)
-{
-	char what[96];
-
-	snprintf(what, sizeof(what), "udp: %s", strerrordesc_np(-error));
-	tally_add(&f->route->tally->connection_errors, 1);
-	tally_add(&f->server->tallies[w->number].connection_errors, 1);
-	server_failed(f->server, what, w->now);
-}
-
-/* Ours to be short of, and no fault of the server (socket(2), connect(2)). */
-static bool
-is_local_shortage(int error)
-{
-	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM ||
-	       error == -ENOSPC || error == -EAGAIN || error == -EADDRNOTAVAIL;
-}
-
-/* The next server that can be connected to, or the end.  'tried' says who is out. */
-static bool
-find_server(struct worker *w, struct udp_flow *f, struct pick_tried *tried)
-{
-	struct server *s;
-	int rc;
-
-	while ((s = pick(w, f, tried)) != NULL) {
-		leave_server(w, f, FLOW_CONNECT_FAILED);
-		use_server(w, f, s);
-		rc = connect_server(w, f);
-		if (rc == 0)
-			return true;
-		if (is_local_shortage(rc)) {
-			log_limited(&w->connect_log, w->now, LOG_WARNING, "udp session: %s",
-			    strerrordesc_np(-rc));
-			udp_flow_end(w, f, FLOW_RESOURCES);
-			return false;
-		}
-		blame(w, f, rc);
-	}
-	udp_flow_end(w, f, FLOW_NO_SERVER);
-	return false;
-}
-
-/* Its server is down: to another, if there is one that is not. */
-static void
-leave_dead_server(struct worker *w, struct udp_flow *f)
-{
-	struct pick_tried tried = { 0 };
-	struct server *s;
-
-	if (__atomic_load_n(&f->server->health.state, __ATOMIC_RELAXED) == POOL_UP)
-		return;
-	s = pick(w, f, &tried);
-	if (s == NULL)
-		return;
-	if (s == f->server) {
-		server_release(s);
-		return;
-	}
-	tally_add(&f->route->tally->retries, 1);
-	leave_server(w, f, FLOW_CONNECT_FAILED);
-	use_server(w, f, s);
-	if (connect_server(w, f) < 0)
-		udp_flow_end(w, f, FLOW_RESOURCES);
 }
 
 /* Back through the socket it came in by. */
@@ -307,7 +180,7 @@ answer(struct worker *w, struct udp_flow *f, const struct udp_datagram *d)
 	struct facts facts;
 	int error;
 
-	learn(w, f, &facts);
+	udp_learn(w, f, &facts);
 	iov.iov_len = facts_render(
 	    &f->route->rules->words->answer, &facts, text, sizeof(text), ESCAPE_NONE);
 	f->bytes[FLOW_CLIENT] = d->data.iov_len;
@@ -330,6 +203,7 @@ new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, cons
 		log_limited(&u->full_log, w->now, LOG_WARNING,
 		    "listener %s: %u udp sessions: new clients are dropped", b->listener->name,
 		    u->n_flows);
+		tally_add(&b->route->tally->dropped, 1);
 		return NULL;
 	}
 	if (!admit(w, b, d, &guest))
@@ -342,6 +216,7 @@ new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, cons
 	f->guest = guest;
 	f->key = *k;
 	f->fd = -1;
+	f->held = MONO_NEVER;
 	f->binding = b;
 	f->arrives_by = b->fd;
 	f->route = b->route;
@@ -358,11 +233,10 @@ new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, cons
 		answer(w, f, d);
 		return NULL;
 	}
-	if (!find_server(w, f, &tried))
+	if (!udp_find_server(w, f, &tried))
 		return NULL;
 	udp_flow_hash(u, f);
-	if (f->route->timeout_us > 0)
-		wheel_set(&u->wheel, &f->timer, mono_add(w->now, f->route->timeout_us));
+	udp_flow_arm(w, f);
 	return f;
 }
 
@@ -391,6 +265,27 @@ count(struct worker *w, struct udp_flow *f, const struct iovec *iov, unsigned n,
 }
 
 /*
+ * proxy_upload_rate: what comes too fast is dropped, as nginx does.  The socket it
+ * comes by is everybody's, so that it cannot wait there.  How many are left.
+ */
+static unsigned
+drop_hasty(struct worker *w, struct udp_flow *f, struct iovec *iov, unsigned n)
+{
+	unsigned left = 0;
+
+	if (f->guest == NULL)
+		return n;
+	for (unsigned i = 0; i < n; i++) {
+		if (guest_allows(f->guest, FLOW_CLIENT, 1, w->now) == 0)
+			continue;
+		guest_spent(f->guest, FLOW_CLIENT, (uint32_t)iov[i].iov_len);
+		iov[left++] = iov[i];
+	}
+	tally_add(&f->route->tally->dropped, n - left);
+	return left;
+}
+
+/*
  * To the server.  The error of an earlier datagram (ICMP) comes with this one,
  * which has not been sent then: the next server gets it.
  */
@@ -402,7 +297,10 @@ send_to_server(struct worker *w, struct udp_flow *f, struct iovec *iov, unsigned
 	unsigned done = 0;
 	int error = 0;
 
-	leave_dead_server(w, f);
+	n = drop_hasty(w, f, iov, n);
+	if (n == 0)
+		return;
+	udp_leave_dead_server(w, f);
 	if (is_over(f))
 		return;
 	count(w, f, iov, n, true);
@@ -415,10 +313,10 @@ send_to_server(struct worker *w, struct udp_flow *f, struct iovec *iov, unsigned
 		done += udp_send(&peer, iov + done, n - done, &error);
 		if (done == n)
 			break;
-		blame(w, f, error);
+		udp_blame(w, f, error);
 		pick_tried_add(&tried, &f->server->health);
 		tally_add(&f->route->tally->retries, 1);
-		if (!find_server(w, f, &tried))
+		if (!udp_find_server(w, f, &tried))
 			return;
 	}
 	if (f->route->requests > 0 && f->requests >= f->route->requests)
@@ -471,7 +369,7 @@ relay_udp_clients(struct worker *w, struct binding *b)
 {
 	struct udp *u = udp_of(w);
 	bool done[UDP_BATCH] = { false };
-	int n = udp_batch_receive(u->batch, b->fd);
+	int n = udp_batch_receive(u->batch, b->fd, UDP_BATCH);
 
 	/* An error is some earlier reply's that a client did not want (ICMP). */
 	for (int i = 0; i < n; i++)
@@ -503,6 +401,12 @@ relay_udp_handed(struct worker *w, const struct command *c)
 
 /* ---- from a server ---- */
 
+static bool
+is_limited(const struct udp_flow *f)
+{
+	return f->guest != NULL && f->guest->rates[FLOW_SERVER].bytes_s > 0;
+}
+
 static void
 reply(struct worker *w, struct udp_flow *f, unsigned n)
 {
@@ -514,11 +418,28 @@ reply(struct worker *w, struct udp_flow *f, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		iov[i] = udp_batch_at(u->batch, i)->data;
 	count(w, f, iov, n, false);
+	if (is_limited(f))
+		guest_spent(f->guest, FLOW_SERVER, (uint32_t)iov[0].iov_len);
 	f->responses += n;
 	for (unsigned done = 0; done < n; done++) /* what cannot be sent is lost, and only that */
 		done += udp_send(&peer, iov + done, n - done, &error);
 	if (is_complete(f))
 		udp_flow_end(w, f, FLOW_COMPLETE);
+}
+
+/* proxy_download_rate: replies wait in the session's socket, each is passed on whole. */
+static bool
+is_held(struct worker *w, struct udp_flow *f)
+{
+	if (!mono_is_never(f->held))
+		return true; /* the event was on its way already */
+	if (f->guest == NULL || guest_allows(f->guest, FLOW_SERVER, 1, w->now) > 0)
+		return false;
+	f->held = f->guest->rates[FLOW_SERVER].held;
+	epoll_ctl(
+	    w->epoll_fd, EPOLL_CTL_DEL, f->fd, NULL); /* an error would wake us all the time */
+	udp_flow_arm(w, f);
+	return true;
 }
 
 void
@@ -527,13 +448,13 @@ relay_udp_server(struct worker *w, struct udp_flow *f)
 	struct udp *u = w->udp;
 	int n;
 
-	if (is_over(f))
+	if (is_over(f) || is_held(w, f))
 		return;
-	n = udp_batch_receive(u->batch, f->fd);
+	n = udp_batch_receive(u->batch, f->fd, is_limited(f) ? 1 : UDP_BATCH);
 	if (n > 0)
 		reply(w, f, (unsigned)n);
 	else if (n < 0 && n != -EAGAIN) {
-		blame(w, f, n);
+		udp_blame(w, f, n);
 		udp_flow_end(
 		    w, f, FLOW_CONNECT_FAILED); /* the client's next datagram finds another */
 	}
@@ -547,6 +468,32 @@ relay_udp_next(const struct worker *w)
 	return w->udp != NULL ? wheel_next(&w->udp->wheel) : MONO_NEVER;
 }
 
+/* While replies wait for their turn it is not idle. */
+static mono_t
+due(const struct udp_flow *f)
+{
+	if (!mono_is_never(f->held))
+		return f->held;
+	return f->route->timeout_us > 0 ? mono_add(f->active, f->route->timeout_us) : MONO_NEVER;
+}
+
+void
+udp_flow_arm(struct worker *w, struct udp_flow *f)
+{
+	wheel_set(&w->udp->wheel, &f->timer, due(f));
+}
+
+/* Its replies may come again. */
+static void
+let_go(struct worker *w, struct udp_flow *f)
+{
+	f->active = w->now;
+	if (udp_flow_watch(w, f) < 0)
+		udp_flow_end(w, f, FLOW_RESOURCES);
+	else
+		udp_flow_arm(w, f);
+}
+
 /* A server that owes replies is as good as one that refuses. */
 static void
 time_out(struct worker *w, struct udp_flow *f)
@@ -554,7 +501,7 @@ time_out(struct worker *w, struct udp_flow *f)
 	tally_add(&f->route->tally->timeouts, 1);
 	tally_add(&f->server->tallies[w->number].timeouts, 1);
 	if (f->route->responses != UDP_UNLIMITED && !is_complete(f) && f->responses == 0)
-		blame(w, f, -ETIMEDOUT);
+		udp_blame(w, f, -ETIMEDOUT);
 	udp_flow_end(w, f, FLOW_IDLE);
 }
 
@@ -568,10 +515,11 @@ relay_udp_expire(struct worker *w)
 		return;
 	while ((t = wheel_pop(&u->wheel, w->now)) != NULL) {
 		struct udp_flow *f = CONTAINER_OF(t, struct udp_flow, timer);
-		mono_t due = mono_add(f->active, f->route->timeout_us);
 
-		if (mono_before(w->now, due))
-			wheel_set(&u->wheel, &f->timer, due);
+		if (mono_before(w->now, due(f)))
+			udp_flow_arm(w, f);
+		else if (!mono_is_never(f->held))
+			let_go(w, f);
 		else
 			time_out(w, f);
 	}

@@ -97,10 +97,10 @@ go_on(struct worker *w, struct binding *b, struct udp_flow *f)
 		f->guest = guest_readmit(w, f->route, &client, &local);
 	if (f->is_hashed)
 		udp_flow_hash(u, f);
-	if (f->route->timeout_us > 0)
-		wheel_set(&u->wheel, &f->timer, mono_add(f->active, f->route->timeout_us));
 	if (udp_flow_watch(w, f) < 0)
 		udp_flow_end(w, f, FLOW_HANDOVER);
+	else
+		udp_flow_arm(w, f);
 }
 
 void

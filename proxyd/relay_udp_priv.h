@@ -1,6 +1,7 @@
 /*
  * relay_udp_priv.h - a data thread's UDP sessions, between relay_udp.c (passing
- * datagrams), relay_udp_table.c (whose they are) and relay_udp_left.c (over a
+ * datagrams), relay_udp_server.c (which server gets them), relay_udp_table.c
+ * (whose they are) and relay_udp_left.c (over a
  * restart).
  */
 #ifndef PROXYD_RELAY_UDP_PRIV_H
@@ -40,6 +41,8 @@ struct udp_flow {
 	struct guest *guest; /* where its listener asks about clients; else NULL */
 	uint32_t requests, responses;
 	mono_t began, active;
+	mono_t
+	    held; /* proxy_download_rate: replies wait in its socket until then; else MONO_NEVER */
 	struct wheel_timer timer;
 	LIST_ENTRY(udp_flow) in_bucket;
 	int listener_fd;	     /* while it waits */
@@ -68,12 +71,36 @@ struct udp_flow *udp_flow_find(const struct udp *, const struct udp_key *);
 void udp_flow_hash(struct udp *, struct udp_flow *);
 void udp_flow_unhash(struct udp_flow *);
 int udp_flow_watch(struct worker *, struct udp_flow *); /* 0 or -errno */
+void udp_flow_arm(struct worker *, struct udp_flow *);	/* its timer, for what is due next */
 void udp_flow_end(struct worker *, struct udp_flow *, enum flow_reason);
 
 /* The address it came to; where it was not told, the listener's. */
 struct endpoint udp_local_endpoint(const struct binding *, const struct udp_local *);
 
-/* relay_udp_left.c: those whose socket never came. */
+/* What is known of it, for its log and for what variables stand for. */
+struct facts;
+void udp_learn(const struct worker *, const struct udp_flow *, struct facts *);
+
+/* ---- relay_udp_server.c ---- */
+
+/*
+ * The next server that can be connected to; false: there is none, and it has
+ * ended.  'tried' says who is out.
+ */
+bool udp_find_server(struct worker *, struct udp_flow *, struct pick_tried *tried);
+
+/* Its server is down: to another, if there is one that is not.  It may have ended then. */
+void udp_leave_dead_server(struct worker *, struct udp_flow *);
+
+/* Close its socket; accepts one that has none. */
+void udp_leave_server(struct worker *, struct udp_flow *, enum flow_reason);
+
+/* -errno is its server's fault. */
+void udp_blame(struct worker *, struct udp_flow *, int error);
+
+/* ---- relay_udp_left.c ---- */
+
+/* Those whose socket never came. */
 void udp_drop_waiting(struct worker *);
 
 #endif

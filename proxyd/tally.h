@@ -18,6 +18,7 @@ struct tally {
 	uint64_t connection_errors; /* connects refused, unreachable, timed out, reset at once */
 	uint64_t retries;	    /* sessions that went on to another server */
 	uint64_t timeouts;	    /* of connects and of idle sessions */
+	uint64_t dropped;	    /* datagrams that found no room, or came faster than they may */
 	uint64_t connects;	    /* that succeeded */
 	uint64_t connect_us;	    /* their sum */
 	uint64_t reasons[FLOW_REASON_MAX]; /* sessions ended, by reason */

@@ -85,13 +85,13 @@ read_local(struct msghdr *m, struct udp_local *ret)
 }
 
 int
-udp_batch_receive(struct udp_batch *b, int fd)
+udp_batch_receive(struct udp_batch *b, int fd, unsigned max)
 {
 	int n;
 
 	while (b->n_used > 0)
 		reset(b, --b->n_used);
-	n = recvmmsg(fd, b->messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+	n = recvmmsg(fd, b->messages, MIN(max, UDP_BATCH), MSG_DONTWAIT, NULL);
 	if (n < 0)
 		return -errno;
 	b->n_used = (unsigned)n;

@@ -41,8 +41,8 @@ struct udp_batch; /* of one thread: room for UDP_BATCH datagrams */
 struct udp_batch *udp_batch_new(void);
 void udp_batch_free(struct udp_batch *); /* accepts NULL */
 
-/* What there is now, at most UDP_BATCH; their number (datagrams: udp_batch_at) or -errno. */
-int udp_batch_receive(struct udp_batch *, int fd);
+/* What there is now, at most 'max'; their number (datagrams: udp_batch_at) or -errno. */
+int udp_batch_receive(struct udp_batch *, int fd, unsigned max);
 const struct udp_datagram *udp_batch_at(const struct udp_batch *, unsigned i);
 
 struct udp_peer {

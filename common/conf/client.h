@@ -70,6 +70,7 @@ struct client_conf {
 	int64_t header_timeout_us; /* proxy_protocol_timeout */
 	unsigned announce;	   /* proxy_protocol: the version servers get; 0: none */
 	bool transparent;	   /* proxy_bind $remote_addr transparent */
+	bool transparent_port;	   /* $remote_addr:$remote_port */
 	/* which of the lists stand in this block itself, not in stream {} */
 	bool own_trusted, own_rules, own_limits;
 };

@@ -639,6 +639,7 @@ add_client(struct description *d, const struct client_conf *c)
 	add(d, "proxy_download_rate", "%llu", (unsigned long long)c->rates[1]);
 	add(d, "proxy_protocol", "%s", c->announce == 0 ? "off" : c->announce == 1 ? "on" : "v2");
 	add_flag(d, "proxy_bind transparent", c->transparent);
+	add_flag(d, "proxy_bind with the client's port", c->transparent_port);
 	add_time(d, "proxy_protocol_timeout", c->header_timeout_us);
 }
 

@@ -301,13 +301,6 @@ stream_check_client(struct binder *b, const struct listener_conf *l)
 	if (l->udp && l->proxy_protocol)
 		bind_say(b, CONF_ERROR, l->pos,
 		    "proxy_protocol is read from connections, not from datagrams");
-	if (l->udp && (c->rates[0] > 0 || c->rates[1] > 0))
-		bind_say(b, CONF_WARNING, l->pos,
-		    "proxy_upload_rate and proxy_download_rate hold for connections; these "
-		    "datagrams are not slowed");
-	if (l->udp && c->transparent)
-		bind_say(b, CONF_ERROR, l->pos,
-		    "proxy_bind transparent holds for connections, not for datagrams");
 	if (!l->proxy_protocol && c->own_trusted)
 		bind_say(b, CONF_NOTICE, l->pos,
 		    "set_real_ip_from has no effect without 'proxy_protocol' of listen");

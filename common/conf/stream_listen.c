@@ -300,7 +300,18 @@ stream_bind_listen(struct binder *b, struct stmt *s, const struct directive *d, 
 
 /* ---- towards servers ---- */
 
-/* proxy_bind ADDRESS ... | $remote_addr transparent | off */
+/* "$remote_addr transparent", also with ":$remote_port". */
+static bool
+is_transparent(const struct stmt *s, bool *ret_port)
+{
+	const char *from = s->words[1].text;
+
+	*ret_port = strcmp(from, "$remote_addr:$remote_port") == 0;
+	return s->n_words == 3 && (*ret_port || strcmp(from, "$remote_addr") == 0) &&
+	       strcmp(s->words[2].text, "transparent") == 0;
+}
+
+/* proxy_bind ADDRESS ... | $remote_addr[:$remote_port] transparent | off */
 void
 stream_bind_source(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
@@ -308,8 +319,7 @@ stream_bind_source(struct binder *b, struct stmt *s, const struct directive *d, 
 
 	(void)d;
 	l->n_sources = 0;
-	l->client->transparent = s->n_words == 3 && strcmp(s->words[1].text, "$remote_addr") == 0 &&
-				 strcmp(s->words[2].text, "transparent") == 0;
+	l->client->transparent = is_transparent(s, &l->client->transparent_port);
 	if (l->client->transparent)
 		return;
 	if (s->n_words == 2 && strcmp(s->words[1].text, "off") == 0)
@@ -319,7 +329,8 @@ stream_bind_source(struct binder *b, struct stmt *s, const struct directive *d, 
 
 		if (strcmp(w->text, "transparent") == 0 || w->text[0] == '$')
 			bind_say(b, CONF_ERROR, w->pos,
-			    "'%.64s': either '$remote_addr transparent', or addresses of this node",
+			    "'%.64s': either '$remote_addr transparent' or '$remote_addr:$remote_port "
+			    "transparent', or addresses of this node",
 			    w->text);
 		else if (l->n_sources == SOURCES_MAX)
 			bind_say(b, CONF_ERROR, w->pos, "more than %d addresses", SOURCES_MAX);

@@ -63,7 +63,7 @@ def pytest_terminal_summary(terminalreporter):
     matrix = {}
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.getreports(outcome):
-            seen = dict(report.user_properties)
+            seen = dict(getattr(report, "user_properties", ()))  # a file that cannot be read has none
             if "interop" in seen:
                 peer, wire, role = seen["interop"]
                 matrix.setdefault((peer, wire), {})[role] = (

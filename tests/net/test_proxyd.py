@@ -2,6 +2,7 @@
 what can be listened on, what a reload and a stop do to sessions."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from peers import (Server, connect, echo, ending, greeter, make_socket, read_all
 
 VIP, PORT = "10.4.7.10", 7443
 ONE, TWO = "10.4.7.21", "10.4.7.22"
+OURS, NGINX = 7000, 8000  # the first port of each, where both run
 
 
 class Front:
@@ -79,6 +81,15 @@ stream {{
     {more}
 }}
 """
+
+
+def both(front, text, ready=1):
+    """proxyd and nginx with the same text; PORT+n is the n-th port of each, WHO its name."""
+    def of(base, who):
+        ports = re.sub(r"PORT\+(\d+)", lambda m: str(base + int(m.group(1))), text)
+        return f"stream {{\n{ports.replace('WHO', who)} }}"
+    front.proc = front.proxy.daemon("proxyd", of(OURS, "ours"))
+    front.proxy.nginx(of(NGINX, "nginx"), ready=NGINX + ready)
 
 
 @pytest.fixture

@@ -3,12 +3,13 @@
 import contextlib
 import socket
 import threading
+import time
 
 import pytest
 
 from lab import wait_for
 from peers import TIMEOUT, inside
-from test_proxyd import ONE, TWO, VIP, Front
+from test_proxyd import NGINX, ONE, OURS, TWO, VIP, Front, both
 
 PORT = 5353
 STOP = b"stop the server"
@@ -199,6 +200,70 @@ def test_idle(front):
     assert front.listener(NAME)["currentSessions"] == 0
     assert ask(sock, b"y") == b"y"
     assert len(set(server.sources())) == 2, "another session, another port"
+
+
+def test_download_rate_as_nginx_has_it(front):
+    """Replies wait for their turn, whole and in order; none is lost."""
+    UdpServer(front.servers, ONE, 8081, lambda data: [data * 500] * 8)
+    both(front, f"""server {{ listen {VIP}:PORT+1; return WHO; }}
+        server {{ listen {VIP}:PORT+2 udp; proxy_download_rate 2000; proxy_pass {ONE}:8081; }}""")
+    socks = [client(front, port=base + 2) for base in (OURS, NGINX)]
+    began = time.monotonic()
+    for data, sock in zip((b"o", b"n"), socks):
+        sock.send(data)
+    for data, sock in zip((b"o", b"n"), socks):
+        assert [sock.recv(65536) for _ in range(8)] == [data * 500] * 8
+        assert time.monotonic() - began > 0.7  # a second's worth at once, the rest at its rate
+
+
+def test_upload_rate_as_nginx_has_it(front):
+    """What comes faster is dropped, and counted; who keeps to it again is heard."""
+    server = UdpServer(front.servers, ONE, 8081, lambda data: [])
+    both(front, f"""server {{ listen {VIP}:PORT+1; return WHO; }}
+        server {{ listen {VIP}:PORT+2 udp; proxy_upload_rate 500; proxy_pass {ONE}:8081; }}""")
+    for who, base in ((b"o", OURS), (b"n", NGINX)):
+        sock = client(front, port=base + 2)
+        for _ in range(20):
+            sock.send(who * 500)
+
+        def again():
+            sock.send(who.upper() * 10)
+            return any(data == who.upper() * 10 for data, _ in server.seen)
+        wait_for(again, "a later one passes")
+        assert 0 < sum(data == who * 500 for data, _ in server.seen) < 20
+    counters = front.listener(f"{VIP}:{OURS + 2}/udp")["counters"]
+    assert 0 < counters["datagramsDropped"]
+    assert counters["bytesIn"] == sum(len(d) for d, _ in server.seen if d[:1] in b"oO")
+
+
+def test_source_addresses_in_turn(front):
+    front.proxy.ip("addr", "add", "10.4.7.12/24", "dev", "eth0")
+    start(front, f"server {ONE}:8081;", "proxy_bind 10.4.7.11 10.4.7.12; proxy_socket_rcvbuf 100k;")
+    server = UdpServer(front.servers, ONE, 8081)
+    for _ in range(24):
+        ask(client(front), b"x")
+    assert {address for address, _ in server.sources()} == {"10.4.7.11", "10.4.7.12"}
+
+
+@pytest.mark.parametrize("port", [False, True])
+def test_transparent(front, port):
+    """A server sees the client's own address, and its port where that is written."""
+    front.client.ip("addr", "add", "10.9.0.30/24", "dev", "eth0")
+    front.proxy.ip("route", "add", "10.9.0.0/24", "dev", "eth0")
+    front.servers.ip("route", "add", "10.9.0.0/24", "via", "10.4.7.11")
+    front.proxy.ip("rule", "add", "iif", "eth0", "from", ONE, "ipproto", "udp", "sport", "8081",
+                   "lookup", "100")
+    front.proxy.ip("route", "add", "local", "default", "dev", "lo", "table", "100")
+    server = UdpServer(front.servers, ONE, 8081)
+    start(front, f"server {ONE}:8081;",
+          f"proxy_bind $remote_addr{':$remote_port' * port} transparent;", f"{PORT} udp")
+    sock = datagram_socket(front.client, "10.9.0.30")
+    for address in (VIP,) if port else (VIP, "10.4.7.11"):  # two sessions of one client
+        for data in (b"one", b"two"):
+            sock.sendto(data, (address, PORT))
+            assert sock.recvfrom(100) == (data, (address, PORT))
+    assert {source[0] for source in server.sources()} == {"10.9.0.30"}
+    assert port == (set(server.sources()) == {sock.getsockname()})
 
 
 @pytest.mark.parametrize("responses", [1, 2])

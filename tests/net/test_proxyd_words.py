@@ -13,10 +13,8 @@ import pytest
 
 from lab import wait_for
 from peers import Server, connect, ending, greeter, make_socket, read_all
-from test_proxyd import ONE, TWO, VIP, Front
+from test_proxyd import NGINX, ONE, OURS, TWO, VIP, Front, both
 from test_proxyd_udp import datagram_socket
-
-OURS, NGINX = 7000, 8000  # the first port of each
 
 
 @pytest.fixture
@@ -31,15 +29,6 @@ def logs(front):
     path.mkdir()
     path.chmod(0o777)
     return path
-
-
-def both(front, text, ready=1):
-    """proxyd and nginx with the same text; PORT+n is the n-th port of each, WHO its name."""
-    def of(base, who):
-        ports = re.sub(r"PORT\+(\d+)", lambda m: str(base + int(m.group(1))), text)
-        return f"stream {{\n{ports.replace('WHO', who)} }}"
-    front.proc = front.proxy.daemon("proxyd", of(OURS, "ours"))
-    front.proxy.nginx(of(NGINX, "nginx"), ready=NGINX + ready)
 
 
 def ask(front, port, source=None, say=b""):

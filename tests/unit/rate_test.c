@@ -86,6 +86,29 @@ steps(void **unused)
 	assert_int_equal(rate_allows(&r, 64000, at(0)), 1000); /* time does not run back */
 }
 
+/* Datagrams pass whole while there is anything; what was too much is waited for. */
+static void
+more_than_allowed(void **unused)
+{
+	struct rate r;
+
+	(void)unused;
+	rate_init(&r, 1000, at(0));
+	assert_int_equal(rate_allows(&r, 1, at(0)), 1);
+	rate_spend(&r, 3000);
+	assert_int_equal(rate_allows(&r, 1, at(0)), 0);
+	assert_int_equal(r.held.us, at(2100000).us); /* two seconds' worth, and a tenth to go on */
+	assert_int_equal(rate_allows(&r, 1, at(2000000)), 0);
+	assert_int_equal(r.held.us, at(2100000).us);
+	assert_int_equal(rate_allows(&r, 64000, at(2100000)), 100);
+	rate_spend(&r, 65535);
+	assert_int_equal(rate_allows(&r, 1, at(2100000)), 0);
+	rate_init(&r, 1, at(0));
+	rate_spend(&r, UINT32_MAX); /* no overflow */
+	assert_int_equal(rate_allows(&r, 1, at(0)), 0);
+	assert_int_equal(r.held.us, at(INT64_C(4294967295) * 1000000).us);
+}
+
 static void
 no_limit(void **unused)
 {
@@ -104,6 +127,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(average),
 		cmocka_unit_test(steps),
+		cmocka_unit_test(more_than_allowed),
 		cmocka_unit_test(no_limit),
 	};
 
