@@ -162,11 +162,11 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	{ "ssl_preread", 1, 1, 0, bind_nginx_flag, L(ssl_preread), 0, 0, NULL }, \
 	{ "access_log", 1, MANY, D_REPEAT, stream_bind_access, 0, 0, 0, NULL }, \
 	{ "error_log", 1, 2, D_REPEAT, stream_bind_error_log, 0, 0, 0, NULL }, \
-	KNOWN("open_log_file_cache"), \
+	NOTHING("open_log_file_cache", "log files stay open"), \
 	{ "health_check_timeout", 1, 1, 0, bind_nginx_time, offsetof(struct server_draft, health_timeout_us), 0, 0, NULL }, \
 	{ "variables_hash_max_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL }, \
 	{ "variables_hash_bucket_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL }, \
-	KNOWN("js_preread"), \
+	NOTHING("js_preread", NO_SCRIPTS), \
 	TLS("proxy_ssl"), TLS("proxy_ssl_name"), TLS("proxy_ssl_server_name"), \
 	TLS("proxy_ssl_certificate"), TLS("proxy_ssl_certificate_key"), \
 	TLS("proxy_ssl_certificate_cache"), TLS("proxy_ssl_verify"), \
@@ -182,6 +182,9 @@ bind_size(struct binder *b, struct stmt *s, const struct directive *d, void *obj
 	TLS("ssl_conf_command"), TLS("ssl_alpn"), TLS("ssl_handshake_timeout"), \
 	TLS("ssl_prefer_server_ciphers"), TLS("ssl_stapling"), TLS("ssl_reject_handshake")
 
+#define NO_SCRIPTS "no JavaScript is run here"
+#define NO_GEOIP   "no database of places is read; geo knows networks"
+#define NO_KEYVAL  "nothing is kept for it; map chooses by what the file says"
 #define RESOLVE_ELSEWHERE "it is for servers with 'resolve': write it in stream {} or an upstream"
 
 static const struct directive server_rows[] = {
@@ -191,7 +194,8 @@ static const struct directive server_rows[] = {
 	{ "return", 1, 1, 0, stream_bind_later, offsetof(struct server_draft, answer), 0, 0, NULL },
 	{ "pass", 1, 1, 0, bind_pass, 0, 0, 0, NULL },
 	{ "set", 2, 2, D_REPEAT, stream_bind_set, 0, 0, 0, NULL },
-	KNOWN("server_name"), KNOWN("status_zone"),
+	NOTHING("server_name", "the only server of an address gets all who come; to choose by name: ssl_preread and map"),
+	NOTHING("status_zone", "every listener is counted"),
 	NOTHING("resolver", RESOLVE_ELSEWHERE), NOTHING("resolver_timeout", RESOLVE_ELSEWHERE),
 	SETTING_ROWS,
 };
@@ -209,13 +213,17 @@ static const struct directive stream_rows[] = {
 	{ "log_format", 2, MANY, D_REPEAT, stream_bind_format, 0, 0, 0, NULL },
 	{ "resolver", 1, MANY, 0, stream_bind_resolver, offsetof(struct server_draft, resolver), 0, 0, NULL },
 	{ "resolver_timeout", 1, 1, 0, bind_nginx_time, offsetof(struct server_draft, resolver.timeout_us), 0, 0, NULL },
-	KNOWN("geoip_country"), KNOWN("geoip_city"), KNOWN("geoip_org"), KNOWN("geoip_proxy"),
+	NOTHING("geoip_country", NO_GEOIP), NOTHING("geoip_city", NO_GEOIP), NOTHING("geoip_org", NO_GEOIP),
+	NOTHING("geoip_proxy", NO_GEOIP),
 	{ "match", 1, 1, D_BLOCK | D_REPEAT, stream_bind_match, 0, 0, 0, NULL },
 	{ "limit_conn_zone", 2, 2, D_REPEAT, stream_bind_limit_zone, 0, 0, 0, NULL },
 	{ "map_hash_max_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL },
-	{ "map_hash_bucket_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL }, KNOWN("server_names_hash_max_size"),
-	KNOWN("server_names_hash_bucket_size"), KNOWN("zone_sync"), KNOWN("js_import"),
-	KNOWN("js_include"), KNOWN("js_path"), KNOWN("js_set"), KNOWN("keyval"), KNOWN("keyval_zone"),
+	{ "map_hash_bucket_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL },
+	{ "server_names_hash_max_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL },
+	{ "server_names_hash_bucket_size", 1, 1, 0, bind_accepted, 0, 0, 0, NULL },
+	NOTHING("zone_sync", "each node counts for itself"),
+	NOTHING("js_import", NO_SCRIPTS), NOTHING("js_include", NO_SCRIPTS), NOTHING("js_path", NO_SCRIPTS),
+	NOTHING("js_set", NO_SCRIPTS), NOTHING("keyval", NO_KEYVAL), NOTHING("keyval_zone", NO_KEYVAL),
 	SETTING_ROWS,
 };
 /* clang-format on */

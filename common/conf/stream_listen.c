@@ -169,7 +169,6 @@ valued_option(struct binder *b, const struct word *w, struct listener_conf *l, b
 static bool
 listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
 {
-	static const char *const known[] = { "default_server", "multipath" };
 	static const char *const bsd[] = { "accept_filter=", "setfib=" };
 	static const char *const names[] = { "backlog=", "ipv6only=", "reuseport", "bind", "udp",
 		"so_keepalive=", "rcvbuf=", "sndbuf=", "fastopen=", "deferred", "proxy_protocol",
@@ -179,8 +178,13 @@ listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
 
 	if (valued_option(b, w, l, &ok))
 		return ok;
-	if (strcmp(w->text, "bind") == 0 || strcmp(w->text, "reuseport") == 0)
+	if (strcmp(w->text, "bind") == 0 || strcmp(w->text, "reuseport") == 0 ||
+	    strcmp(w->text, "default_server") == 0)
 		return true; /* always so */
+	if (strcmp(w->text, "multipath") == 0) {
+		bind_say(b, CONF_NOTICE, w->pos, "'multipath': clients are served by plain TCP");
+		return true;
+	}
 	if (strcmp(w->text, "udp") == 0)
 		return l->udp = true;
 	if (strcmp(w->text, "proxy_protocol") == 0)
@@ -195,12 +199,6 @@ listen_option(struct binder *b, const struct word *w, struct listener_conf *l)
 		if (strncmp(w->text, bsd[i], strlen(bsd[i])) == 0) {
 			bind_say(b, CONF_NOTICE, w->pos,
 			    "'%.64s' is FreeBSD's, and does nothing here", w->text);
-			return true;
-		}
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (strncmp(w->text, known[i], strlen(known[i])) == 0) {
-			bind_say(b, CONF_NOTICE, w->pos, "'%.64s' is accepted, not in effect yet",
-			    w->text);
 			return true;
 		}
 	hint = bind_did_you_mean(b, w->text, names, ARRAY_LEN(names), sizeof(*names));

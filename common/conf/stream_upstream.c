@@ -130,7 +130,7 @@ service_of(const struct stmt *s)
 static void
 server_option(struct binder *b, const struct word *w, struct server_conf *s)
 {
-	static const char *const known[] = { "route=", "drain", "rate_limit_conn=" };
+	static const char *const http[] = { "route=", "drain" };
 	static const char *const names[] = { "weight=", "max_fails=", "max_conns=", "fail_timeout=",
 		"backup", "down", "slow_start=", "resolve", "service=" };
 	const char *value = stream_value_of(w->text, "fail_timeout");
@@ -167,10 +167,10 @@ server_option(struct binder *b, const struct word *w, struct server_conf *s)
 	}
 	if (stream_value_of(w->text, "service") != NULL)
 		return; /* bind_service */
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (strncmp(w->text, known[i], strlen(known[i])) == 0) {
-			bind_say(b, CONF_NOTICE, w->pos, "'%.64s' is accepted, not in effect yet",
-			    w->text);
+	for (size_t i = 0; i < ARRAY_LEN(http); i++)
+		if (strncmp(w->text, http[i], strlen(http[i])) == 0) {
+			bind_say(b, CONF_NOTICE, w->pos,
+			    "'%.64s' is for sessions of http, and does nothing here", w->text);
 			return;
 		}
 	hint = bind_did_you_mean(b, w->text, names, ARRAY_LEN(names), sizeof(*names));
@@ -343,14 +343,15 @@ static const struct directive upstream_rows[] = {
 	{ "hash", 1, 2, 0, bind_hash, 0, 0, 0, NULL },
 	{ "random", 0, 2, 0, bind_random, 0, 0, 0, NULL },
 	{ "on_server_down", 1, 2, 0, bind_on_server_down, 0, 0, 0, NULL },
-	KNOWN("least_time"),
+	NOTHING("least_time", "no time is measured, servers take turns; least_conn is near it"),
 	{ "health_check", 0, MANY, 0, stream_bind_later, D(health), 0, 0, NULL },
 	{ "health_check_timeout", 1, 1, 0, bind_nginx_time, D(health_timeout_us), 0, 0, NULL },
 	{ "resolver", 1, MANY, 0, stream_bind_resolver, D(u.resolver), 0, 0, NULL },
 	{ "resolver_timeout", 1, 1, 0, bind_nginx_time, D(u.resolver.timeout_us), 0, 0, NULL },
-	KNOWN("state"),
+	NOTHING("state", "what is set at run time is kept in any case"),
 	{ "max_session_age", 1, 2, 0, bind_session_age, 0, 0, 0, NULL },
-	KNOWN("keepalive"), KNOWN("ip_hash"),
+	NOTHING("keepalive", "a session has a connection of its own"),
+	NOTHING("ip_hash", "that is of http; here it is: hash $remote_addr"),
 };
 /* clang-format on */
 

@@ -40,8 +40,8 @@ check_part(struct binder *b, const struct word *w, const struct template_part *p
 		bind_say(b, CONF_WARNING, w->pos,
 		    "'$%.64s' is never found: TLS is passed through, not terminated", p->text);
 	} else if (v == VAR_UNKNOWN && strncmp(p->text, "geoip_", 6) == 0) {
-		bind_say(b, CONF_WARNING, w->pos, "'$%.64s' is not in effect yet: it is not found",
-		    p->text);
+		bind_say(b, CONF_WARNING, w->pos,
+		    "'$%.64s' is never found: no database of places is read", p->text);
 	} else if (v == VAR_UNKNOWN) {
 		bind_say(b, CONF_ERROR, w->pos, "unknown variable '$%.64s'", p->text);
 		return false;
