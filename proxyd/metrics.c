@@ -174,6 +174,12 @@ metrics_collect(struct proxy *p, struct service_metrics *m)
 	mono_t now = loop_now();
 
 	service_metric(m, "proxyd_process_nbthread", "Data threads", NULL, (double)p->n_workers);
+	if (p->crowd.max > 0)
+		service_metric(m, "proxyd_process_max_sessions",
+		    "Sessions that there may be (worker_connections)", NULL, (double)p->crowd.max);
+	service_metric(m, "proxyd_process_full_total",
+	    "Times that a new client found as many sessions as there may be", NULL,
+	    (double)crowd_full(&p->crowd));
 	add_handover(m, handover_counts(p->handover));
 	TAILQ_FOREACH (l, &p->listeners, entry)
 		add_listener(m, l);

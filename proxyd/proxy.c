@@ -4,7 +4,6 @@
 #include "proxyd/proxy.h"
 
 #include "common/event.h"
-#include "common/fdstore.h"
 #include "common/log.h"
 #include "proxyd/active.h"
 #include "proxyd/control.h"
@@ -17,14 +16,13 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#define ACCEPT_GRACE_US	    USEC_PER_SEC       /* VIPs leave before listeners (design.md 5) */
-#define SHUTDOWN_TIMEOUT_US (5 * USEC_PER_SEC) /* from the signal to the last session's end */
-#define STOP_POLL_US	    (20 * USEC_PER_MSEC)
-#define WORKERS_MAX	    256
+#define FULL_SHOWN_US (10 * USEC_PER_SEC)
+#define WORKERS_MAX   256
 
 /* ---- listeners ---- */
 
@@ -196,8 +194,8 @@ drain_listener(struct proxy *p, struct listener *l)
 }
 
 /* Sockets nobody accepts from are closed; a listener without sessions is forgotten. */
-static void
-sweep_listeners(struct proxy *p)
+void
+proxy_sweep_listeners(struct proxy *p)
 {
 	struct listener *l, *next;
 
@@ -211,8 +209,8 @@ sweep_listeners(struct proxy *p)
 	}
 }
 
-static void
-drain_all(struct proxy *p, bool only_unconfigured)
+void
+proxy_drain_listeners(struct proxy *p, bool only_unconfigured)
 {
 	struct listener *l;
 
@@ -280,18 +278,35 @@ say_status(struct proxy *p)
 {
 	const struct listener *l;
 	size_t listening = 0, failed = 0;
-	char *line;
+	char limit[40] = "", *line;
 
 	TAILQ_FOREACH (l, &p->listeners, entry) {
 		listening += l->state == LISTENER_LISTENING;
 		failed += l->state == LISTENER_FAILED;
 	}
-	line = xasprintf(
-	    "%zu listening, %zu cannot bind; %zu data threads", listening, failed, p->n_workers);
+	if (p->crowd.max > 0)
+		snprintf(limit, sizeof(limit), "; at most %u sessions", p->crowd.max);
+	line = xasprintf("%zu listening, %zu cannot bind; %zu data threads%s", listening, failed,
+	    p->n_workers, limit);
 	if (p->status == NULL || strcmp(line, p->status) != 0)
 		daemon_status(p->daemon, line);
 	free(p->status);
 	p->status = line;
+}
+
+/* worker_connections and worker_rlimit_nofile: what there are descriptors for is the unit's affair.
+ */
+static void
+limit_sessions(struct proxy *p, const struct conf *conf)
+{
+	uint64_t wanted = MAX(conf->nofile, (uint64_t)conf->connections * p->n_workers);
+	struct rlimit limit;
+
+	crowd_limit(&p->crowd, conf->connections);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && wanted > limit.rlim_cur)
+		log_warn("%s: %llu descriptors, and %llu are allowed (LimitNOFILE= of the unit)",
+		    conf->nofile == wanted ? "worker_rlimit_nofile" : "worker_connections",
+		    (unsigned long long)wanted, (unsigned long long)limit.rlim_cur);
 }
 
 static void
@@ -299,14 +314,15 @@ apply(struct proxy *p, const struct conf *conf)
 {
 	struct listener *l;
 
+	limit_sessions(p, conf);
 	upstreams_apply(&p->upstreams, conf);
 	handover_restore_upstreams(p->handover);
 	TAILQ_FOREACH (l, &p->listeners, entry)
 		l->configured = false;
 	for (size_t i = 0; i < conf->n_listeners; i++)
 		apply_listener(p, conf, &conf->listeners[i]);
-	drain_all(p, true);
-	sweep_listeners(p);
+	proxy_drain_listeners(p, true);
+	proxy_sweep_listeners(p);
 	say_status(p);
 }
 
@@ -360,6 +376,23 @@ retry_binds(struct proxy *p)
 	}
 }
 
+/* It may come and go many times in a second: status says it while it lasts. */
+static void
+watch_crowd(struct proxy *p, mono_t now)
+{
+	uint64_t n = crowd_full(&p->crowd);
+	char *reason = NULL;
+
+	if (n != p->n_full || crowd_waits(&p->crowd))
+		p->full_until = mono_add(now, FULL_SHOWN_US);
+	p->n_full = n;
+	if (mono_before(now, p->full_until))
+		reason = xasprintf(
+		    "%u worker_connections are not enough: new clients wait", p->crowd.connections);
+	daemon_set_degraded(p->daemon, "worker_connections", reason);
+	free(reason);
+}
+
 static void
 on_second(struct loop_timer *timer, mono_t now)
 {
@@ -368,9 +401,10 @@ on_second(struct loop_timer *timer, mono_t now)
 	loop_timer_at(timer, mono_add(now, USEC_PER_SEC));
 	if (!p->daemon->stopping)
 		retry_binds(p);
-	sweep_listeners(p);
+	proxy_sweep_listeners(p);
 	upstreams_sweep(&p->upstreams);
 	handover_keep_listeners(p->handover);
+	watch_crowd(p, now);
 	say_status(p);
 }
 
@@ -381,7 +415,7 @@ on_news(uv_async_t *async)
 
 	upstreams_tell(&p->upstreams);
 	rolls_finish(&p->rolls);
-	sweep_listeners(p);
+	proxy_sweep_listeners(p);
 }
 
 /* From any thread. */
@@ -490,8 +524,9 @@ start_workers(struct proxy *p)
 	size_t n = thread_count(p->daemon->conf);
 
 	p->workers = xcalloc(n, sizeof(struct worker *));
+	crowd_init(&p->crowd, (unsigned)n);
 	for (unsigned i = 0; i < n; i++) {
-		int rc = worker_start(i, wake, p, &p->workers[i]);
+		int rc = worker_start(i, &p->crowd, wake, p, &p->workers[i]);
 
 		if (rc < 0) {
 			log_err("data thread %u: %s", i, strerrordesc_np(-rc));
@@ -543,124 +578,4 @@ proxy_start(struct daemon *d)
 	handover_keep_listeners(p->handover);
 	daemon_ready(d);
 	return 0;
-}
-
-/* ---- stop ---- */
-
-static size_t
-count_sessions(const struct proxy *p)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->n_workers; i++)
-		n += worker_sessions(p->workers[i]);
-	return n;
-}
-
-/* Three handles live in it. */
-static void
-free_when_closed(struct proxy *p)
-{
-	if (++p->n_closed == 3)
-		free(p);
-}
-
-static void
-on_news_closed(uv_handle_t *handle)
-{
-	free_when_closed(handle->data);
-}
-
-static void
-on_second_closed(struct loop_timer *timer)
-{
-	free_when_closed(CONTAINER_OF(timer, struct proxy, second));
-}
-
-static void
-on_stopping_closed(struct loop_timer *timer)
-{
-	free_when_closed(CONTAINER_OF(timer, struct proxy, stopping));
-}
-
-static void
-finish(struct proxy *p)
-{
-	struct daemon *d = p->daemon;
-	struct listener *l;
-	size_t left = count_sessions(p);
-
-	if (left > 0)
-		log_notice("%zu sessions are reset", left);
-	for (size_t i = 0; i < p->n_workers; i++)
-		worker_stop(p->workers[i]);
-	rolls_done(&p->rolls);
-	free(p->workers);
-	while ((l = TAILQ_FIRST(&p->listeners)) != NULL) {
-		TAILQ_REMOVE(&p->listeners, l, entry);
-		listener_free(l);
-	}
-	lost_free(p->lost);
-	active_free(p->active);
-	p->active = NULL;
-	upstreams_done(&p->upstreams);
-	control_free(p->control);
-	handover_free(p->handover);
-	free(p->status);
-	loop_timer_close(&p->second, on_second_closed);
-	loop_timer_close(&p->stopping, on_stopping_closed);
-	uv_close((uv_handle_t *)&p->news, on_news_closed);
-	logfiles_stop();
-	daemon_exit(d, EXIT_OK);
-}
-
-static void
-on_stopping(struct loop_timer *timer, mono_t now)
-{
-	struct proxy *p = CONTAINER_OF(timer, struct proxy, stopping);
-
-	if (!p->detached) {
-		p->detached = true;
-		drain_all(p, false);
-		handover_keep_listeners(p->handover);
-	}
-	/* A listener is forgotten when it is detached and its sessions have ended. */
-	sweep_listeners(p);
-	if (TAILQ_EMPTY(&p->listeners) || !mono_before(now, p->stop_by))
-		finish(p);
-	else
-		loop_timer_at(timer, mono_add(now, STOP_POLL_US));
-}
-
-/* The data threads stop where they are; what they have goes to the successor. */
-static void
-hand_over(struct proxy *p)
-{
-	for (size_t i = 0; i < p->n_workers; i++)
-		worker_send(p->workers[i], &(struct command){ .kind = COMMAND_QUIESCE });
-	for (size_t i = 0; i < p->n_workers; i++)
-		worker_join(p->workers[i]);
-	handover_keep_listeners(p->handover);
-	handover_give(p->handover);
-}
-
-/*
- * Stop: accept a while longer, since the VIP leaves first; let sessions end.
- * Restart: everything goes to the successor; what cannot is reset, so that nobody
- * takes it for an orderly end.
- */
-void
-proxy_stop(struct daemon *d, enum daemon_stop how)
-{
-	struct proxy *p = d->aux;
-	mono_t now = loop_now();
-
-	loop_timer_init(d->loop, &p->stopping, on_stopping);
-	if (how == DAEMON_RESTART && fdstore_exists()) {
-		hand_over(p);
-		finish(p);
-		return;
-	}
-	p->stop_by = how == DAEMON_RESTART ? now : mono_add(now, SHUTDOWN_TIMEOUT_US);
-	loop_timer_at(&p->stopping, how == DAEMON_RESTART ? now : mono_add(now, ACCEPT_GRACE_US));
 }

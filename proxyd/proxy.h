@@ -21,7 +21,10 @@ struct proxy {
 	struct control *control;
 	struct handover *handover;
 	struct worker **workers;
-	size_t n_workers;  /* fixed at start */
+	size_t n_workers; /* fixed at start */
+	struct crowd crowd;
+	uint64_t n_full;   /* of it, as last looked at */
+	mono_t full_until; /* what is said of it in status stands until then */
 	size_t next_unix;  /* the data thread of the next unix socket */
 	struct lost *lost; /* NULL: addresses are not watched */
 	struct upstreams upstreams;
@@ -43,6 +46,10 @@ struct route *proxy_route(struct proxy *, struct listener *, unsigned thread);
 
 /* Does a listener of it want transparent binds, and with them CAP_NET_ADMIN? */
 bool proxy_is_transparent(const struct conf *);
+
+/* Listeners take no more clients, and go with their last session. */
+void proxy_drain_listeners(struct proxy *, bool only_unconfigured);
+void proxy_sweep_listeners(struct proxy *);
 
 /* The members of struct daemon_class (common/daemon.h). */
 int proxy_start(struct daemon *);

@@ -12,6 +12,7 @@
 #include "proxyd/relay_bulk.h"
 
 #include "common/text.h"
+#include "proxyd/accept.h"
 #include "proxyd/dial.h"
 #include "proxyd/guest.h"
 #include "proxyd/listener.h"
@@ -99,7 +100,7 @@ end(struct worker *w, struct session *s)
 	count_end(s, s->route->tally); /* the listener may be gone after it */
 	route_unref(s->route);
 	session_free(&w->sessions, s);
-	__atomic_store_n(&w->n_sessions, w->sessions.n_used, __ATOMIC_RELAXED);
+	worker_counted(w);
 }
 
 /* ---- connecting ---- */
@@ -147,7 +148,7 @@ server_socket(struct worker *w, int family)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && worker_use_spare(w))
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && accept_use_spare(w))
 		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	return fd;
 }
@@ -691,7 +692,7 @@ relay_open(struct worker *w, struct binding *b, int fd)
 		close(fd);
 		return;
 	}
-	__atomic_store_n(&w->n_sessions, w->sessions.n_used, __ATOMIC_RELAXED);
+	worker_counted(w);
 	s->fd[FLOW_CLIENT] = fd;
 	s->is_unix[FLOW_CLIENT] = listener_is_unix(b->listener);
 	s->route = b->route;
@@ -719,7 +720,7 @@ relay_leave(struct worker *w, struct session *s)
 		TAILQ_REMOVE(&w->leftover, s, queue);
 	route_unref(s->route);
 	session_free(&w->sessions, s);
-	__atomic_store_n(&w->n_sessions, w->sessions.n_used, __ATOMIC_RELAXED);
+	worker_counted(w);
 }
 
 static int
@@ -876,7 +877,7 @@ relay_adopt(struct worker *w, const struct session *left)
 	*s = *left;
 	s->index = index;
 	s->generation = generation;
-	__atomic_store_n(&w->n_sessions, w->sessions.n_used, __ATOMIC_RELAXED);
+	worker_counted(w);
 	wheel_set(&w->wheel, &s->timer, deadline(s));
 	if (watch(w, s, FLOW_CLIENT) < 0 ||
 	    (s->flow.phase != FLOW_GREETING && watch(w, s, FLOW_SERVER) < 0))

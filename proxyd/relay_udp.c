@@ -3,6 +3,7 @@
  */
 #include "proxyd/relay_udp_priv.h"
 
+#include "proxyd/accept.h"
 #include "proxyd/facts.h"
 #include "proxyd/guest.h"
 #include "proxyd/listener.h"
@@ -96,6 +97,7 @@ udp_flow_end(struct worker *w, struct udp_flow *f, enum flow_reason reason)
 	TAILQ_REMOVE(&u->flows, f, entry);
 	TAILQ_INSERT_TAIL(&u->ended, f, entry);
 	u->n_flows--;
+	udp_counted(w);
 	tally_end(f->route->tally, reason); /* the listener may be gone after it */
 	route_unref(f->route);
 }
@@ -206,6 +208,11 @@ new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, cons
 		tally_add(&b->route->tally->dropped, 1);
 		return NULL;
 	}
+	if (!crowd_has_room(w->crowd)) {
+		accept_full(w, false);
+		tally_add(&b->route->tally->dropped, 1);
+		return NULL;
+	}
 	if (!admit(w, b, d, &guest))
 		return NULL;
 	f = calloc(1, sizeof(*f));
@@ -228,6 +235,7 @@ new_flow(struct worker *w, struct binding *b, const struct udp_datagram *d, cons
 	tally_add(&f->route->tally->sessions, 1);
 	TAILQ_INSERT_TAIL(&u->flows, f, entry);
 	u->n_flows++;
+	udp_counted(w);
 	tell(w, f, FLOW_REASON_NONE);
 	if (f->route->rules != NULL && f->route->rules->words->returns) {
 		answer(w, f, d);

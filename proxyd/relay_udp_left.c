@@ -77,6 +77,7 @@ relay_udp_adopt(struct worker *w, const struct udp_left *left, size_t n)
 		f->is_hashed = left[i].is_current; /* put into its bucket when it is attached */
 		TAILQ_INSERT_TAIL(&u->waiting, f, entry);
 		u->n_flows++;
+		udp_counted(w);
 	}
 }
 

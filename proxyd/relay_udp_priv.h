@@ -63,6 +63,12 @@ struct udp {
 	struct log_limit full_log;
 };
 
+static inline void
+udp_counted(struct worker *w)
+{
+	__atomic_store_n(&w->count->flows, w->udp->n_flows, __ATOMIC_RELAXED);
+}
+
 /* The thread's, made when it is first asked for. */
 struct udp *udp_of(struct worker *);
 

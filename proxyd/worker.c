@@ -12,6 +12,7 @@
 
 #include "common/loop.h"
 #include "common/text.h"
+#include "proxyd/accept.h"
 #include "proxyd/dial.h"
 #include "proxyd/listener.h"
 #include "proxyd/relay_bulk.h"
@@ -33,12 +34,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define EVENTS_MAX	256
-#define ACCEPTS_MAX	64 /* in one pass, so that sessions get their turn */
-#define ACCEPT_PAUSE_US (200 * USEC_PER_MSEC)
-#define ALARM_NEAR_US	(20 * USEC_PER_MSEC)
-#define FDS_KEPT	64		    /* descriptors that sessions do not get */
-#define SAY_AGAIN_US	(60 * USEC_PER_SEC) /* a shortage is told once while it lasts */
+#define EVENTS_MAX    256
+#define ALARM_NEAR_US (20 * USEC_PER_MSEC)
+#define FDS_KEPT      64		  /* descriptors that sessions do not get */
+#define SAY_AGAIN_US  (60 * USEC_PER_SEC) /* a shortage is told once while it lasts */
 
 /* ---- routes ---- */
 
@@ -60,132 +59,7 @@ route_unref(struct route *r)
 	free(r);
 }
 
-/* ---- accepting ---- */
-
-static int
-watch_listener(struct worker *w, struct binding *b, int op, uint32_t events)
-{
-	struct epoll_event ev = { .events = events,
-		.data.u64 = (uint64_t)TAG_LISTENER << 62 | b->id };
-
-	return epoll_ctl(w->epoll_fd, op, b->fd, &ev);
-}
-
-/* One line for the process, however many threads feel it. */
-static void
-say_shortage(int error, mono_t now)
-{
-	static int64_t said_us;
-	int64_t last = __atomic_load_n(&said_us, __ATOMIC_RELAXED);
-
-	if (last != 0 && now.us - last < SAY_AGAIN_US)
-		return;
-	if (__atomic_compare_exchange_n(
-		&said_us, &last, now.us, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		log_err("accept: %s: new clients wait in the backlog until there is room",
-		    strerrordesc_np(error));
-}
-
-void
-worker_pause_accept(struct worker *w, int error)
-{
-	struct binding *b;
-
-	say_shortage(error, w->now);
-	w->accept_again = mono_add(w->now, ACCEPT_PAUSE_US);
-	TAILQ_FOREACH (b, &w->bindings, entry)
-		if (!b->is_paused && !b->listener->udp) {
-			b->is_paused = true;
-			watch_listener(w, b, EPOLL_CTL_MOD, 0);
-		}
-}
-
-/* Any descriptor will do: it only keeps its number. */
-static bool
-have_spare(struct worker *w)
-{
-	if (w->spare_fd < 0)
-		w->spare_fd = eventfd(0, EFD_CLOEXEC);
-	return w->spare_fd >= 0;
-}
-
-bool
-worker_use_spare(struct worker *w)
-{
-	if (w->spare_fd < 0)
-		return false;
-	close(w->spare_fd);
-	w->spare_fd = -1;
-	return true;
-}
-
-/* Descriptors are handed out lowest first: the next one's number says how many are left. */
-static bool
-has_room(struct worker *w)
-{
-	int fd = eventfd(0, EFD_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	close(fd);
-	if (fd < w->fd_max)
-		return true;
-	errno = EMFILE;
-	return false;
-}
-
-static void
-resume_accept(struct worker *w)
-{
-	struct binding *b;
-
-	if (!have_spare(w) || !has_room(w)) {
-		worker_pause_accept(w, errno);
-		return;
-	}
-	w->accept_again = MONO_NEVER;
-	TAILQ_FOREACH (b, &w->bindings, entry)
-		if (b->is_paused) {
-			b->is_paused = false;
-			watch_listener(w, b, EPOLL_CTL_MOD, EPOLLIN);
-		}
-}
-
-static bool
-is_shortage(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
-/* Until the queue is empty or 'max' are taken; whether there may be more. */
-static bool
-accept_some(struct worker *w, struct binding *b, int max)
-{
-	for (int i = 0; i < max; i++) {
-		int fd;
-
-		if (!have_spare(w)) {
-			worker_pause_accept(w, errno);
-			return false;
-		}
-		fd = accept4(b->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
-			relay_open(w, b, fd);
-			if (fd < w->fd_max)
-				continue;
-			worker_pause_accept(w, EMFILE);
-			return false;
-		}
-		if (errno == EAGAIN)
-			return false;
-		if (is_shortage(errno)) {
-			worker_pause_accept(w, errno);
-			return false;
-		}
-		/* accept(2): errors of the connection itself; the next one may be well */
-	}
-	return true;
-}
+/* ---- listeners ---- */
 
 static struct binding *
 find_binding(struct worker *w, uint32_t id)
@@ -212,7 +86,7 @@ attach(struct worker *w, const struct command *c)
 	TAILQ_INSERT_TAIL(&w->bindings, b, entry);
 	if (c->listener->udp)
 		relay_udp_attached(w, b);
-	if (watch_listener(w, b, EPOLL_CTL_ADD, EPOLLIN) < 0)
+	if (accept_watch(w, b, EPOLL_CTL_ADD, EPOLLIN) < 0)
 		log_err("listener %s: epoll_ctl: %s", b->listener->name, strerrordesc_np(errno));
 }
 
@@ -240,9 +114,8 @@ detach(struct worker *w, struct listener *l)
 		next = TAILQ_NEXT(b, entry);
 		if (b->listener != l)
 			continue;
-		while (!l->udp && accept_some(w, b, ACCEPTS_MAX)) {
-			/* who was let in by the kernel is let in by us */
-		}
+		if (!l->udp)
+			accept_all(w, b);
 		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, b->fd, NULL);
 		relay_udp_end(w, b, FLOW_SHUTDOWN); /* they answer through its socket */
 		TAILQ_REMOVE(&w->bindings, b, entry);
@@ -443,7 +316,7 @@ dispatch(struct worker *w, const struct epoll_event *ev)
 		if (b != NULL && b->listener->udp)
 			relay_udp_clients(w, b);
 		else if (b != NULL)
-			accept_some(w, b, ACCEPTS_MAX);
+			accept_some(w, b);
 		return;
 	case TAG_UDP:
 		relay_udp_server(
@@ -485,7 +358,7 @@ expire(struct worker *w)
 		relay_timer(w, CONTAINER_OF(t, struct session, timer));
 	relay_udp_expire(w);
 	if (!mono_before(w->now, w->accept_again))
-		resume_accept(w);
+		accept_resume(w);
 }
 
 static void
@@ -569,7 +442,7 @@ open_fds(struct worker *w)
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK); /* mono_t's */
-	if (w->epoll_fd < 0 || w->event_fd < 0 || w->timer_fd < 0 || !have_spare(w) ||
+	if (w->epoll_fd < 0 || w->event_fd < 0 || w->timer_fd < 0 || !accept_have_spare(w) ||
 	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->event_fd, &ev) < 0 ||
 	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->timer_fd, &alarm) < 0)
 		return -errno;
@@ -610,12 +483,15 @@ fd_max(void)
 }
 
 int
-worker_start(unsigned number, void (*wake)(void *aux), void *aux, struct worker **ret)
+worker_start(
+    unsigned number, struct crowd *crowd, void (*wake)(void *aux), void *aux, struct worker **ret)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
 	int rc;
 
 	w->number = w->next_source = number;
+	w->crowd = crowd;
+	w->count = &crowd->counts[number];
 	w->wake = wake;
 	w->wake_aux = aux;
 	w->spare_fd = -1;

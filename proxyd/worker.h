@@ -9,6 +9,7 @@
 #ifndef PROXYD_WORKER_H
 #define PROXYD_WORKER_H
 
+#include "proxyd/crowd.h"
 #include "proxyd/pipes.h"
 #include "proxyd/session.h"
 #include "proxyd/tally.h"
@@ -120,14 +121,16 @@ struct worker {
 	pthread_mutex_t lock;
 	STAILQ_HEAD(, command) commands;
 	int event_fd;
-	uint32_t n_sessions; /* written by the thread; atomic */
-	uint32_t n_handed;   /* COMMAND_DATAGRAM in the queue; atomic */
+	struct crowd *crowd;
+	struct crowd_count *count; /* the thread's */
+	uint32_t n_handed;	   /* COMMAND_DATAGRAM in the queue; atomic */
 	void (*wake)(void *aux);
 	void *wake_aux;
 };
 
 /* 'wake' is called from the thread when it has news.  0 or -errno. */
-int worker_start(unsigned number, void (*wake)(void *aux), void *aux, struct worker **ret);
+int worker_start(
+    unsigned number, struct crowd *, void (*wake)(void *aux), void *aux, struct worker **ret);
 
 /* Copies the command. */
 void worker_send(struct worker *, const struct command *);
@@ -144,10 +147,19 @@ void worker_stop(struct worker *);
 static inline uint32_t
 worker_sessions(const struct worker *w)
 {
-	return __atomic_load_n(&w->n_sessions, __ATOMIC_RELAXED);
+	return __atomic_load_n(&w->count->sessions, __ATOMIC_RELAXED);
 }
 
 /* ---- between worker.c and relay_tcp.c, on the thread ---- */
+
+/* A session began or ended; who waits for room need not wait longer. */
+static inline void
+worker_counted(struct worker *w)
+{
+	__atomic_store_n(&w->count->sessions, w->sessions.n_used, __ATOMIC_RELAXED);
+	if (w->count->is_full)
+		w->accept_again = w->now;
+}
 
 /* What epoll hands back: what kind, which, which side, which attempt. */
 enum worker_tag { TAG_SESSION, TAG_LISTENER, TAG_COMMAND, TAG_UDP };
@@ -162,11 +174,5 @@ worker_tag_session(const struct session *s, enum flow_side side)
 
 void route_ref(struct route *);
 void route_unref(struct route *);
-
-/* Descriptors ran out: leave clients in the backlog for a while; says so once. */
-void worker_pause_accept(struct worker *, int error);
-
-/* Give up the spare descriptor; false: it is gone already. */
-bool worker_use_spare(struct worker *);
 
 #endif

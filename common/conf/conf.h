@@ -423,6 +423,8 @@ struct conf {
 	size_t n_limit_zones;
 	struct lexicon *lexicon; /* of stream {}; NULL: no such block */
 	unsigned data_threads;	 /* worker_processes; 0: one for each CPU */
+	unsigned connections;	 /* worker_connections, of each data thread; 0: no limit */
+	unsigned nofile;	 /* worker_rlimit_nofile; 0: not said */
 
 	/*
 	 * The whole file after includes, variables and conditions, in one normal

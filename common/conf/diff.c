@@ -709,6 +709,8 @@ describe_globals(const struct conf *conf, const void *object, struct description
 	add_flag(d, "fifo_write_vrrp_states_on_reload", conf->fifo_states_on_reload);
 	add_flag(d, "log_unknown_vrids", conf->log_unknown_vrids);
 	add(d, "worker_processes", "%u", conf->data_threads);
+	add(d, "worker_connections", "%u", conf->connections);
+	add(d, "worker_rlimit_nofile", "%u", conf->nofile);
 }
 
 static void

@@ -375,15 +375,14 @@ bind_number(struct binder *b, struct stmt *s, const struct directive *d, void *o
 
 	(void)object;
 	if (value_integer(b, &s->words[1], d->low, d->high, &v))
-		bind_say(
-		    b, CONF_NOTICE, stmt_pos(s), "'%s' is accepted, not in effect yet", d->name);
+		*(unsigned *)(void *)((char *)b->conf + d->offset) = (unsigned)v;
 }
 
 /* clang-format off */
 #define SKIPPED(word) { word, 0, MANY, D_MAYBE_BLOCK | D_REPEAT | D_SEMICOLON, bind_skipped, 0, 0, 0, NULL }
 
 static const struct directive events_rows[] = {
-	{ "worker_connections", 1, 1, 0, bind_number, 0, 1, 100000000, NULL },
+	{ "worker_connections", 1, 1, 0, bind_number, offsetof(struct conf, connections), 1, 100000000, NULL },
 	SKIPPED("use"), SKIPPED("multi_accept"), SKIPPED("accept_mutex"), SKIPPED("accept_mutex_delay"),
 	SKIPPED("debug_connection"), SKIPPED("worker_aio_requests"),
 };
@@ -394,7 +393,7 @@ static const struct directive main_rows[] = {
 	{ "stream", 0, 0, D_BLOCK, bind_stream_here, 0, 0, 0, NULL },
 	{ "events", 0, 0, D_BLOCK, bind_events, 0, 0, 0, NULL },
 	{ "worker_processes", 1, 1, D_SEMICOLON, bind_workers, 0, 0, 0, NULL },
-	{ "worker_rlimit_nofile", 1, 1, D_SEMICOLON, bind_number, 0, 1, 1073741816, NULL },
+	{ "worker_rlimit_nofile", 1, 1, D_SEMICOLON, bind_number, offsetof(struct conf, nofile), 1, 1073741816, NULL },
 	SKIPPED("http"), SKIPPED("mail"), SKIPPED("types"), SKIPPED("user"), SKIPPED("load_module"),
 	SKIPPED("pid"), SKIPPED("daemon"), SKIPPED("error_log"), SKIPPED("worker_cpu_affinity"),
 	SKIPPED("worker_priority"), SKIPPED("master_process"), SKIPPED("pcre_jit"),

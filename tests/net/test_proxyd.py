@@ -4,6 +4,7 @@ what can be listened on, what a reload and a stop do to sessions."""
 import os
 import re
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 import varlink
 from lab import wait_for
-from peers import (Server, connect, echo, ending, greeter, make_socket, read_all,
+from peers import (Server, connect, echo, ending, greeter, inside, make_socket, read_all,
                    read_exactly, reset)
 
 VIP, PORT = "10.4.7.10", 7443
@@ -369,6 +370,48 @@ def test_descriptors_run_out(front):
 
 
 # ---- reload ----
+
+def metric(front, name):
+    """Of the process."""
+    metrics = front.proxy.call("proxyd", "org.trivet.daemon.ListMetrics", {"prefix": name})
+    return next(m["value"] for m in metrics["metrics"])
+
+
+def test_worker_connections(front):
+    """Six sessions of two connections; who comes beyond waits in the backlog, is told of, and served."""
+    def text(connections):
+        return (f"worker_processes 2; events {{ worker_connections {connections}; }}"
+                + conf(f"server {ONE}:8081;", more=f"server {{ listen {PORT} udp; proxy_pass web; }}"))
+    front.proc = front.proxy.daemon("proxyd", text(6))
+    with Server(front.servers, ONE, 8081).serve(echo):
+        clients = [front.connect() for _ in range(20)]
+        for sock in clients:
+            sock.sendall(b"ping")
+
+        def served():
+            return [s for s in clients if ending(s, 0) == "data"]
+        wait_for(lambda: len(served()) >= 6, "those who fit are served")
+        front.proc.wait_log("6 worker_connections are not enough: 6 sessions are open")
+        wait_for(lambda: any("worker_connections" in reason for reason
+                             in front.proxy.status("proxyd")["healthReasons"]), "status says it")
+        assert metric(front, "proxyd_process_max_sessions") == 6
+        assert metric(front, "proxyd_process_full_total") > 0
+        first = wait_for(lambda: len(s := served()) == front.listener()["currentSessions"] and s,
+                         "all who are in are served")
+        assert 6 <= len(first) <= 7, "two threads may find the last place at once"
+        with inside(front.client), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+            datagram.sendto(b"x", (VIP, PORT))
+        wait_for(lambda: front.listener(f"*:{PORT}/udp")["counters"]["datagramsDropped"] == 1,
+                 "no room for datagrams either")
+        for sock in first:
+            clients.remove(sock)
+            sock.close()
+        wait_for(lambda: len(served()) >= 6, "others have their places")
+        assert front.reload(text(200))
+        wait_for(lambda: len(served()) == len(clients), "a reload makes room for all")
+        assert all(read_exactly(sock, 4) == b"ping" for sock in clients)
+        assert front.proc.log().count("sessions are open") == 1
+
 
 def test_reload_keeps_sessions_health_and_counters(front):
     upstream = f"server {ONE}:8081 max_fails=1 fail_timeout=60s; server {TWO}:8082;"
