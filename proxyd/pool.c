@@ -368,13 +368,26 @@ pool_probe_begin(struct pool_server *s)
 	s->probe_at = MONO_NEVER;
 }
 
+/* Something else may have decided meanwhile. */
+static bool
+is_probed(const struct pool_server *s)
+{
+	return s->state == POOL_DOWN && s->source == POOL_PASSIVE;
+}
+
+bool
+pool_probe_unrefused(struct pool_server *s, mono_t now)
+{
+	return is_probed(s) && recover(s, "a recovery probe was not refused", now);
+}
+
 bool
 pool_probe_end(struct pool_server *s, const char *what, mono_t now)
 {
 	char reason[POOL_REASON_MAX];
 
-	if (s->state == POOL_UP || s->source != POOL_PASSIVE)
-		return false; /* something else decided meanwhile */
+	if (!is_probed(s))
+		return false;
 	if (what == NULL)
 		return recover(s, "a recovery probe connected", now);
 	snprintf(reason, sizeof(reason), "probe: %.120s", what);

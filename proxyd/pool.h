@@ -179,6 +179,8 @@ bool pool_server_connected(struct pool_server *, mono_t now);
  */
 void pool_probe_begin(struct pool_server *);
 bool pool_probe_end(struct pool_server *, const char *what, mono_t now);
+/* Of datagrams nothing more can be known of a server that need not answer. */
+bool pool_probe_unrefused(struct pool_server *, mono_t now);
 
 /* With no server up: probe each POOL_HURRY_US at the latest.  After any change. */
 #define POOL_HURRY_US USEC_PER_SEC

@@ -15,12 +15,14 @@ struct probe {
 		uv_handle_t handle;
 		uv_tcp_t tcp;
 		uv_pipe_t local; /* a unix socket */
+		uv_udp_t udp;
 	};
+	enum probe_kind kind;
 	uv_connect_t req;
 	struct loop_timer timer;
 	void (*on_done)(void *aux, int error); /* NULL once called or cancelled */
 	void *aux;
-	int error; /* to report from the timer when the connect could not even begin */
+	int error; /* to report from the timer when it could not even begin */
 	unsigned n_closed;
 };
 
@@ -68,7 +70,45 @@ on_due(struct loop_timer *timer, mono_t now)
 	struct probe *p = CONTAINER_OF(timer, struct probe, timer);
 
 	(void)now;
-	end(p, p->error != 0 ? p->error : -ETIMEDOUT);
+	if (p->error != 0)
+		end(p, p->error);
+	else
+		end(p, p->kind == PROBE_DATAGRAM ? 0 : -ETIMEDOUT);
+}
+
+static void
+give_room(uv_handle_t *handle, size_t size, uv_buf_t *ret)
+{
+	static char room[1]; /* that something came is enough */
+
+	(void)handle;
+	(void)size;
+	*ret = uv_buf_init(room, sizeof(room));
+}
+
+static void
+on_received(
+    uv_udp_t *udp, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from, unsigned flags)
+{
+	(void)buf;
+	(void)flags;
+	if (n < 0)
+		end(udp->data, (int)n);
+	else if (from != NULL)
+		end(udp->data, 0);
+}
+
+static int
+send_empty(struct probe *p, const struct sockaddr *to)
+{
+	uv_buf_t nothing = uv_buf_init(NULL, 0);
+	int err = uv_udp_connect(&p->udp, to);
+
+	if (err == 0)
+		err = uv_udp_recv_start(&p->udp, give_room, on_received);
+	if (err == 0)
+		err = uv_udp_try_send(&p->udp, &nothing, 1, NULL);
+	return err < 0 ? err : 0;
 }
 
 static void
@@ -79,6 +119,9 @@ begin(uv_loop_t *loop, struct probe *p, const struct sockaddr_storage *to)
 
 		uv_pipe_init(loop, &p->local, 0);
 		uv_pipe_connect(&p->req, &p->local, sun->sun_path, on_connected);
+	} else if (p->kind == PROBE_DATAGRAM) {
+		uv_udp_init(loop, &p->udp);
+		p->error = send_empty(p, (const struct sockaddr *)to);
 	} else {
 		uv_tcp_init(loop, &p->tcp);
 		p->error = uv_tcp_connect(
@@ -88,13 +131,16 @@ begin(uv_loop_t *loop, struct probe *p, const struct sockaddr_storage *to)
 }
 
 struct probe *
-probe_start(uv_loop_t *loop, const struct sockaddr_storage *to, int64_t timeout_us,
-    void (*on_done)(void *aux, int error), void *aux)
+probe_start(uv_loop_t *loop, enum probe_kind kind, const struct sockaddr_storage *to,
+    int64_t timeout_us, void (*on_done)(void *aux, int error), void *aux)
 {
 	struct probe *p = xcalloc(1, sizeof(*p));
 
+	p->kind = kind;
 	p->on_done = on_done;
 	p->aux = aux;
+	if (kind == PROBE_DATAGRAM)
+		timeout_us = PROBE_SILENCE_US;
 	p->req.data = p;
 	loop_timer_init(loop, &p->timer, on_due);
 	begin(loop, p, to);

@@ -96,11 +96,15 @@ static void
 on_probed(void *aux, int error)
 {
 	struct server *s = aux;
-	char *what = error != 0 ? xasprintf("connect: %s", strerrordesc_np(-error)) : NULL;
+	const char *kind = s->up->probe_kind == PROBE_DATAGRAM ? "udp" : "connect";
+	char *what = error != 0 ? xasprintf("%s: %s", kind, strerrordesc_np(-error)) : NULL;
 
 	s->probe = NULL;
 	pthread_mutex_lock(&s->up->lock);
-	pool_probe_end(&s->health, what, loop_now());
+	if (error == 0 && s->up->probe_kind == PROBE_DATAGRAM)
+		pool_probe_unrefused(&s->health, loop_now());
+	else
+		pool_probe_end(&s->health, what, loop_now());
 	pthread_mutex_unlock(&s->up->lock);
 	free(what);
 	upstream_tell(s->up);
@@ -112,8 +116,8 @@ start_probe(struct server *s)
 {
 	pool_probe_begin(&s->health);
 	if (s->probe == NULL)
-		s->probe = probe_start(
-		    s->up->all->loop, &s->sockaddr, s->up->probe_timeout_us, on_probed, s);
+		s->probe = probe_start(s->up->all->loop, s->up->probe_kind, &s->sockaddr,
+		    s->up->probe_timeout_us, on_probed, s);
 }
 
 static void

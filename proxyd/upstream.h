@@ -17,6 +17,7 @@
 #include "common/conf/conf.h"
 #include "common/loop.h"
 #include "proxyd/pick.h"
+#include "proxyd/probe.h"
 #include "proxyd/tally.h"
 
 #include <pthread.h>
@@ -83,6 +84,7 @@ struct upstream {
 	int64_t drain_us;
 	const struct balancer *balance; /* as configured; the pool's follows under the lock */
 	unsigned next_slot;
+	enum probe_kind probe_kind;
 	int64_t probe_timeout_us;
 	const struct health_conf *health; /* NULL: no active checks; valid until the next apply */
 	struct loop_timer probe_timer;

@@ -422,6 +422,22 @@ probe_timeout(const struct conf *conf, const struct upstream_conf *uc)
 	return us > 0 ? us : PROBE_TIMEOUT_US;
 }
 
+/* A server that only datagrams are passed to need not listen for anything else. */
+static enum probe_kind
+probe_kind(const struct conf *conf, const struct upstream_conf *uc)
+{
+	enum probe_kind kind = PROBE_CONNECT;
+
+	for (size_t i = 0; i < conf->n_listeners; i++) {
+		if (conf->listeners[i].upstream != uc)
+			continue;
+		if (!conf->listeners[i].udp)
+			return PROBE_CONNECT;
+		kind = PROBE_DATAGRAM;
+	}
+	return kind;
+}
+
 /*
  * Out of the configuration: no questions, no probes, nothing on the bus.  It
  * still serves: a data thread may accept a few more clients before it hears of
@@ -464,6 +480,7 @@ upstreams_apply(struct upstreams *all, const struct conf *conf)
 		if (up == NULL)
 			up = upstream_new(all, uc->name);
 		up->configured = true;
+		up->probe_kind = probe_kind(conf, uc);
 		up->probe_timeout_us = probe_timeout(conf, uc);
 		up->health = uc->health;
 		up->on_down = uc->on_down;

@@ -339,6 +339,28 @@ def test_session_leaves_a_dead_server(front):
     assert [data for data, _ in two.seen] == [b"moved", b"again"]
 
 
+def test_server_comes_back(front):
+    """Without a client's help: an empty datagram of ours is no longer refused."""
+    start(front, f"server {ONE}:8081 max_fails=1 fail_timeout=500ms; server {TWO}:8082 backup;")
+    UdpServer(front.servers, TWO, 8082)
+    client(front).send(b"lost")
+    front.proc.wait_log(f"server {ONE}:8081 is down")
+    one = UdpServer(front.servers, ONE, 8081)
+    up = front.wait_state(f"{ONE}:8081", "up")
+    assert up["reason"] == "a recovery probe was not refused"
+    assert ask(client(front), b"hello") == b"hello"
+    assert [data for data, _ in one.seen] == [b"", b"hello"]
+
+
+def test_server_stays_down(front):
+    """Nobody is there: each probe is refused."""
+    start(front, f"server {ONE}:8081 max_fails=1 fail_timeout=100ms; server {TWO}:8082 backup;")
+    client(front).send(b"lost")
+    wait_for(lambda: front.server(f"{ONE}:8081")["reason"] == "probe: udp: Connection refused",
+             "a probe was refused")
+    assert front.server(f"{ONE}:8081")["state"] == "down"
+
+
 def test_server_that_never_answers(front):
     start(front, f"server {ONE}:8081 max_fails=1 fail_timeout=30s; server {TWO}:8082;",
           "proxy_responses 1; proxy_timeout 500ms;")

@@ -11,7 +11,7 @@
 #define REFUSED "connect: Connection refused"
 
 /* One server's life as a list of rows: at a time something happens, then it is up or down. */
-enum what { FAIL, CONNECTED, PROBE, PROBE_OK, PROBE_FAIL, ASK };
+enum what { FAIL, CONNECTED, PROBE, PROBE_OK, PROBE_UNREFUSED, PROBE_FAIL, ASK };
 
 struct row {
 	double at;
@@ -54,6 +54,10 @@ static const struct life lives[] = {
 	    { { 1, FAIL, POOL_UP, 0 }, { 1, FAIL, POOL_DOWN, 11 }, { 11, PROBE, POOL_DOWN, 0 },
 		{ 11.1, PROBE_OK, POOL_UP, 0 }, { 12, FAIL, POOL_UP, 0 } },
 	    "a recovery probe connected" },
+	{ "nobody refuses the datagram of a probe", PARAMS(1, 10),
+	    { { 1, FAIL, POOL_DOWN, 11 }, { 11, PROBE, POOL_DOWN, 0 },
+		{ 12, PROBE_UNREFUSED, POOL_UP, 0 } },
+	    "a recovery probe was not refused" },
 	{ "a failed probe waits another fail_timeout", PARAMS(1, 10),
 	    { { 1, FAIL, POOL_DOWN, 11 }, { 11, PROBE, POOL_DOWN, 0 },
 		{ 12, PROBE_FAIL, POOL_DOWN, 22 } },
@@ -81,6 +85,9 @@ happen(struct pool_server *s, const struct row *r)
 		break;
 	case PROBE_OK:
 		pool_probe_end(s, NULL, S(r->at));
+		break;
+	case PROBE_UNREFUSED:
+		pool_probe_unrefused(s, S(r->at));
 		break;
 	case PROBE_FAIL:
 		pool_probe_end(s, REFUSED, S(r->at));
