@@ -42,7 +42,8 @@ struct giver {
 	size_t n, next;	    /* up to 'next' they are written */
 	size_t sent;	    /* up to here they are on their way */
 	size_t n_udp;	    /* sessions of datagrams, written */
-	int error;	    /* why it stopped */
+	size_t n_udp_sent;
+	int error; /* why it stopped */
 };
 
 /* ---- messages ---- */
@@ -75,6 +76,7 @@ flush(struct giver *g, bool last)
 	g->error = outbox_send(&g->out, &g->parcel);
 	if (g->error == 0) {
 		g->n_messages++;
+		g->n_udp_sent = g->n_udp;
 		leave_sessions(g);
 	}
 	close_files(g);
@@ -340,6 +342,17 @@ give_all_udp(struct giver *g)
 		relay_udp_list(p->workers[i], give_udp, g);
 }
 
+/* In the order in which they were listed. */
+static void
+leave_udp(const struct giver *g)
+{
+	const struct proxy *p = g->handover->proxy;
+	size_t n = g->n_udp_sent;
+
+	for (size_t i = 0; i < p->n_workers; i++)
+		n -= relay_udp_leave(p->workers[i], n);
+}
+
 /* ---- the whole ---- */
 
 static void
@@ -351,7 +364,7 @@ say(const struct giver *g)
 		log_err("%zu of %zu sessions cannot be handed over: %s", g->n - g->sent, g->n,
 		    strerrordesc_np(-g->error));
 	log_notice("handed over %zu sessions in %u messages, %zu parcels, %lld ms",
-	    g->sent + g->n_udp, g->n_messages, g->out.n_stored, ms);
+	    g->sent + g->n_udp_sent, g->n_messages, g->out.n_stored, ms);
 }
 
 void
@@ -367,6 +380,7 @@ handover_give(struct handover *h)
 	give_sessions(&g);
 	give_all_udp(&g);
 	flush(&g, true);
+	leave_udp(&g);
 	close_files(&g);
 	rc = outbox_store(&g.out);
 	if (rc == 0)

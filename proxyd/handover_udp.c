@@ -14,7 +14,10 @@ handover_describe_udp(const struct udp_left *f, struct parcel_udp *r)
 		.server = f->server->endpoint,
 		.local.addr.family = f->local.family,
 		.timeout_us = f->route->timeout_us,
+		.began_us = f->began.us,
 		.active_us = f->active.us,
+		.connection = f->connection,
+		.bytes = { f->bytes[FLOW_CLIENT], f->bytes[FLOW_SERVER] },
 		.max_requests = f->route->requests,
 		.max_responses = f->route->responses,
 		.requests = f->requests,
@@ -45,7 +48,10 @@ handover_fill_udp(const struct parcel_udp *r, struct udp_left *f)
 		.local.family = r->local.addr.family,
 		.requests = r->requests,
 		.responses = r->responses,
+		.began = { r->began_us > 0 ? r->began_us : r->active_us }, /* an older version */
 		.active = { r->active_us },
+		.connection = r->connection,
+		.bytes = { r->bytes[FLOW_CLIENT], r->bytes[FLOW_SERVER] },
 		.is_current = r->is_current };
 	endpoint_to_sockaddr(&r->client, &ss);
 	memcpy(&f->client, &ss, sizeof(f->client));

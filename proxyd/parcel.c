@@ -160,6 +160,10 @@ static const struct field udp_fields[] = {
 	ONE(17, T_U32,      parcel_udp, responses),
 	ONE(18, T_BOOL,     parcel_udp, is_current),
 	ONE(19, T_U32,      parcel_udp, socket),
+	ONE(64, T_U64,      parcel_udp, began_us),
+	ONE(65, T_U64,      parcel_udp, connection),
+	ONE(66, T_U64,      parcel_udp, bytes[FLOW_CLIENT]),
+	ONE(67, T_U64,      parcel_udp, bytes[FLOW_SERVER]),
 };
 /* clang-format on */
 
@@ -304,7 +308,7 @@ udp_holds(const void *record, size_t n_fds)
 	       is_family(&u->server) && is_family(&u->client) && u->upstream[0] != '\0' &&
 	       u->client.addr.family == u->listener.endpoint.addr.family &&
 	       (!is_family(&u->local) || u->local.addr.family == u->client.addr.family) &&
-	       u->timeout_us >= 0 && u->active_us > 0;
+	       u->timeout_us >= 0 && u->active_us > 0 && u->began_us >= 0;
 }
 
 /* ---- fields: writing ---- */

@@ -146,7 +146,8 @@ struct parcel_udp {
 	struct endpoint server, client;
 	struct endpoint local; /* where the client sent to; none: it was not told */
 	uint32_t client_scope, local_interface;
-	int64_t timeout_us, active_us;
+	int64_t timeout_us, began_us, active_us;
+	uint64_t connection, bytes[2];	      /* for its line in the log */
 	uint32_t max_requests, max_responses; /* the terms it began with */
 	uint32_t requests, responses;	      /* so far */
 	bool is_current;

@@ -88,7 +88,8 @@ udp_flow_end(struct worker *w, struct udp_flow *f, enum flow_reason reason)
 {
 	struct udp *u = w->udp;
 
-	tell(w, f, reason);
+	if (reason != FLOW_REASON_NONE)
+		tell(w, f, reason);
 	udp_flow_unhash(f);
 	udp_leave_server(w, f, reason);
 	guest_free(f->guest);
@@ -98,8 +99,9 @@ udp_flow_end(struct worker *w, struct udp_flow *f, enum flow_reason reason)
 	TAILQ_INSERT_TAIL(&u->ended, f, entry);
 	u->n_flows--;
 	udp_counted(w);
-	tally_end(f->route->tally, reason); /* the listener may be gone after it */
-	route_unref(f->route);
+	if (reason != FLOW_REASON_NONE)
+		tally_end(f->route->tally, reason);
+	route_unref(f->route); /* the listener may be gone after it */
 }
 
 static void

@@ -62,13 +62,19 @@ struct udp_left {
 	struct sockaddr_in6 client; /* or a sockaddr_in */
 	struct udp_local local;
 	uint32_t requests, responses;
-	mono_t active;
+	uint64_t connection; /* its number in the log */
+	uint64_t bytes[2];   /* by enum flow_side */
+	mono_t began, active;
 	bool is_current; /* the client's next datagram is this session's */
 };
 
 /* All sessions of a thread that has stopped. */
 void relay_udp_list(
     const struct worker *, void (*each)(void *aux, const struct udp_left *), void *aux);
+
+/* Let go of the first n of these, which somebody else goes on with.  Returns how many there were.
+ */
+size_t relay_udp_leave(struct worker *, size_t n);
 
 /*
  * Go on with them; before their sockets are attached, so that no datagram

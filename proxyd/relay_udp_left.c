@@ -42,12 +42,28 @@ relay_udp_list(const struct worker *w, void (*each)(void *aux, const struct udp_
 			.local = f->local,
 			.requests = f->requests,
 			.responses = f->responses,
+			.connection = f->connection,
+			.bytes = { f->bytes[FLOW_CLIENT], f->bytes[FLOW_SERVER] },
+			.began = f->began,
 			.active = f->active,
 			.is_current = f->is_hashed };
 
 		memcpy(&left.client, &f->client, sizeof(left.client));
 		each(aux, &left);
 	}
+}
+
+size_t
+relay_udp_leave(struct worker *w, size_t n)
+{
+	struct udp_flow *f;
+	size_t left = 0;
+
+	while (w->udp != NULL && left < n && (f = TAILQ_FIRST(&w->udp->flows)) != NULL) {
+		udp_flow_end(w, f, FLOW_REASON_NONE);
+		left++;
+	}
+	return left;
 }
 
 /* ---- taking ---- */
@@ -69,8 +85,10 @@ relay_udp_adopt(struct worker *w, const struct udp_left *left, size_t n)
 		f->local = left[i].local;
 		f->requests = left[i].requests;
 		f->responses = left[i].responses;
-		f->began = f->active = left[i].active;
-		f->connection = ++w->n_stories * 256 + w->number;
+		f->began = left[i].began;
+		f->active = left[i].active;
+		f->connection = left[i].connection;
+		memcpy(f->bytes, left[i].bytes, sizeof(f->bytes));
 		f->up = f->server->up;
 		f->tried = f->server->endpoint;
 		f->has_tried = true;

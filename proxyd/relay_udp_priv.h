@@ -78,6 +78,7 @@ void udp_flow_hash(struct udp *, struct udp_flow *);
 void udp_flow_unhash(struct udp_flow *);
 int udp_flow_watch(struct worker *, struct udp_flow *); /* 0 or -errno */
 void udp_flow_arm(struct worker *, struct udp_flow *);	/* its timer, for what is due next */
+/* FLOW_REASON_NONE: it goes on elsewhere, which is neither told nor counted as an end. */
 void udp_flow_end(struct worker *, struct udp_flow *, enum flow_reason);
 
 /* The address it came to; where it was not told, the listener's. */
@@ -98,7 +99,7 @@ bool udp_find_server(struct worker *, struct udp_flow *, struct pick_tried *trie
 /* Its server is down: to another, if there is one that is not.  It may have ended then. */
 void udp_leave_dead_server(struct worker *, struct udp_flow *);
 
-/* Close its socket; accepts one that has none. */
+/* Close its socket; accepts one that has none.  FLOW_REASON_NONE as above. */
 void udp_leave_server(struct worker *, struct udp_flow *, enum flow_reason);
 
 /* -errno is its server's fault. */

@@ -91,7 +91,8 @@ udp_leave_server(struct worker *w, struct udp_flow *f, enum flow_reason reason)
 	f->fd = -1;
 	if (f->server == NULL)
 		return;
-	tally_end(&f->server->tallies[w->number], reason);
+	if (reason != FLOW_REASON_NONE)
+		tally_end(&f->server->tallies[w->number], reason);
 	server_release(f->server);
 	f->server = NULL;
 }

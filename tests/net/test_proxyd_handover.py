@@ -400,13 +400,25 @@ def test_health_and_counters_travel(front):
     assert f"server {TWO}:8082 is up" not in front.suite.log()
 
 
-def test_datagrams_go_on(front):
+@pytest.fixture
+def logs(front):
+    """A directory where the daemon may make files."""
+    path = front.proxy.dir / "logs"
+    path.mkdir()
+    path.chmod(0o777)
+    return path
+
+
+def test_datagrams_go_on(front, logs):
     """The same server socket before and after, replies counted on, none of what came
     meanwhile lost; a session that is over after so many replies is over."""
     echoes = UdpServer(front.servers, ONE, 8081)
     slow = UdpServer(front.servers, TWO, 8082, lambda data: [])
+    log = logs / "log"
     front.start(conf(listen=f"*:5353 udp", upstream=f"server {ONE}:8081;", more=f"""
-        server {{ listen {VIP}:5354 udp; proxy_pass {TWO}:8082; proxy_responses 2; }}"""))
+        log_format told '$connection $bytes_received $bytes_sent $close_reason';
+        server {{ listen {VIP}:5354 udp; proxy_pass {TWO}:8082; proxy_responses 2;
+            access_log {log} told when=start; access_log {log} told; }}"""))
     clients = []
     for n in range(8):
         sock = datagram_socket(front.client)
@@ -447,6 +459,10 @@ def test_datagrams_go_on(front):
     assert due.recv(100) == b"second half"
     wait_for(lambda: front.listener(f"{VIP}:5354/udp")["counters"]["closeReasons"] == {"complete": 1},
              "two replies end it")
+    begin, end = wait_for(lambda: (lines := log.read_text().splitlines())[1:] and lines,
+                          "its end is told")
+    number = begin.split()[0]
+    assert (begin, end) == (f"{number} 0 0 -", f"{number} 8 21 complete")
 
 
 def _drained(sock):
