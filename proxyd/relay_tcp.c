@@ -878,7 +878,7 @@ relay_adopt(struct worker *w, const struct session *left)
 	s->index = index;
 	s->generation = generation;
 	worker_counted(w);
-	wheel_set(&w->wheel, &s->timer, deadline(s));
+	wheel_set(&w->wheel, &s->timer, mono_max(deadline(s), mono_add(w->now, WORKER_ADOPTED_US)));
 	if (watch(w, s, FLOW_CLIENT) < 0 ||
 	    (s->flow.phase != FLOW_GREETING && watch(w, s, FLOW_SERVER) < 0))
 		relay_abort(w, s, FLOW_RESOURCES);

@@ -100,6 +100,15 @@ relay_udp_adopt(struct worker *w, const struct udp_left *left, size_t n)
 }
 
 static void
+arm_adopted(struct worker *w, struct udp_flow *f)
+{
+	udp_flow_arm(w, f);
+	if (f->timer.is_set)
+		wheel_set(&w->udp->wheel, &f->timer,
+		    mono_max(f->timer.deadline, mono_add(w->now, WORKER_ADOPTED_US)));
+}
+
+static void
 go_on(struct worker *w, struct binding *b, struct udp_flow *f)
 {
 	struct udp *u = w->udp;
@@ -119,7 +128,7 @@ go_on(struct worker *w, struct binding *b, struct udp_flow *f)
 	if (udp_flow_watch(w, f) < 0)
 		udp_flow_end(w, f, FLOW_HANDOVER);
 	else
-		udp_flow_arm(w, f);
+		arm_adopted(w, f);
 }
 
 void

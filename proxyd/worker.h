@@ -19,7 +19,13 @@
 
 #include <pthread.h>
 
-#define WORKER_READ_SIZE (64 * 1024) /* of one recv, unless proxy_buffer_size is larger */
+/*
+ * How long a session of the process before has at least, so that what came to its sockets in
+ * between is heard before its deadline is looked at.
+ */
+#define WORKER_ADOPTED_US USEC_PER_SEC
+
+#define WORKER_READ_SIZE  (64 * 1024) /* of one recv, unless proxy_buffer_size is larger */
 #define WORKER_READ_SIZE_MAX                                                                       \
 	(1024 * 1024) /* the thread's buffer; pages not touched cost nothing                       \
 		       */

@@ -10,7 +10,7 @@ With HAND_IN_NOFILE in the environment the program may have so many descriptors.
 
 kinds: box (a SOCK_SEQPACKET socketpair of which the sending end is closed),
 stream, null.  Descriptors of a message: "null", "pipe", "udp", "listen:ADDRESS:PORT",
-"connect:ADDRESS:PORT", "file:HEX".
+"connect:ADDRESS:PORT", "hear:ADDRESS:PORT" (connect, and there is something to read), "file:HEX".
 """
 
 import array
@@ -42,6 +42,8 @@ def make(what):
         sock.listen()
     else:
         sock.connect((address, int(port)))
+        if kind == "hear":
+            sock.recv(1, socket.MSG_PEEK)
     sock.setblocking(False)
     return sock.detach()
 

@@ -657,7 +657,7 @@ def test_no_descriptor_is_free(front):
 def fields(**values):
     """A session or listener as parcel.h writes it: tag, length, value."""
     tags = {"name": 1, "endpoint": 2, "protocol": 4, "upstream": 5, "server_name": 6, "server": 7,
-            "connect_timeout": 8, "read_size": 12, "half_close": 13, "is_open": 15,
+            "connect_timeout": 8, "timeout": 9, "read_size": 12, "half_close": 13, "is_open": 15,
             "pending_client": 21, "attempt": 24, "began": 27, "active": 28, "unknown": 63,
             "later": 200}
     data = b""
@@ -760,6 +760,21 @@ def test_bad_parcel(front, what):
     conn.sendall(b"welcome")
     assert read_exactly(client, 7) == b"welcome"
     assert front.listener()["currentSessions"] == 1
+
+
+def test_what_came_during_the_pause(front):
+    """The deadline passed meanwhile: what waits in the sockets is heard first."""
+    far = Server(front.client, "10.4.7.30", 9000).serve(lambda conn: (
+        conn.sendall(b"hello"), echo(conn)))
+    near = Server(front.servers, ONE, 8081)
+    left = message((SESSION, fields(**GOOD, timeout=60_000_000),
+                    [CLIENT.replace("connect", "hear"), SERVER]))
+    hand_in(front, [{"name": "sessions", "kind": "box", "messages": [left]}])
+    conn = near.accept()
+    assert read_exactly(conn, 5) == b"hello"
+    conn.sendall(b"and so on")
+    assert read_exactly(conn, 9) == b"and so on"
+
 
 
 def test_foreign_store(front):
