@@ -180,6 +180,13 @@ $(B)/tests/bench/load: $(B)/obj/tests/bench/load.o
 bench-proxy: all $(B)/tests/bench/load
 	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -B tests/bench/proxy.py $(BENCH_ARGS)
 
+# An hour of mixed load and changes through proxyd under the sanitizers; SOAK_ARGS="600 --seed 7":
+# ten minutes of those choices.  Half of one processor.
+.PHONY: soak-proxy
+soak-proxy:
+	$(MAKE) all B=$(B)-san SANITIZE=address,undefined CFLAGS="-O1 -g"
+	$(Q)TRIVET_BUILD=$(B)-san /usr/bin/python3 -B tests/bench/soak_proxy.py $(SOAK_ARGS)
+
 # An hour; BENCH_ARGS="--runs 1" takes a quarter of it.
 .PHONY: bench-vrrp bench-vrrp-many
 bench-vrrp: all

@@ -12,10 +12,10 @@ import pytest
 
 from lab import wait_for
 from peers import Server, connect, echo, ending, greeter, make_socket, read_all, read_exactly
+from proxy_header import SIGNATURE, v1, v2
 from test_proxyd_udp import UdpServer, datagram_socket
 from test_proxyd import ONE, PORT, TWO, VIP, Front, conf
 
-SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 UP = f"server {ONE}:8081;"
 CLIENT = "10.4.7.30"
 
@@ -23,31 +23,6 @@ CLIENT = "10.4.7.30"
 @pytest.fixture
 def front(lab):
     return Front(lab)
-
-
-def v1(source="192.0.2.1", destination="198.51.100.2", ports=(51000, 443), family="TCP4"):
-    return f"PROXY {family} {source} {destination} {ports[0]} {ports[1]}\r\n".encode()
-
-
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
-
-
-def v2(source="192.0.2.1", destination="198.51.100.2", ports=(51000, 443), tlvs=b"",
-       command=1, checksum=False):
-    family = socket.AF_INET6 if ":" in source else socket.AF_INET
-    body = (socket.inet_pton(family, source) + socket.inet_pton(family, destination) +
-            struct.pack("!HH", *ports) + tlvs)
-    if checksum:
-        body += b"\x03\0\4"
-    head = SIGNATURE + bytes([0x20 | command, 0x21 if family == socket.AF_INET6 else 0x11])
-    head += struct.pack("!H", len(body) + 4 * checksum) + body
-    return head + struct.pack("!I", crc32c(head + bytes(4))) if checksum else head
 
 
 def listed(front):
