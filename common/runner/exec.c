@@ -1,5 +1,10 @@
 /*
  * exec.c - see exec.h.
+ *
+ * What the child does it may do in the runner's memory: system calls and
+ * writes to its own part of the stack.  It does not allocate, and takes the
+ * identity by bare system calls: the C library's tell all threads (nptl(7)),
+ * and would take the runner's for the child's.
  */
 #include "common/runner/exec.h"
 
@@ -12,7 +17,25 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* Where ids once had 16 bits, the calls for 32 have names of their own. */
+#ifdef SYS_setgroups32
+#define CALL_SETGROUPS SYS_setgroups32
+#define CALL_SETRESGID SYS_setresgid32
+#define CALL_SETRESUID SYS_setresuid32
+#else
+#define CALL_SETGROUPS SYS_setgroups
+#define CALL_SETRESGID SYS_setresgid
+#define CALL_SETRESUID SYS_setresuid
+#endif
+
+struct child {
+	const struct exec_plan *plan;
+	cap_t caps;   /* what it keeps of the runner's */
+	pid_t parent; /* if it is gone already, so is the child */
+};
 
 _Noreturn static void
 fail(int error_fd, enum exec_stage stage)
@@ -66,44 +89,30 @@ arrange_files(const struct exec_plan *plan)
 	return 0;
 }
 
-/* capabilities(7): a setuid away from 0 clears permitted and effective, never ambient from others.
- */
-static int
-clear_caps(uid_t uid)
-{
-	cap_t caps = cap_get_proc();
-
-	if (caps == NULL)
-		return -1;
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (uid != 0)
-		cap_clear(caps);
-	else
-		cap_clear_flag(caps, CAP_INHERITABLE);
-	return cap_set_proc(caps);
-}
-
 static void
-become(const struct cred *cred, int error_fd)
+become(const struct cred *cred, cap_t caps, int error_fd)
 {
 	if (geteuid() == 0) {
-		if (setgroups((size_t)cred->n_groups, cred->groups) < 0)
+		if (syscall(CALL_SETGROUPS, (size_t)cred->n_groups, cred->groups) < 0)
 			fail(error_fd, EXEC_GROUPS);
-		if (setresgid(cred->gid, cred->gid, cred->gid) < 0)
+		if (syscall(CALL_SETRESGID, cred->gid, cred->gid, cred->gid) < 0)
 			fail(error_fd, EXEC_GID);
-		if (setresuid(cred->uid, cred->uid, cred->uid) < 0)
+		if (syscall(CALL_SETRESUID, cred->uid, cred->uid, cred->uid) < 0)
 			fail(error_fd, EXEC_UID);
 	} else if (cred->uid != geteuid()) {
 		errno = EPERM;
 		fail(error_fd, EXEC_UID);
 	}
-	if (clear_caps(cred->uid) < 0)
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (cap_set_proc(caps) < 0)
 		fail(error_fd, EXEC_CAPS);
 }
 
-_Noreturn void
-exec_child(const struct exec_plan *plan)
+_Noreturn static void
+run_child(const struct child *child)
 {
+	const struct exec_plan *plan = child->plan;
+
 	if (setpgid(0, 0) < 0)
 		fail(plan->error_fd, EXEC_GROUP);
 	reset_signals();
@@ -112,12 +121,80 @@ exec_child(const struct exec_plan *plan)
 	umask(022);
 	if (chdir("/") < 0)
 		fail(3, EXEC_FILES);
-	become(plan->cred, 3);
+	become(plan->cred, child->caps, 3);
 	/* After the change of identity, which clears it (prctl(2)); then look once whether we came
 	 * too late. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != plan->parent)
+	if (getppid() != child->parent)
 		_exit(127);
 	execve(plan->argv[0], plan->argv, plan->env);
 	fail(3, EXEC_EXECVE);
+}
+
+/* capabilities(7): a setuid away from 0 clears permitted and effective, never ambient from others.
+ */
+static cap_t
+caps_for(uid_t uid)
+{
+	cap_t caps = uid != 0 ? cap_init() : cap_get_proc();
+
+	if (caps != NULL && uid == 0)
+		cap_clear_flag(caps, CAP_INHERITABLE);
+	return caps;
+}
+
+static pid_t
+copy(const struct child *child)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		run_child(child);
+	return pid < 0 ? -errno : pid;
+}
+
+/*
+ * No handler of ours may run in the child, which would write to our memory: all
+ * signals wait but the alarm, which ends us.  A new identity of the child also
+ * makes the memory both have unfit for core dumps (prctl(2), PR_SET_DUMPABLE);
+ * by the time we go on it is ours alone again.
+ */
+static pid_t
+borrow(const struct child *child)
+{
+	int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), err;
+	sigset_t all_but_alarm, before;
+	pid_t pid;
+
+	sigfillset(&all_but_alarm);
+	sigdelset(&all_but_alarm, SIGALRM);
+	sigprocmask(SIG_BLOCK, &all_but_alarm, &before);
+	signal(SIGALRM, SIG_DFL);
+	alarm(EXEC_PATIENCE_S);
+	pid = vfork();
+	if (pid == 0)
+		run_child(child);
+	err = errno;
+	alarm(0);
+	if (dumpable == 1)
+		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid < 0 ? -err : pid;
+}
+
+pid_t
+exec_start(const struct exec_plan *plan)
+{
+	const struct child child = {
+		.plan = plan,
+		.caps = caps_for(plan->cred->uid),
+		.parent = getpid(),
+	};
+	pid_t pid = child.caps == NULL ? -errno : plan->borrows ? borrow(&child) : copy(&child);
+
+	if (child.caps != NULL)
+		cap_free(child.caps);
+	if (pid > 0)
+		setpgid(pid, pid); /* both sides, so that it is true for whoever asks first */
+	return pid;
 }

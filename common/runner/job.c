@@ -9,7 +9,6 @@
 #include "common/runner/run.h"
 #include "common/runner/secure.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -156,22 +155,24 @@ on_gone(void *aux)
 }
 
 /* What the kernel would say only after the fork, and what it would not say at all. */
-static int
-check_path(const struct job *job, struct text *why)
+static bool
+check_path(const struct job *job, bool *ret_only_roots, struct text *why)
 {
 	const struct secure_host host = secure_host_real();
 	bool as_root = geteuid() == 0 && job->cred.uid == 0;
 
-	if (secure_check(&host, job->argv[0], as_root, why) == 0)
-		return 0;
-	return -EACCES;
+	*ret_only_roots = secure_check(&host, job->argv[0], true, why) == 0;
+	if (*ret_only_roots || as_root)
+		return *ret_only_roots;
+	text_done(why);
+	return secure_check(&host, job->argv[0], false, why) == 0;
 }
 
 /* Takes the job, which is in no list.  False: it could not be started, that is answered. */
 static bool
 job_start(struct job *job)
 {
-	const struct run_order order = {
+	struct run_order order = {
 		.argv = job->argv,
 		.env = job->env,
 		.cred = &job->cred,
@@ -182,7 +183,7 @@ job_start(struct job *job)
 		.aux = job,
 	};
 	struct text why = { 0 };
-	bool started = check_path(job, &why) == 0 &&
+	bool started = check_path(job, &order.only_roots, &why) &&
 		       run_start(job->jobs->loop, &order, &job->run, &why) == 0;
 
 	if (started) {

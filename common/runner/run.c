@@ -245,16 +245,13 @@ spawn(const struct run_order *order, const struct pipes *pipes, pid_t *ret_pid, 
 		.cred = order->cred,
 		.output_fd = pipes->output[1],
 		.error_fd = pipes->error[1],
-		.parent = getpid(),
+		.borrows = order->only_roots,
 	};
-	pid_t pid = fork();
+	pid_t pid = exec_start(&plan);
 	int fd;
 
 	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		exec_child(&plan);
-	setpgid(pid, pid); /* both sides, so that it is true for whoever asks first */
+		return pid;
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd < 0) {
 		int err = -errno;

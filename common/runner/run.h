@@ -1,5 +1,5 @@
 /*
- * run.h - one script from fork to its end: identity, environment, process
+ * run.h - one script from its start to its end: identity, environment, process
  * group, time limit, output.  Started by serve.c only.
  */
 #ifndef COMMON_RUNNER_RUN_H
@@ -19,6 +19,7 @@ struct run_order {	   /* borrowed during run_start */
 	char *const *env;  /* the whole environment */
 	const struct cred *cred;
 	int64_t timeout_us;
+	bool only_roots; /* nobody else can replace argv[0] (secure.h) */
 	/*
 	 * A check leaves nothing behind in its process group; a notify script may
 	 * (people start daemons from them).  On a timeout the group ends either way.
@@ -31,7 +32,7 @@ struct run_order {	   /* borrowed during run_start */
 	void *aux;
 };
 
-/* 0; -errno when it could not even be forked, with the reason: then there are no callbacks. */
+/* 0; -errno when there is no process for it, with the reason: then there are no callbacks. */
 int run_start(uv_loop_t *, const struct run_order *, struct run **ret, struct text *why);
 
 /* Nobody waits for it any more: end its group now, as at a timeout. */

@@ -3,6 +3,7 @@ runs as, and what becomes of scripts that do not behave.
 """
 
 import contextlib
+import fcntl
 import grp
 import os
 import pwd
@@ -469,6 +470,39 @@ def test_scripts_end_with_a_killed_runner(runner):
     wait_for(lambda: pid.exists() and pid.read_text(), "it runs")
     runner.proc.kill9()
     wait_for(lambda: not alive(int(pid.read_text())), "it has ended")
+
+
+@contextlib.contextmanager
+def leased(path):
+    """Nobody gets to open or execute it: who wants to waits for us, who never answer."""
+    fd = os.open(path, os.O_RDWR)
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    try:
+        yield
+    finally:
+        os.close(fd)
+        signal.signal(signal.SIGIO, before)
+
+
+def test_who_owns_a_script_cannot_hold_up_the_runner(runner):
+    os.chown(runner.node.dir / "nobody.sh", 65534, 65534)
+    client = runner.client()
+    with leased(runner.node.dir / "nobody.sh"):
+        client.send(message(runner.digest, AS_NOBODY, id=1, timeout=2))
+        client.send(message(runner.digest, AS_ROOT, id=2, timeout=60))
+        first, second = client.receive(), client.receive()
+    assert (first.id, first.outcome) == (2, EXITED)
+    assert (second.id, second.outcome) == (1, TIMEOUT)
+    wait_for(lambda: not runner.children(), "nothing is left of it")
+
+
+def test_a_runner_that_is_held_up_ends(runner):
+    """What could only be root's doing, or that of a dead file system."""
+    with leased(runner.node.dir / "root.sh"):
+        runner.client().send(message(runner.digest, AS_ROOT, timeout=60))
+        wait_for(lambda: not runner.proc.alive(), "it ends by its own alarm", timeout=60)
+    assert runner.proc.wait(10) == -signal.SIGALRM
 
 
 # ---- what may not be run at all ----
