@@ -172,12 +172,13 @@ test-net: all $(B)/tests/net/busd
 	$(call pytest,net,-n $(TEST_JOBS))
 
 # ---- side by side with the peers, as a table (root) ----
-$(B)/tests/bench/load: $(B)/obj/tests/bench/load.o
+BENCH_ENDS := $(B)/tests/bench/load $(B)/tests/bench/bulk
+$(BENCH_ENDS): $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/ends.o
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 .PHONY: bench-proxy
-bench-proxy: all $(B)/tests/bench/load
+bench-proxy: all $(BENCH_ENDS)
 	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -B tests/bench/proxy.py $(BENCH_ARGS)
 
 # An hour of mixed load and changes through proxyd under the sanitizers; SOAK_ARGS="600 --seed 7":

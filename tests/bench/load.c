@@ -1,105 +1,32 @@
 /*
- * load.c - both ends of the benchmarks: cheap, so that what lies between them is
- * what is measured.  An end that costs more than the forwarder is the one that
- * everybody waits for, and a round trip then says how slow the end is.
+ * load.c - both ends of small traffic, see ends.h: cheap, so that what lies
+ * between them is what is measured.  An end that costs more than the forwarder is
+ * the one that everybody waits for, and a round trip then says how slow the end is.
  *
  *	load serve ADDRESS PORT                   echo, TCP and UDP
  *	load short ADDRESS PORT CONNECTIONS AT_A_TIME
  *	load pingpong ADDRESS PORT SESSIONS ROUNDS
  *	load datagrams ADDRESS PORT SIZE FLOWS WINDOW ROUNDS SETS
- *
- * A client says "ready" when all is connected, begins at a line from its standard
- * input, says its figures in a line and ends at another: the sessions stand
- * meanwhile, and whoever asked has read the clocks.
  */
-#include <arpa/inet.h>
+#include "tests/bench/ends.h"
+
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SIZE	  64 /* of a message over TCP */
-#define EVENTS	  256
-#define FDS_MAX	  20000
-#define TIMEOUT_S 2 /* a datagram that has not come by then is lost */
-#define WAIT_MS	  30000
+#define TIMEOUT_S 2  /* a datagram that has not come by then is lost */
 
-static struct sockaddr_in peer;
 static char buffer[65536];
 
-static void
-die(const char *what)
-{
-	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int
-check(int rc, const char *what)
-{
-	if (rc < 0)
-		die(what);
-	return rc;
-}
-
-static int64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-static int
-make_socket(int type)
-{
-	static const int on = 1;
-	int fd = check(socket(AF_INET, type | SOCK_CLOEXEC, 0), "socket");
-
-	if ((type & SOCK_STREAM) != 0)
-		check(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), "TCP_NODELAY");
-	return fd;
-}
-
-static int
-connected(int type)
-{
-	int fd = make_socket(type);
-
-	check(connect(fd, (struct sockaddr *)&peer, sizeof(peer)), "connect");
-	return fd;
-}
-
-static void
-watch(int poll, int fd)
-{
-	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
-
-	check(epoll_ctl(poll, EPOLL_CTL_ADD, fd, &ev), "epoll_ctl");
-}
-
 /* ---- the server ---- */
-
-static int
-serving(int type)
-{
-	static const int on = 1;
-	int fd = make_socket(type | SOCK_NONBLOCK);
-
-	check(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), "SO_REUSEADDR");
-	check(bind(fd, (struct sockaddr *)&peer, sizeof(peer)), "bind");
-	return fd;
-}
 
 static void
 accept_all(int poll, int listening)
@@ -107,7 +34,7 @@ accept_all(int poll, int listening)
 	int fd;
 
 	while ((fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC)) >= 0)
-		watch(poll, fd);
+		watch(poll, fd, EPOLLIN);
 }
 
 static void
@@ -137,9 +64,8 @@ serve(void)
 	int tcp = serving(SOCK_STREAM), udp = serving(SOCK_DGRAM);
 	struct epoll_event events[EVENTS];
 
-	check(listen(tcp, 4096), "listen");
-	watch(poll, tcp);
-	watch(poll, udp);
+	watch(poll, tcp, EPOLLIN);
+	watch(poll, udp, EPOLLIN);
 	for (;;) {
 		int n = epoll_wait(poll, events, EVENTS, -1);
 
@@ -155,35 +81,6 @@ serve(void)
 }
 
 /* ---- clients ---- */
-
-static void
-wait_for_line(void)
-{
-	char line[16];
-
-	fflush(stdout);
-	if (fgets(line, sizeof(line), stdin) == NULL)
-		exit(1);
-}
-
-static void
-say_ready(void)
-{
-	puts("ready");
-	wait_for_line();
-}
-
-static int
-wait_events(int poll, struct epoll_event *events)
-{
-	int n = check(epoll_wait(poll, events, EVENTS, WAIT_MS), "epoll_wait");
-
-	if (n == 0) {
-		errno = ETIMEDOUT;
-		die("an answer");
-	}
-	return n;
-}
 
 static void
 say(int fd)
@@ -215,7 +112,7 @@ open_short(int poll)
 	int fd = connected(SOCK_STREAM);
 
 	say(fd);
-	watch(poll, fd);
+	watch(poll, fd, EPOLLIN);
 }
 
 /* Connect, a message there and back, close. */
@@ -282,7 +179,7 @@ run_pingpong(int sessions, int rounds)
 		while (!hear(fds[i], &got[fds[i]])) {
 		}
 		rounds_left[fds[i]] = rounds;
-		watch(poll, fds[i]);
+		watch(poll, fds[i], EPOLLIN);
 	}
 	say_ready();
 	began = now_ns();
@@ -357,18 +254,6 @@ run_datagrams(size_t size, int flows, int window, int rounds, int sets)
 	    "%d %.6f %d\n", flows * window * rounds * sets, (double)(now_ns() - began) / 1e9, lost);
 }
 
-static int
-number(const char *text)
-{
-	int n = atoi(text);
-
-	if (n <= 0 || n > FDS_MAX * 100) {
-		fprintf(stderr, "load: what number is %s?\n", text);
-		exit(2);
-	}
-	return n;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -377,12 +262,8 @@ main(int argc, char **argv)
 
 	for (int i = 4; i < argc && i < 9; i++)
 		n[i - 4] = number(argv[i]);
-	if (argc >= 4) {
-		peer = (struct sockaddr_in){ .sin_family = AF_INET,
-			.sin_port = htons((uint16_t)number(argv[3])) };
-		if (inet_pton(AF_INET, argv[2], &peer.sin_addr) != 1)
-			die(argv[2]);
-	}
+	if (argc >= 4)
+		set_peer(argv[2], argv[3]);
 	if (strcmp(what, "serve") == 0 && argc == 4)
 		serve();
 	else if (strcmp(what, "short") == 0 && argc == 6)

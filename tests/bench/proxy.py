@@ -9,18 +9,18 @@ own (schedstat of its threads).  Each row: the median over the rounds for each,
 the ratio to the best peer (the median of the ratios within a round), the bar.
 Ratios only mean something; the machine may be busy with other things.
 
-Both ends of small traffic are load.c, bulk is made here.  The ends share the
-machine with the forwarder: a latency is that of the whole loop.
+Both ends are C, load.c and bulk.c; they share the machine with the forwarder: a
+latency is that of the whole loop.
 """
 
 import contextlib
+import math
 import os
 import random
 import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -37,9 +37,10 @@ TARGETS = {SERVER: SERVER, DOWN: DOWN, UP: UP, BOTH: BOTH, LOGGED: SERVER}
 FORWARDERS = {"proxyd": 10000, "nginx": 20000, "haproxy": 30000}
 SESSIONS = 9000  # two descriptors each, at both ends as well
 GB = 1 << 30
-BULK = 1 << 28
+BULK = 1 << 29
 WIRE = 1 << 26  # a packet at a time costs more
-CHUNK = bytes(1 << 18)
+WAYS = {DOWN: 1, UP: 2, BOTH: 3}  # as bulk.c calls them
+NAMES = {DOWN: "down", UP: "up", BOTH: "both ways"}
 
 STREAM = """
 stream {{
@@ -110,72 +111,13 @@ def cpu_ns(pid):
 
 # ---- the ends ----
 
-def pump(sock, size):
-    while size > 0:
-        size -= sock.send(CHUNK[:size])
-    sock.shutdown(socket.SHUT_WR)
-
-
-def drink(sock):
-    room, size = bytearray(1 << 20), 0
-    while n := sock.recv_into(room):
-        size += n
-    return size
-
-
-def serve(node, port, handle, host=HOST):
-    sock = make_socket(node)
-    sock.settimeout(None)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((host, port))
-    sock.listen(4096)
-
-    def one(conn):
-        with conn, contextlib.suppress(OSError):
-            handle(conn)
-
-    def loop():
-        while True:
-            conn, _ = sock.accept()
-            threading.Thread(target=one, args=(conn,), daemon=True).start()
-    threading.Thread(target=loop, daemon=True).start()
-
-
-def both(conn, size):
-    thread = threading.Thread(target=pump, args=(conn, size), daemon=True)
-    thread.start()
-    got = drink(conn)
-    thread.join()
-    return got
-
-
-def bulk(node, base, way, streams, host=HOST, total=BULK):
-    """Seconds of CPU for each GB are (cpu before - after) / this."""
-    sizes, size = [], total // streams
-
-    def one():
-        with make_socket(node) as sock:
-            sock.settimeout(60)
-            sock.connect((host, base + way))
-            if way == DOWN:
-                sizes.append(drink(sock))
-            elif way == UP:
-                pump(sock, size)
-                drink(sock)
-                sizes.append(size)
-            else:
-                sizes.append(both(sock, size) * 2)
-    def tolerant():
-        with contextlib.suppress(OSError):
-            one()
-    threads = [threading.Thread(target=tolerant) for _ in range(streams)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if len(sizes) < streams:
-        print(f"    {streams - len(sizes)} of {streams} transfers failed at port {base}")
-    return sum(sizes) / GB
+@contextlib.contextmanager
+def serve_bulk(node, way, each, host=HOST):
+    proc = node.spawn([BUILD / "tests/bench/bulk", "serve", host, way, WAYS[way], each >> 10],
+                      "bulk")
+    node.wait_port(way)
+    yield
+    proc.stop()
 
 
 def serve_small(node, host=HOST):
@@ -193,22 +135,38 @@ def sink(node, port):
     return sock
 
 
-def load(node, pid, what, port, *args, host=HOST):
-    """The figures that load.c says, and the CPU in ns that pid took meanwhile."""
-    argv = [BUILD / "tests/bench/load", what, host, port, *args]
+class Broken(Exception):
+    """A client did not get what it was owed."""
+
+
+def led(node, pid, program, *args):
+    """The figures that a client says (ends.h), and the CPU in ns that pid took meanwhile."""
+    argv = [BUILD / "tests/bench" / program, *args]
     with subprocess.Popen(["ip", "netns", "exec", node.netns, *map(str, argv)], text=True,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as proc:
         def step():
             proc.stdin.write("\n")
             proc.stdin.flush()
         if proc.stdout.readline() != "ready\n":
-            raise SystemExit(f"{what} at port {port} failed")
+            raise Broken(f"{program} {args} failed")
         before = cpu_ns(pid)
         step()
         figures = [float(word) for word in proc.stdout.readline().split()]
         took = cpu_ns(pid) - before
+        if not figures:
+            raise Broken(f"{program} {args} failed")
         step()
     return figures, took
+
+
+def load(node, pid, what, port, *args):
+    return led(node, pid, "load", what, HOST, port, *args)
+
+
+def bulk(node, pid, host, port, way, each, streams):
+    """Seconds of CPU for each GB."""
+    figures, took = led(node, pid, "bulk", "run", host, port, WAYS[way], each >> 10, streams)
+    return took / 1e9 / (figures[0] / GB)
 
 
 def short(node, pid, port, connections=4000, at_a_time=50):
@@ -266,14 +224,6 @@ def measure(rounds, what, names):
     return [{who: what(who) for who in shuffled(names)} for _ in range(rounds)]
 
 
-def measure_bulk(pids, rounds, what):
-    def one(who):
-        before = cpu_ns(pids[who])
-        done = what(FORWARDERS[who])
-        return (cpu_ns(pids[who]) - before) / 1e9 / done
-    return measure(rounds, one, list(FORWARDERS))
-
-
 def latency(node, pids, rounds, at_a_time):
     def one(who):
         (n, _, p50, p99), took = load(node, pids[who], "pingpong", FORWARDERS[who] + SERVER,
@@ -294,6 +244,22 @@ def bench_idle(node, pids, server, at_rest):
           f" KiB, bar 0.5: {'met' if row['proxyd'] <= 0.5 else 'MISSED'}")
 
 
+def bench_bulk(name, client, server, pids, rounds, way, streams, total, here=HOST, there=HOST):
+    each = total // streams
+
+    def one(who):
+        try:
+            return bulk(client, pids[who], here, FORWARDERS[who] + way, way, each, streams)
+        except Broken as failure:
+            print(f"    {who}: {failure}")
+            if who == "proxyd":
+                raise
+            return math.inf  # a peer that loses bytes is no measure
+    with serve_bulk(server, way, each, there):
+        rows = measure(rounds, one, list(FORWARDERS))
+    report(f"{name}, {streams}", "s/GB", rows, 0.9)
+
+
 def descriptors(proc):
     return len(os.listdir(f"/proc/{proc.pid}/fd"))
 
@@ -312,9 +278,6 @@ def bench_calls(lab, node, pids):
 def bench(lab, rounds, wanted):
     node = lab.node("bench")
     server = serve_small(node)
-    serve(node, DOWN, lambda conn: pump(conn, BULK // streams))
-    serve(node, UP, drink)
-    serve(node, BOTH, lambda conn: both(conn, BULK // streams))
     everyone, with_udp = list(FORWARDERS), ["proxyd", "nginx"]
     at_rest = descriptors(server)
     syslog = sink(node, LOG_SINK)
@@ -331,11 +294,10 @@ def bench(lab, rounds, wanted):
             latency(node, pids, rounds, at_a_time)
     if wanted("idle session"):
         bench_idle(node, pids, server, at_rest)
-    for way, name in ((DOWN, "down"), (UP, "up"), (BOTH, "both ways")):
+    for way, name in NAMES.items():
         for streams in (1, 8):
             if wanted(f"bulk {name}"):
-                rows = measure_bulk(pids, rounds, lambda base: bulk(node, base, way, streams))
-                report(f"bulk {name}, {streams}", "s/GB", rows, 0.9)
+                bench_bulk(f"bulk {name}", node, node, pids, rounds, way, streams, BULK)
     for name, bar, args in (("udp exchange, 64 B", 0.5, (64, 8, 8, 150, 1)),
                             ("udp exchange, 1200 B", 0.6, (1200, 8, 8, 150, 1)),
                             ("udp, new flow", 0.8, (64, 200, 1, 1, 10))):
@@ -361,15 +323,9 @@ def bench_wire(lab, rounds, wanted):
     client, node, server = unoffloaded(lab)
     here, there = "10.9.0.2", "10.9.0.3"
     pids = start(node, here, there)
-    size = WIRE // 8
-    for way, name, handle in ((DOWN, "down", lambda conn: pump(conn, size)), (UP, "up", drink),
-                              (BOTH, "both ways", lambda conn: both(conn, size))):
-        if not wanted(f"wire {name}"):
-            continue
-        serve(server, way, handle, there)
-        rows = measure_bulk(pids, rounds,
-                            lambda base, way=way: bulk(client, base, way, 8, here, WIRE))
-        report(f"wire {name}, 8", "s/GB", rows, 0.9)
+    for way, name in NAMES.items():
+        if wanted(f"wire {name}"):
+            bench_bulk(f"wire {name}", client, server, pids, rounds, way, 8, WIRE, here, there)
 
 
 def bench_threads(rounds):
