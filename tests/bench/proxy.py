@@ -328,18 +328,54 @@ def bench_wire(lab, rounds, wanted):
             bench_bulk(f"wire {name}", client, server, pids, rounds, way, 8, WIRE, here, there)
 
 
-def bench_threads(rounds):
+def start_alone(node, threads):
+    text = f"worker_processes {threads};\n" + stream(node, "proxyd", "", HOST, HOST)
+    (node.dir / "logs").mkdir(exist_ok=True)
+    (node.dir / "logs").chmod(0o777)
+    return node.suite(text, only=["proxyd"]), text
+
+
+def in_turn(nodes, rounds, connections=8000, at_a_time=50):
+    """{name: (CPU us of a connection, connections a second)}, medians; nodes: by name."""
+    figures = {name: [] for name in nodes}
+    for _ in range(rounds):
+        for name in shuffled(list(nodes)):
+            node = nodes[name]
+            (n, seconds), took = load(node, node.daemon_pid("proxyd"), "short",
+                                      FORWARDERS["proxyd"] + SERVER, connections, at_a_time)
+            figures[name].append((took / 1e3 / n, n / seconds))
+    return {name: tuple(statistics.median(f[i] for f in rows) for i in (0, 1))
+            for name, rows in figures.items()}
+
+
+def bench_threads(lab, rounds):
     """What a second data thread brings: connections a second, and CPU for each."""
-    for threads in (1, 2):
-        with Lab() as lab:
-            node = lab.node("bench")
-            serve_small(node)
-            pid, port, figures = start(node, threads=threads)["proxyd"], FORWARDERS["proxyd"], []
-            for _ in range(rounds):
-                (n, seconds), took = load(node, pid, "short", port + SERVER, 8000, 50)
-                figures.append((took / 1e3 / n, n / seconds))
-            cpu, rate = (statistics.median(f[i] for f in figures) for i in (0, 1))
-            print(f"{threads} data threads         {cpu:8.3f} us each, {rate:8.0f} connections a second")
+    nodes = {threads: lab.node(f"threads{threads}") for threads in (1, 2)}
+    for threads, node in nodes.items():
+        serve_small(node)
+        start_alone(node, threads)
+    for threads, (cpu, rate) in in_turn(nodes, rounds).items():
+        print(f"data threads: {threads}        {cpu:8.3f} us each, {rate:8.0f} connections a second")
+
+
+def bench_sockets(lab, rounds):
+    """What it costs one data thread that its listener has the sockets of more: a restart
+    with fewer threads leaves them all (listener.h)."""
+    nodes = {sockets: lab.node(f"sockets{sockets}") for sockets in (1, 4, 16)}
+    for sockets, node in nodes.items():
+        serve_small(node)
+        _, text = start_alone(node, sockets)
+        node.write("trivet.conf", text.replace(f"worker_processes {sockets};", "worker_processes 1;"))
+        node.trivet("restart", "proxyd")
+    for at_a_time in (1, 50, 500):
+        for sockets, (cpu, rate) in in_turn(nodes, rounds, 4000, at_a_time).items():
+            print(f"sockets: {sockets:2}, {at_a_time:3} at once  {cpu:8.3f} us each, "
+                  f"{rate:8.0f} connections a second")
+    for sockets, node in nodes.items():
+        pid = node.daemon_pid("proxyd")
+        calls = system_calls(lab, f"sockets-{sockets}", data_thread(pid), lambda node=node, pid=pid: load(
+            node, pid, "short", FORWARDERS["proxyd"] + SERVER, 2000, 50), 2000)
+        print(f"sockets: {sockets:2}              {calls:8.3f} system calls each")
 
 
 def main():
@@ -352,8 +388,10 @@ def main():
     if any(wanted(row) for row in ("wire down", "wire up", "wire both ways")):
         with Lab() as lab:
             bench_wire(lab, rounds, wanted)
-    if wanted("data threads"):
-        bench_threads(rounds)
+    for row, bench_row in (("data threads", bench_threads), ("sockets", bench_sockets)):
+        if wanted(row):
+            with Lab() as lab:
+                bench_row(lab, rounds)
 
 
 if __name__ == "__main__":
