@@ -27,9 +27,9 @@ crowd_done(struct crowd *c)
 }
 
 void
-crowd_limit(struct crowd *c, uint32_t connections)
+crowd_limit(struct crowd *c, uint32_t connections, unsigned n)
 {
-	uint64_t max = (uint64_t)connections * c->n_threads / 2;
+	uint64_t max = (uint64_t)connections * n / 2;
 
 	if (connections > 0)
 		max = MIN(MAX(max, 1), UINT32_MAX);

@@ -31,10 +31,10 @@ void crowd_init(struct crowd *, unsigned n_threads);
 void crowd_done(struct crowd *);
 
 /*
- * So many connections for each thread on an average (0: no limit), of which a
- * session takes two, as in nginx.
+ * So many connections for each of n threads on an average (0: no limit), of which
+ * a session takes two, as in nginx.
  */
-void crowd_limit(struct crowd *, uint32_t connections);
+void crowd_limit(struct crowd *, uint32_t connections, unsigned n);
 
 /* May a thread begin one more? */
 bool crowd_has_room(const struct crowd *);

@@ -170,7 +170,7 @@ make_listener(struct proxy *p, const struct parcel_session *s)
 		.ipv6_only = s->listener.ipv6_only,
 		.upstream = &uc,
 	};
-	struct listener *l = listener_new(&lc, 0, p->n_workers + 1);
+	struct listener *l = listener_new(&lc, 0, p->max_workers + 1);
 
 	free(l->error);
 	l->error = NULL;

@@ -44,8 +44,11 @@ listener_new(const struct listener_conf *lc, size_t n_sockets, size_t n_tallies)
 	l->state = LISTENER_FAILED;
 	l->error = xstrdup("not tried yet");
 	l->fds = xcalloc(n_sockets, sizeof(*l->fds));
-	for (size_t i = 0; i < n_sockets; i++)
+	l->threads = xcalloc(n_sockets, sizeof(*l->threads));
+	for (size_t i = 0; i < n_sockets; i++) {
 		l->fds[i] = -1;
+		l->threads[i] = LISTENER_NOBODYS;
+	}
 	l->n_sockets = listener_is_unix(l) ? MIN(n_sockets, 1) : n_sockets;
 	l->n_tallies = n_tallies;
 	l->tallies = tally_new(n_tallies);
@@ -68,6 +71,7 @@ listener_free(struct listener *l)
 {
 	listener_close(l);
 	free(l->fds);
+	free(l->threads);
 	free(l->tallies);
 	free(l->name);
 	free(l->error);
@@ -274,7 +278,10 @@ listener_take(struct listener *l, const int *fds, size_t n)
 {
 	listener_close(l);
 	l->fds = xreallocarray(l->fds, n, sizeof(*l->fds));
+	l->threads = xreallocarray(l->threads, n, sizeof(*l->threads));
 	memcpy(l->fds, fds, n * sizeof(*fds));
+	for (size_t i = 0; i < n; i++)
+		l->threads[i] = LISTENER_NOBODYS;
 	l->n_sockets = n;
 	free(l->error);
 	l->error = NULL;
@@ -290,6 +297,7 @@ listener_grow(struct listener *l, size_t n)
 	if (listener_is_unix(l) || n <= before)
 		return false;
 	l->fds = xreallocarray(l->fds, n, sizeof(*l->fds));
+	l->threads = xreallocarray(l->threads, n, sizeof(*l->threads));
 	while (l->n_sockets < n) {
 		size_t i = l->n_sockets;
 
@@ -299,7 +307,7 @@ listener_grow(struct listener *l, size_t n)
 				close(l->fds[i]);
 			break;
 		}
-		l->n_sockets++;
+		l->threads[l->n_sockets++] = LISTENER_NOBODYS;
 	}
 	return l->n_sockets > before;
 }

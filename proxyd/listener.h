@@ -6,9 +6,18 @@
  * A listener that cannot bind stops nobody; it is tried again each second and
  * shown with its error.  Sockets are closed only as a whole: closing one of a
  * SO_REUSEPORT group resets what is queued on it.  So they never become fewer:
- * where there are more of them than threads, a thread has several.  Where there
- * are fewer, a restart adds some; a client's datagrams come to another socket then
- * than before, and find their session by udp_homes.h.
+ * where there are more of them than threads, a thread has several (listener_sockets).
+ * Where there are fewer, some are added; for datagrams at a restart only: a
+ * client's come to another socket then than before, and find their session by
+ * udp_homes.h.
+ *
+ * That none leaves the group is on purpose.  A BPF program (SO_ATTACH_REUSEPORT_CBPF)
+ * could steer clients away from a socket until it is empty, at the price of the
+ * kernel's own choice for all of them, and of connects that are lost all the same
+ * when their last ACK comes after the socket was found empty.  There is nothing to
+ * gain: one thread with 1, 4 or 16 sockets took 95, 87 and 89 us of CPU for a short
+ * connection (50 at once; 80, 78 and 80 with 500) and 13.96, 14.14 and 14.25
+ * system calls, which is the noise of one machine (tests/bench/proxy.py, "sockets").
  *
  * The record outlives its configuration until the last session it accepted has
  * ended (state draining).
@@ -19,12 +28,15 @@
 #include "common/conf/conf.h"
 #include "proxyd/tally.h"
 
+#include <limits.h>
 #include <sys/queue.h>
 
 enum listener_state { LISTENER_FAILED, LISTENER_LISTENING, LISTENER_DRAINING };
 const char *listener_state_str(enum listener_state); /* "failed", ... */
 
 struct udp_homes;
+
+#define LISTENER_NOBODYS UINT_MAX
 
 struct listener {
 	char *name;
@@ -37,8 +49,9 @@ struct listener {
 	struct dial *dial;   /* likewise */
 
 	enum listener_state state;
-	char *error; /* of the last attempt; NULL: none */
-	int *fds;    /* n_sockets of them while listening */
+	char *error;	   /* of the last attempt; NULL: none */
+	int *fds;	   /* n_sockets of them while listening */
+	unsigned *threads; /* whose each of them is; LISTENER_NOBODYS: nobody's yet */
 	size_t n_sockets;
 	struct udp_homes *homes; /* sessions of the process before; NULL: there was none */
 	unsigned n_detached;	 /* sockets data threads have let go; atomic */
@@ -64,6 +77,19 @@ int listener_bind(struct listener *);
 
 /* It goes on with these sockets, bound and listening, of the process before. */
 void listener_take(struct listener *, const int *fds, size_t n);
+
+/*
+ * How many sockets 'n' threads want where there are 'have': one for each at least,
+ * and as many for one as for another, since the kernel gives each socket the same
+ * share of clients; with four for each it is near enough.
+ */
+static inline size_t
+listener_sockets(size_t have, size_t n)
+{
+	if (have <= n)
+		return n;
+	return have % n == 0 || have >= 4 * n ? have : have + n - have % n;
+}
 
 /*
  * Join more sockets to those it has, up to n, so that there is one for each data

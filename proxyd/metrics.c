@@ -173,7 +173,7 @@ metrics_collect(struct proxy *p, struct service_metrics *m)
 	const struct upstream *up;
 	mono_t now = loop_now();
 
-	service_metric(m, "proxyd_process_nbthread", "Data threads", NULL, (double)p->n_workers);
+	service_metric(m, "proxyd_process_nbthread", "Data threads", NULL, (double)p->n_active);
 	if (p->crowd.max > 0)
 		service_metric(m, "proxyd_process_max_sessions",
 		    "Sessions that there may be (worker_connections)", NULL, (double)p->crowd.max);

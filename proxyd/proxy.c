@@ -12,17 +12,14 @@
 #include "proxyd/logfile.h"
 #include "proxyd/lost.h"
 #include "proxyd/rules.h"
-#include "proxyd/udp_homes.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #define FULL_SHOWN_US (10 * USEC_PER_SEC)
-#define WORKERS_MAX   256
 
 /* ---- listeners ---- */
 
@@ -46,13 +43,13 @@ find_upstream(struct proxy *p, const struct listener_conf *lc)
 	return lc->upstream != NULL ? upstreams_find(&p->upstreams, lc->upstream->name) : NULL;
 }
 
-static struct route *
-route_new(const struct proxy *p, struct listener *l, const struct listener_conf *lc,
-    struct upstream *up, unsigned thread)
+struct route *
+proxy_route_new(
+    struct proxy *p, struct listener *l, const struct listener_conf *lc, unsigned thread)
 {
+	struct upstream *up = find_upstream(p, lc);
 	struct route *r = xcalloc(1, sizeof(*r));
 
-	(void)p;
 	if (up != NULL)
 		upstream_ref(up);
 	rules_ref(l->rules);
@@ -94,7 +91,7 @@ proxy_route(struct proxy *p, struct listener *l, unsigned thread)
 		const struct listener_conf *lc = &conf->listeners[i];
 
 		if (listener_matches(l, lc))
-			return route_new(p, l, lc, find_upstream(p, lc), thread);
+			return proxy_route_new(p, l, lc, thread);
 	}
 	return NULL;
 }
@@ -103,31 +100,10 @@ proxy_route(struct proxy *p, struct listener *l, unsigned thread)
 static void
 send_routes(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 {
-	struct upstream *up = find_upstream(p, lc);
-
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_send(p->workers[i], &(struct command){ .kind = COMMAND_ROUTE,
 					       .listener = l,
-					       .route = route_new(p, l, lc, up, i) });
-}
-
-static void
-attach(struct proxy *p, struct listener *l, const struct listener_conf *lc)
-{
-	struct upstream *up = find_upstream(p, lc);
-
-	l->is_attached = true;
-	udp_homes_hold(l->homes);
-	for (size_t i = 0; i < l->n_sockets; i++) {
-		size_t turn = listener_is_unix(l) ? p->next_unix++ : i;
-		unsigned thread = (unsigned)(turn % p->n_workers);
-
-		worker_send(p->workers[thread], &(struct command){ .kind = COMMAND_ATTACH,
-						    .listener = l,
-						    .fd = l->fds[i],
-						    .route = route_new(p, l, lc, up, thread) });
-	}
-	udp_homes_go_on(l->homes);
+					       .route = proxy_route_new(p, l, lc, i) });
 }
 
 /* Says so when it changes for the better or the worse, not each second. */
@@ -140,7 +116,7 @@ try_bind(struct proxy *p, struct listener *l, const struct listener_conf *lc)
 		NULL };
 
 	if (rc == 0) {
-		attach(p, l, lc);
+		proxy_attach(p, l, lc);
 		handover_listeners_changed(p->handover);
 		event_emit(LOG_INFO, "", fields, "listener %s: listening, forwards to %s", l->name,
 		    l->upstream);
@@ -231,10 +207,10 @@ resume_listener(
 {
 	listener_update(l, lc);
 	rules_aim(l->rules, conf, &p->upstreams);
-	if (listener_grow(l, p->n_workers))
+	if (listener_grow(l, listener_sockets(l->n_sockets, p->n_active)))
 		handover_listeners_changed(p->handover);
 	if (!l->udp)
-		attach(p, l, lc);
+		proxy_attach(p, l, lc);
 	tell_listener(p, l);
 }
 
@@ -245,7 +221,7 @@ attach_late(struct proxy *p, const struct conf *conf)
 		struct listener *l = find_listener(p, &conf->listeners[i]);
 
 		if (l != NULL && l->state == LISTENER_LISTENING && !l->is_attached)
-			attach(p, l, &conf->listeners[i]);
+			proxy_attach(p, l, &conf->listeners[i]);
 	}
 }
 
@@ -258,12 +234,14 @@ apply_listener(struct proxy *p, const struct conf *conf, const struct listener_c
 		listener_update(l, lc);
 		rules_aim(l->rules, conf, &p->upstreams);
 		l->configured = true;
-		if (l->state == LISTENER_LISTENING)
+		if (l->state == LISTENER_LISTENING) {
 			send_routes(p, l, lc);
+			proxy_share_out(p, l, lc);
+		}
 		tell_listener(p, l);
 		return;
 	}
-	l = listener_new(lc, p->n_workers, p->n_workers + 1);
+	l = listener_new(lc, p->n_active, p->max_workers + 1);
 	rules_aim(l->rules, conf, &p->upstreams);
 	l->configured = true;
 	TAILQ_INSERT_TAIL(&p->listeners, l, entry);
@@ -287,7 +265,7 @@ say_status(struct proxy *p)
 	if (p->crowd.max > 0)
 		snprintf(limit, sizeof(limit), "; at most %u sessions", p->crowd.max);
 	line = xasprintf("%zu listening, %zu cannot bind; %zu data threads%s", listening, failed,
-	    p->n_workers, limit);
+	    p->n_active, limit);
 	if (p->status == NULL || strcmp(line, p->status) != 0)
 		daemon_status(p->daemon, line);
 	free(p->status);
@@ -299,10 +277,10 @@ say_status(struct proxy *p)
 static void
 limit_sessions(struct proxy *p, const struct conf *conf)
 {
-	uint64_t wanted = MAX(conf->nofile, (uint64_t)conf->connections * p->n_workers);
+	uint64_t wanted = MAX(conf->nofile, (uint64_t)conf->connections * p->n_active);
 	struct rlimit limit;
 
-	crowd_limit(&p->crowd, conf->connections);
+	crowd_limit(&p->crowd, conf->connections, (unsigned)p->n_active);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && wanted > limit.rlim_cur)
 		log_warn("%s: %llu descriptors, and %llu are allowed (LimitNOFILE= of the unit)",
 		    conf->nofile == wanted ? "worker_rlimit_nofile" : "worker_connections",
@@ -314,6 +292,7 @@ apply(struct proxy *p, const struct conf *conf)
 {
 	struct listener *l;
 
+	proxy_set_threads(p, conf);
 	limit_sessions(p, conf);
 	upstreams_apply(&p->upstreams, conf);
 	handover_restore_upstreams(p->handover);
@@ -418,9 +397,8 @@ on_news(uv_async_t *async)
 	proxy_sweep_listeners(p);
 }
 
-/* From any thread. */
-static void
-wake(void *aux)
+void
+proxy_wake(void *aux)
 {
 	struct proxy *p = aux;
 
@@ -494,17 +472,6 @@ watch_addresses(struct proxy *p)
 
 /* ---- start ---- */
 
-static size_t
-thread_count(const struct conf *conf)
-{
-	cpu_set_t cpus;
-	size_t n = conf->data_threads;
-
-	if (n == 0 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
-		n = (size_t)CPU_COUNT(&cpus);
-	return MIN(MAX(n, 1), WORKERS_MAX);
-}
-
 /* Two descriptors for each session: take all that the unit's LimitNOFILE allows. */
 static void
 raise_nofile(void)
@@ -518,30 +485,11 @@ raise_nofile(void)
 		log_warn("setrlimit: %s", strerrordesc_np(errno));
 }
 
-static int
-start_workers(struct proxy *p)
-{
-	size_t n = thread_count(p->daemon->conf);
-
-	p->workers = xcalloc(n, sizeof(struct worker *));
-	crowd_init(&p->crowd, (unsigned)n);
-	for (unsigned i = 0; i < n; i++) {
-		int rc = worker_start(i, &p->crowd, wake, p, &p->workers[i]);
-
-		if (rc < 0) {
-			log_err("data thread %u: %s", i, strerrordesc_np(-rc));
-			return rc;
-		}
-		p->n_workers++;
-	}
-	return 0;
-}
-
 int
 proxy_start(struct daemon *d)
 {
 	struct proxy *p = xcalloc(1, sizeof(*p));
-	struct upstream_events events = { .wake = wake,
+	struct upstream_events events = { .wake = proxy_wake,
 		.on_server = on_server,
 		.on_upstream = on_upstream,
 		.close_server = on_close_server,
@@ -562,12 +510,12 @@ proxy_start(struct daemon *d)
 	uv_async_init(d->loop, &p->news, on_news);
 	uv_unref((uv_handle_t *)&p->news);
 	p->news.data = p;
-	rc = start_workers(p);
+	rc = proxy_start_threads(p);
 	if (rc < 0)
 		return rc;
 	p->handover = handover_new(p);
 	handover_receive(p->handover);
-	upstreams_init(&p->upstreams, d->loop, p->n_workers + 1, &events);
+	upstreams_init(&p->upstreams, d->loop, p->max_workers + 1, &events);
 	p->active = active_new(d->loop, d->options.run_dir, &p->upstreams);
 	loop_timer_init(d->loop, &p->second, on_second);
 	loop_timer_at(&p->second, mono_add(loop_now(), USEC_PER_SEC));

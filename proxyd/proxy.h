@@ -21,7 +21,9 @@ struct proxy {
 	struct control *control;
 	struct handover *handover;
 	struct worker **workers;
-	size_t n_workers; /* fixed at start */
+	size_t n_workers;   /* data threads that run */
+	size_t n_active;    /* the first of them take new clients (worker_processes) */
+	size_t max_workers; /* there are counters for so many; fixed at start */
 	struct crowd crowd;
 	uint64_t n_full;   /* of it, as last looked at */
 	mono_t full_until; /* what is said of it in status stands until then */
@@ -41,11 +43,32 @@ struct proxy {
 	unsigned n_closed;	 /* handles, at the end */
 };
 
+/* A route by the terms of 'lc', for COMMAND_ATTACH and COMMAND_ROUTE. */
+struct route *proxy_route_new(
+    struct proxy *, struct listener *, const struct listener_conf *lc, unsigned thread);
+
 /* For a session of this thread, by the terms of now; NULL: the listener is not configured. */
 struct route *proxy_route(struct proxy *, struct listener *, unsigned thread);
 
 /* Does a listener of it want transparent binds, and with them CAP_NET_ADMIN? */
 bool proxy_is_transparent(const struct conf *);
+
+/* From any thread: it has news. */
+void proxy_wake(void *proxy);
+
+/* ---- proxy_threads.c: which thread serves what ---- */
+
+/* As many as the configuration says.  0 or -errno. */
+int proxy_start_threads(struct proxy *);
+
+/* At a reload: start what is missing; those that are too many keep what sessions they have. */
+void proxy_set_threads(struct proxy *, const struct conf *);
+
+/* All its sockets to the threads, or at a reload those that are to change hands. */
+void proxy_attach(struct proxy *, struct listener *, const struct listener_conf *);
+void proxy_share_out(struct proxy *, struct listener *, const struct listener_conf *);
+
+/* ---- for proxy_stop.c ---- */
 
 /* Listeners take no more clients, and go with their last session. */
 void proxy_drain_listeners(struct proxy *, bool only_unconfigured);

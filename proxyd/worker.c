@@ -91,6 +91,28 @@ attach(struct worker *w, const struct command *c)
 }
 
 static void
+forget_binding(struct worker *w, struct binding *b)
+{
+	epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, b->fd, NULL);
+	TAILQ_REMOVE(&w->bindings, b, entry);
+	route_unref(b->route);
+	free(b);
+}
+
+/* Who is queued on it is not touched: the other thread has the same socket. */
+static void
+release(struct worker *w, const struct command *c)
+{
+	struct binding *b;
+
+	TAILQ_FOREACH (b, &w->bindings, entry)
+		if (b->listener == c->listener && b->fd == c->fd)
+			break;
+	if (b != NULL)
+		forget_binding(w, b);
+}
+
+static void
 set_route(struct worker *w, const struct command *c)
 {
 	struct binding *b;
@@ -116,11 +138,8 @@ detach(struct worker *w, struct listener *l)
 			continue;
 		if (!l->udp)
 			accept_all(w, b);
-		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, b->fd, NULL);
 		relay_udp_end(w, b, FLOW_SHUTDOWN); /* they answer through its socket */
-		TAILQ_REMOVE(&w->bindings, b, entry);
-		route_unref(b->route);
-		free(b);
+		forget_binding(w, b);
 		listener_detached(l);
 	}
 	w->wake(w->wake_aux);
@@ -182,6 +201,9 @@ obey(struct worker *w, const struct command *c)
 	switch (c->kind) {
 	case COMMAND_ATTACH:
 		attach(w, c);
+		break;
+	case COMMAND_RELEASE:
+		release(w, c);
 		break;
 	case COMMAND_ROUTE:
 		set_route(w, c);

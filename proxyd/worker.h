@@ -68,6 +68,7 @@ struct binding {
 
 enum command_kind {
 	COMMAND_ATTACH,	   /* accept from 'fd' and forward by 'route' */
+	COMMAND_RELEASE,   /* another thread accepts from 'fd' now */
 	COMMAND_ROUTE,	   /* new sessions of 'listener' go by 'route' */
 	COMMAND_DETACH,	   /* accept what is queued, then no more; listener_detached() when done */
 	COMMAND_ABORT,	   /* end all sessions for 'reason', by reset */

@@ -1,6 +1,7 @@
 """proxyd over a restart and a crash, under `trivet run`: no connect is refused; a
 restart keeps what is established, byte for byte, with health and counters."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -40,8 +41,10 @@ class Front:
         return connect(self.client, VIP, port, **kw)
 
     def call(self, method, **parameters):
-        bus = varlink.connect(self.proxy.socket_path("proxyd"))
-        return bus.call(f"org.trivet.proxy.{method}", **parameters)
+        return self.bus().call(f"org.trivet.proxy.{method}", **parameters)
+
+    def bus(self):
+        return varlink.connect(self.proxy.socket_path("proxyd"))
 
     def listener(self, name=f"{VIP}:{PORT}"):
         return self.call("ListListeners", name=name)["listeners"][0]
@@ -493,6 +496,41 @@ def test_threads_come_and_go(front):
     stream.join(60)
     drain.join(60)
     assert (drain.size, drain.hash.hexdigest()) == (60_000_000, digest("threads", 60_000_000))
+
+
+def test_threads_by_reload(front):
+    """4 to 1 to 4 to 3 under load: sockets change hands with who is queued on them, sessions
+    stay; only the threads that are wanted take new ones."""
+    Server(front.servers, ONE, 8081).serve(echo)
+    text = conf(head="worker_processes 4;")
+    front.start(text)
+    callers = Callers(front)
+    client = front.connect()
+    stream, drain = Stream(client, "reload", 60_000_000), Drain(client)
+    kept = [front.connect() for _ in range(16)]
+
+    def fresh_threads():
+        """Of 24 new sessions."""
+        with contextlib.ExitStack() as stack, front.bus() as bus:
+            fresh = [stack.enter_context(front.connect()) for _ in range(24)]
+            assert all(ask(sock, b"new") == b"new" for sock in fresh)
+            ports = {sock.getsockname()[1] for sock in fresh}
+            return {int(s["id"].split("-")[0])
+                    for part in bus.monitor("org.trivet.proxy.ListSessions")
+                    for s in part["sessions"] if int(s["client"].rsplit(":", 1)[1]) in ports}
+    for n in (1, 4, 3):
+        front.proxy.write("trivet.conf", text.replace("worker_processes 4", f"worker_processes {n}"))
+        front.proxy.trivet("reload")
+        front.suite.wait_log(f"{n} data threads take new clients")
+        callers.more(40)
+        wait_for(lambda n=n: fresh_threads() == set(range(n)), f"{n} threads take new clients")
+    done = front.proxy.run(["ss", "-Hltn", f"sport = :{PORT}"])
+    assert len(done.stdout.splitlines()) == 6, "as many for each of three"
+    assert all(ask(sock, b"kept") for sock in kept)
+    assert callers.stop() == []
+    stream.join(60)
+    drain.join(60)
+    assert (drain.size, drain.hash.hexdigest()) == (60_000_000, digest("reload", 60_000_000))
 
 
 def test_more_threads_than_sockets(front):

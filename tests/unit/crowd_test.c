@@ -33,7 +33,7 @@ every_row(void **unused)
 		struct crowd c;
 
 		crowd_init(&c, rows[i].n_threads);
-		crowd_limit(&c, rows[i].connections);
+		crowd_limit(&c, rows[i].connections, rows[i].n_threads);
 		for (unsigned k = 0; k < rows[i].n_threads; k++) {
 			c.counts[k].sessions = rows[i].sessions[k];
 			c.counts[k].flows = rows[i].flows[k];
