@@ -577,31 +577,63 @@ open_asker(struct mnl_socket **ret)
 	return 0;
 }
 
+#define FIRST_ATTR		(NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(struct ifaddrmsg)))
+#define IN_CACHE(field)		(NLA_HDRLEN + offsetof(struct ifa_cacheinfo, field))
+
+#define JUMP_IF(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
+
+/* A = where the attribute begins; 0: it is not there. */
+#define FIND_ATTR(type)                                                                            \
+	BPF_STMT(BPF_LDX | BPF_IMM, (type)), BPF_STMT(BPF_LD | BPF_IMM, FIRST_ATTR),               \
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_NLATTR))
+
 /*
  * A thousand addresses renewed each second would wake us a thousand times to
  * tell us so, and a router's table changes all day: what is of no interest stays
  * in the kernel.  Headers are in host order, and filters load in network order.
+ *
+ * A renewal is known by its sender, or (IPv6's events do not name one) by what it is
+ * about: an address with our number and a lifetime, that was not made just now.
  */
 static int
 filter_events(const struct netlink *nl)
 {
+	enum { DROP = 29, PASS }; /* the last two */
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 5, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 7, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWRULE), 6, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 4),
+		JUMP_IF(htons(RTM_NEWADDR), 8 - 2, 0),
+		JUMP_IF(htons(RTM_NEWROUTE), DROP - 3, 0),
+		JUMP_IF(htons(RTM_NEWRULE), DROP - 4, 0),
+		JUMP_IF(htons(RTM_DELROUTE), 0, PASS - 5),
 		BPF_STMT(
 		    BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nl->events.route_proto, 2, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
-		BPF_JUMP(
-		    BPF_JMP | BPF_JEQ | BPF_K, htonl(mnl_socket_get_portid(nl->unheard)), 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		JUMP_IF(nl->events.route_proto, PASS - 7, 0),
 		BPF_STMT(BPF_RET | BPF_K, 0),
+
+		/* 8: an address */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
+		JUMP_IF(htonl(mnl_socket_get_portid(nl->unheard)), DROP - 10, 0),
+		FIND_ATTR(IFA_PROTO),
+		JUMP_IF(0, PASS - 14, 0),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_B | BPF_IND, NLA_HDRLEN),
+		JUMP_IF(nl->events.route_proto, 0, PASS - 17),
+		FIND_ATTR(IFA_CACHEINFO),
+		JUMP_IF(0, PASS - 21, 0),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_IND, IN_CACHE(ifa_valid)),
+		JUMP_IF(NETLINK_FOREVER, PASS - 24, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_IND, IN_CACHE(cstamp)),
+		BPF_STMT(BPF_ST, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_IND, IN_CACHE(tstamp)),
+		BPF_STMT(BPF_LDX | BPF_MEM, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, PASS - 29, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
 	};
 	struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
 
+	static_assert(ARRAY_LEN(code) == PASS + 1, "the jumps lead where they should");
 	return setsockopt(mnl_socket_get_fd(nl->listener), SOL_SOCKET, SO_ATTACH_FILTER, &program,
 		   sizeof(program)) == 0
 		   ? 0

@@ -123,8 +123,8 @@ struct netlink_batch {
 	struct netlink *nl;
 	struct mnl_socket *via;
 	unsigned n;
-	size_t size;
-	uint32_t first; /* sequence number of the first request */
+	size_t size, last; /* bytes, and where the last request begins */
+	uint32_t first;	   /* sequence number of the first request */
 	/* The outcome of each request, in order: 0 or -errno. */
 	void (*on_result)(void *aux, void *tag, int error);
 	void *aux;

@@ -39,7 +39,7 @@ netlink_request_begin(struct netlink_batch *b, uint16_t type, uint16_t flags, si
 		netlink_batch_send(b);
 	nlh = mnl_nlmsg_put_header(b->bytes + b->size);
 	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
 	nlh->nlmsg_seq = ++b->nl->sequence;
 	if (b->n == 0)
 		b->first = nlh->nlmsg_seq;
@@ -50,6 +50,7 @@ void
 netlink_request_end(struct netlink_batch *b, const struct nlmsghdr *nlh, void *tag)
 {
 	b->tags[b->n++] = tag;
+	b->last = b->size;
 	b->size += MNL_ALIGN(nlh->nlmsg_len);
 }
 
@@ -108,7 +109,8 @@ netlink_batch_del_addr(struct netlink_batch *b, const struct netlink_addr *a, vo
 
 struct answers {
 	uint32_t first;
-	unsigned n, got;
+	unsigned n;
+	bool last; /* that to the last request is there, and so are all */
 	int errors[NETLINK_BATCH_MAX];
 };
 
@@ -127,7 +129,7 @@ take_answers(struct answers *answers, const uint8_t *buf, size_t size)
 		    mnl_nlmsg_get_payload_len(nlh) < sizeof(*err) || i >= answers->n)
 			continue; /* a straggler of an earlier batch */
 		answers->errors[i] = err->error;
-		answers->got++;
+		answers->last |= i == answers->n - 1;
 	}
 }
 
@@ -137,9 +139,12 @@ exchange(struct netlink_batch *b, struct answers *answers)
 	uint8_t buf[16 * 1024] NLMSG_ALIGNED;
 	ssize_t n;
 
+	/* Failures are told in any case, and in order: what is not told before the last succeeded.
+	 */
+	((struct nlmsghdr *)(b->bytes + b->last))->nlmsg_flags |= NLM_F_ACK;
 	if (mnl_socket_sendto(b->via, b->bytes, b->size) < 0)
 		return -errno;
-	while (answers->got < answers->n) {
+	while (!answers->last) {
 		if ((n = mnl_socket_recvfrom(b->via, buf, sizeof(buf))) < 0)
 			return -errno;
 		take_answers(answers, buf, (size_t)n);
@@ -156,14 +161,12 @@ netlink_batch_send(struct netlink_batch *b)
 
 	if (b->n == 0)
 		return 0;
-	for (unsigned i = 0; i < b->n; i++)
-		answers.errors[i] = -ETIMEDOUT;
+	memset(answers.errors, 0, b->n * sizeof(answers.errors[0]));
 	memcpy(tags, b->tags, b->n * sizeof(tags[0]));
 	r = exchange(b, &answers);
 	b->n = 0;
 	b->size = 0;
 	for (unsigned i = 0; i < answers.n; i++)
-		b->on_result(b->aux, tags[i],
-		    r != 0 && answers.errors[i] == -ETIMEDOUT ? r : answers.errors[i]);
+		b->on_result(b->aux, tags[i], answers.errors[i] == 0 ? r : answers.errors[i]);
 	return r;
 }
