@@ -165,23 +165,27 @@ advert_speak(struct advert *a, struct sock_set *set, const struct netlink_link *
 
 static int
 send_to(struct advert *a, const struct addr *destination, enum vrrp_cksum form, uint8_t priority,
-    int64_t interval_us)
+    int64_t interval_us, void *tag)
 {
-	struct vrrp_wire wire = a->wire;
+	struct vrrp_sock *sock = a->voice != NULL ? a->voice : a->sock;
 	uint8_t buf[VRRP_PKT_MAX];
 	ssize_t n;
 
-	wire.cksum = form;
-	n = vrrp_pkt_encode(&wire, priority, interval_us, destination, buf, sizeof(buf));
+	a->wire.cksum = form;
+	n = vrrp_pkt_encode(&a->wire, priority, interval_us, destination, buf, sizeof(buf));
 	if (n < 0)
 		return (int)n;
-	return vrrp_sock_send(a->voice != NULL ? a->voice : a->sock, &a->wire.primary, destination,
-	    a->ttl, buf, (size_t)n);
+	if (tag == NULL)
+		return vrrp_sock_send(sock, &a->wire.primary, destination, a->ttl, buf, (size_t)n);
+	vrrp_sock_post(sock, &a->wire.primary, destination, a->ttl, buf, (size_t)n, tag);
+	return 0;
 }
 
-int
-advert_send(struct advert *a, uint8_t priority, int64_t interval_us)
+/* 'tag' NULL: at once. */
+static int
+send_to_all(struct advert *a, uint8_t priority, int64_t interval_us, void *tag)
 {
+	enum vrrp_cksum form = a->wire.cksum;
 	int first = 0;
 
 	if (a->sock == NULL || a->wire.primary.family == AF_UNSPEC)
@@ -195,13 +199,26 @@ advert_send(struct advert *a, uint8_t priority, int64_t interval_us)
 		proof_stamp(&a->proof, &now);
 	}
 	if (!a->wire.unicast)
-		return send_to(a, &a->group, a->wire.cksum, priority, interval_us);
+		return send_to(a, &a->group, form, priority, interval_us, tag);
 	for (size_t i = 0; i < a->wire.n_peers; i++) {
-		int r = send_to(a, &a->peers[i], a->forms[i], priority, interval_us);
+		int r = send_to(a, &a->peers[i], a->forms[i], priority, interval_us, tag);
 
 		first = first != 0 ? first : r;
 	}
+	a->wire.cksum = form;
 	return first;
+}
+
+int
+advert_send(struct advert *a, uint8_t priority, int64_t interval_us)
+{
+	return send_to_all(a, priority, interval_us, NULL);
+}
+
+int
+advert_post(struct advert *a, uint8_t priority, void *tag)
+{
+	return send_to_all(a, priority, 0, tag);
 }
 
 /*

@@ -47,6 +47,12 @@ int advert_speak(struct advert *, struct sock_set *, const struct netlink_link *
 /* To the group or to every peer.  'interval_us' 0: ours.  0, or the first -errno. */
 int advert_send(struct advert *, uint8_t priority, int64_t interval_us);
 
+/*
+ * An ordinary one, which leaves with the next vrrp_sock_flush; that tells 'tag' of each
+ * message.  0, or the first -errno.
+ */
+int advert_post(struct advert *, uint8_t priority, void *tag);
+
 /* Counts it; OK: it may be acted upon. */
 enum vrrp_pkt_err advert_hear(struct advert *, const struct vrrp_pkt *);
 

@@ -5,13 +5,15 @@
 
 #include "common/daemon.h"
 #include "common/log.h"
+#include "common/loop.h"
+#include "common/text.h"
 #include "vrrpd/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define BEATS_MODE 0600
@@ -28,7 +30,8 @@ struct beats {
 	int fd; /* -1: cannot be written */
 	struct beat *last;
 	size_t n_last;
-	bool taken[RECORD_INSTANCES_MAX];
+	struct beat *now; /* the file, once what is dirty is written */
+	uint32_t n_now, dirty_from, dirty_end;
 	struct log_limit limit;
 };
 
@@ -70,29 +73,51 @@ beats_last(const struct beats *bs, uint8_t family, uint8_t vrid, const char *int
 	return (mono_t){ 0 };
 }
 
-static void
-put(struct beats *bs, uint32_t slot, const struct beat *b, mono_t now)
+void
+beats_flush(struct beats *bs)
 {
+	size_t size = (bs->dirty_end - bs->dirty_from) * sizeof(struct beat);
 	ssize_t n;
 
-	if (bs->fd < 0 || slot == BEATS_NO_SLOT)
+	if (size == 0)
 		return;
-	n = pwrite(bs->fd, b, sizeof(*b), (off_t)slot * (off_t)sizeof(*b));
-	if (n != sizeof(*b))
-		log_limited(&bs->limit, now, LOG_ERR,
+	n = bs->fd >= 0 ? pwrite(bs->fd, bs->now + bs->dirty_from, size,
+			      (off_t)(bs->dirty_from * sizeof(struct beat)))
+			: (ssize_t)size;
+	bs->dirty_from = bs->dirty_end = 0;
+	if (n != (ssize_t)size)
+		log_limited(&bs->limit, loop_now(), LOG_ERR,
 		    "cannot write down when an advert was sent: %s",
 		    n < 0 ? strerror(errno) : "the disk is full");
 }
 
-uint32_t
-beats_take(struct beats *bs)
+static void
+touch(struct beats *bs, uint32_t slot)
 {
-	for (uint32_t i = 0; i < RECORD_INSTANCES_MAX; i++)
-		if (!bs->taken[i]) {
-			bs->taken[i] = true;
-			return i;
-		}
-	return BEATS_NO_SLOT;
+	if (bs->dirty_end == 0) {
+		bs->dirty_from = slot;
+		bs->dirty_end = slot + 1;
+	}
+	bs->dirty_from = MIN(bs->dirty_from, slot);
+	bs->dirty_end = MAX(bs->dirty_end, slot + 1);
+}
+
+uint32_t
+beats_take(struct beats *bs, uint8_t family, uint8_t vrid, const char *interface)
+{
+	uint32_t slot = 0;
+	struct beat *b;
+
+	while (slot < bs->n_now && bs->now[slot].family != AF_UNSPEC)
+		slot++;
+	if (slot == RECORD_INSTANCES_MAX)
+		return BEATS_NO_SLOT;
+	if (slot == bs->n_now)
+		bs->now = xreallocarray(bs->now, ++bs->n_now, sizeof(*bs->now));
+	b = &bs->now[slot];
+	*b = (struct beat){ .family = family, .vrid = vrid };
+	strncpy(b->interface, interface, sizeof(b->interface) - 1);
+	return slot;
 }
 
 void
@@ -100,16 +125,16 @@ beats_give_back(struct beats *bs, uint32_t slot)
 {
 	if (slot == BEATS_NO_SLOT)
 		return;
-	put(bs, slot, &(struct beat){ 0 }, loop_now());
-	bs->taken[slot] = false;
+	bs->now[slot] = (struct beat){ 0 };
+	touch(bs, slot);
+	beats_flush(bs);
 }
 
 void
-beats_write(struct beats *bs, uint32_t slot, uint8_t family, uint8_t vrid, const char *interface,
-    mono_t now)
+beats_write(struct beats *bs, uint32_t slot, mono_t now)
 {
-	struct beat b = { .at_us = now.us, .family = family, .vrid = vrid };
-
-	strncpy(b.interface, interface, sizeof(b.interface) - 1);
-	put(bs, slot, &b, now);
+	if (slot == BEATS_NO_SLOT)
+		return;
+	bs->now[slot].at_us = now.us;
+	touch(bs, slot);
 }

@@ -2,8 +2,9 @@
  * beats.h - RUN_DIR/vrrpd/beats: when each instance last spoke as master, for the
  * process after a crash.  The record (state.h) is a file written anew when a role or
  * a term changes, and leases are renewed three times a second: at an interval of
- * 100 ms neither tells how long the others have heard nothing.  Here an advert costs
- * one pwrite of a few bytes into a file that stays open.
+ * 100 ms neither tells how long the others have heard nothing.  Here the
+ * adverts of a tick cost one pwrite of a few bytes each into a file that stays open.
+ * (Not mapped: who truncates a mapped file kills its writer.)
  *
  * Nothing depends on it: without the file the proof is the renewal, as it is coarser.
  */
@@ -24,14 +25,14 @@ struct beats *beats_new(const char *path);
 /* The last beat of that identity in what was left; 0 s: none. */
 mono_t beats_last(const struct beats *, uint8_t family, uint8_t vrid, const char *interface);
 
-/* A place in the file; BEATS_NO_SLOT: all are taken (record.h's bound of instances). */
-uint32_t beats_take(struct beats *);
+/* A place in the file, zero until written; BEATS_NO_SLOT: all are taken (record.h's bound). */
+uint32_t beats_take(struct beats *, uint8_t family, uint8_t vrid, const char *interface);
 
 /* What stands there is wiped. */
 void beats_give_back(struct beats *, uint32_t slot);
 
-/* An advert as master went out at 'now'. */
-void beats_write(
-    struct beats *, uint32_t slot, uint8_t family, uint8_t vrid, const char *interface, mono_t now);
+/* An advert as master went out at 'now'; written down by the next flush. */
+void beats_write(struct beats *, uint32_t slot, mono_t now);
+void beats_flush(struct beats *);
 
 #endif

@@ -42,6 +42,25 @@ fsm_skew(const struct vrrp_params *p, const struct vrrp_state *s)
 	return vrrp_skew_us(p, s->priority, s->interval_us);
 }
 
+/*
+ * The moments of 'together' are multiples of a sixteenth of the interval on the clock,
+ * so that routers need not know of each other.  A wake-up costs as much as several
+ * adverts; a sixteenth of a thousand still is no burst worth mentioning.
+ */
+#define MOMENTS	 16  /* in an interval */
+#define EARLY	 100 /* at most this part of an interval, which is nobody's master-down interval */
+#define SHORT_US (100 * USEC_PER_MSEC) /* below, wake-ups are as close together as they can be */
+
+mono_t
+fsm_next_advert(const struct vrrp_params *p, mono_t from)
+{
+	mono_t at = mono_add(from, p->interval_us);
+
+	if (!p->together || p->interval_us < SHORT_US)
+		return at;
+	return mono_add(at, -MIN(at.us % (p->interval_us / MOMENTS), p->interval_us / EARLY));
+}
+
 static int64_t
 wait_us(const struct vrrp_params *p, const struct vrrp_state *s)
 {

@@ -24,6 +24,12 @@ struct vrrp_params {		  /* fixed between two reloads */
 	int64_t preempt_delay_us; /* from the first lower advert heard; wins over fast_preempt */
 
 	/* Departures; all false is the RFC to the letter. */
+	/*
+	 * Many routers of a process speak in the same moments, a few in each interval, so that
+	 * it wakes for all of them at once: each advert comes up to a hundredth of the interval
+	 * early until its router has such a moment, and after that at the exact interval.
+	 */
+	bool together;
 	bool answer_lower; /* v2: a master answers a losing advert at once, as v3 says */
 	/*
 	 * Outranking the master we hear, wait one skew time, not a down interval.  So

@@ -46,7 +46,7 @@ listen_after_stall(
 static struct vrrp_outcome
 speak(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 {
-	s.deadline = mono_add(now, p->interval_us);
+	s.deadline = fsm_next_advert(p, now);
 	s.answers = 0;
 	deaf_told(&s.deaf, now);
 	return fsm_act(s, VRRP_SEND_ADVERT | VRRP_RENEW_LEASE);
@@ -60,9 +60,9 @@ master_on_timer(const struct vrrp_params *p, struct vrrp_state s, mono_t now)
 
 	if (mono_before(now, s.deadline))
 		return fsm_stay(s); /* woken early: not an error */
-	s.deadline = mono_add(s.deadline, p->interval_us);
+	s.deadline = fsm_next_advert(p, s.deadline);
 	if (!mono_before(now, s.deadline))
-		s.deadline = mono_add(now, p->interval_us);
+		s.deadline = fsm_next_advert(p, now);
 	s.answers = 0;
 	deaf_told(&s.deaf, now);
 	/* The other one has fallen silent: what it told the segment is to be corrected. */

@@ -19,7 +19,7 @@ fsm_enter_master(const struct vrrp_params *p, struct vrrp_state s, mono_t now, e
 	s.interval_us = p->interval_us;
 	s.preempt_at = s.lower_at = MONO_NEVER;
 	s.answers = 0;
-	s.deadline = mono_add(now, p->interval_us);
+	s.deadline = fsm_next_advert(p, now);
 	out = fsm_act(s, VRRP_SEND_ADVERT | VRRP_ADD_VIPS | VRRP_ANNOUNCE);
 	out.reason = (struct vrrp_reason){ .why = why, .ours = s.priority };
 	return out;

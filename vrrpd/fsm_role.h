@@ -13,6 +13,9 @@
 /* One skew time, at our priority and the interval we wait by. */
 int64_t fsm_skew(const struct vrrp_params *, const struct vrrp_state *);
 
+/* MASTER: when the advert after the one due at 'from' is. */
+mono_t fsm_next_advert(const struct vrrp_params *, mono_t from);
+
 /* BACKUP: when the ordinary rules let us take over. */
 mono_t fsm_takeover_at(const struct vrrp_params *, const struct vrrp_state *);
 

@@ -26,18 +26,34 @@
 /* ---- performing ---- */
 
 static void
+note_unsent(struct instance *in, int error)
+{
+	if (error != 0 && in->state.role != VRRP_FAULT && in->state.role != VRRP_INIT)
+		log_limited(&in->packet_limit, loop_now(), LOG_WARNING,
+		    "(%s) cannot send an advert: %s", in->name, strerror(-error));
+}
+
+static void
 send_advert(struct instance *in, uint8_t priority, int64_t interval_us, mono_t now)
 {
 	int r = advert_send(&in->advert, priority, interval_us);
 
 	if (priority != VRRP_PRIORITY_LEAVE) {
 		in->advert_at = now;
-		if (r == 0)
+		if (r == 0) {
 			state_beat(in->vrrpd->state, in, now);
+			state_flush_beats(in->vrrpd->state);
+		}
 	}
-	if (r != 0 && in->state.role != VRRP_FAULT && in->state.role != VRRP_INIT)
-		log_limited(&in->packet_limit, now, LOG_WARNING, "(%s) cannot send an advert: %s",
-		    in->name, strerror(-r));
+	note_unsent(in, r);
+}
+
+void
+instance_on_sent(struct instance *in, int error)
+{
+	if (error == 0)
+		state_beat(in->vrrpd->state, in, in->advert_at);
+	note_unsent(in, error);
 }
 
 static void
@@ -61,8 +77,8 @@ add_vips(struct instance *in, mono_t now)
 	show_missing(in, "routes and rules", routing_hold(&in->routing, now), in->routing.n);
 }
 
-static void
-renew(struct instance *in, mono_t now)
+void
+instance_renew(struct instance *in, mono_t now)
 {
 	/* What could not be added, or was permanent and is to be leased: another try. */
 	if (in->state.role == VRRP_MASTER && vip_group_n_missing(&in->vips) > 0)
@@ -84,6 +100,36 @@ delete_vips(struct instance *in)
 	show_missing(in, "routes and rules", 0, 0);
 }
 
+static void
+renew_now(struct instance *in, mono_t now)
+{
+	instance_renew(in, now);
+	vip_set_flush(in->vrrpd->vips);
+}
+
+/* Most ticks are like this, of all instances at about the same time: see roster_on_ticked. */
+static void
+go_on(struct instance *in, mono_t now)
+{
+	int r = advert_post(&in->advert, in->state.priority, in);
+
+	in->advert_at = now;
+	note_unsent(in, r);
+	if (!in->renews)
+		TAILQ_INSERT_TAIL(&in->vrrpd->renewing, in, due);
+	in->renews = true;
+	vmac_set_up(&in->vmac, true);
+	tick_at(&in->tick, in->state.deadline);
+	syncgroup_settle(in);
+}
+
+static bool
+is_routine(const struct vrrp_outcome *out)
+{
+	return out->actions == (VRRP_SEND_ADVERT | VRRP_RENEW_LEASE) &&
+	       out->reason.why == VRRP_WHY_NONE;
+}
+
 /* 'contest': somebody else may have told the segment that the addresses are its own. */
 static void
 perform(struct instance *in, unsigned actions, bool contest, mono_t now)
@@ -101,8 +147,7 @@ perform(struct instance *in, unsigned actions, bool contest, mono_t now)
 			add_vips(in, now);
 			break;
 		case VRRP_RENEW_LEASE:
-			renew(in, now);
-			state_live(in->vrrpd->state, now);
+			renew_now(in, now);
 			break;
 		case VRRP_DEL_VIPS:
 			delete_vips(in);
@@ -130,6 +175,10 @@ feed(struct instance *in, const struct vrrp_event *ev)
 	enum vrrp_role was = in->state.role;
 
 	in->state = out.next; /* the only assignment of a role */
+	if (ev->kind == VRRP_EV_TIMER && was == VRRP_MASTER && is_routine(&out)) {
+		go_on(in, now);
+		return;
+	}
 	if (in->state.role == VRRP_MASTER)
 		vmac_set_up(&in->vmac, true);
 	if (mono_is_never(in->state.preempt_at))
@@ -142,7 +191,7 @@ feed(struct instance *in, const struct vrrp_event *ev)
 		voice_role(in, was, &out.reason, now);
 	else
 		voice_reason(in, &out.reason, now);
-	loop_timer_at(&in->timer, in->state.deadline);
+	tick_at(&in->tick, in->state.deadline);
 	if (in->state.role != was || out.reason.why != VRRP_WHY_NONE)
 		control_changed(in->vrrpd->control, in->name);
 	if (in->state.role != was)
@@ -153,9 +202,9 @@ feed(struct instance *in, const struct vrrp_event *ev)
 /* ---- timers, packets, addresses ---- */
 
 static void
-on_timer(struct loop_timer *t, mono_t now)
+on_due(struct tick *t, mono_t now)
 {
-	struct instance *in = CONTAINER_OF(t, struct instance, timer);
+	struct instance *in = CONTAINER_OF(t, struct instance, tick);
 
 	(void)now;
 	/* What has arrived comes before what has not. */
@@ -486,6 +535,7 @@ configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 		.down_adverts = conf->down_timer_adverts,
 		.preempt = !conf->nopreempt,
 		.preempt_delay_us = conf->preempt_delay_us,
+		.together = !conf->strict,
 		.answer_lower = !conf->strict,
 		.fast_preempt = conf->fast_preempt && !conf->strict,
 		.fresh_verdicts = trackers_any_weighted_check(&in->trackers),
@@ -523,7 +573,7 @@ instance_apply(struct instance *in, const struct vrrp_conf *conf)
 	/* The peers may be others; and a reload is the operator's word. */
 	if (in->state.role != VRRP_INIT)
 		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_PATH_CHANGED });
-	loop_timer_at(&in->timer, in->state.deadline);
+	tick_at(&in->tick, in->state.deadline);
 	instance_update(in);
 	if (in->state.role == VRRP_MASTER && vip_group_n_missing(&in->vips) > 0) {
 		add_vips(in, now);
@@ -549,11 +599,11 @@ instance_new(struct vrrpd *v, const struct vrrp_conf *conf)
 	routing_init(&in->routing, v->routing, in->name);
 	announcer_init(&in->announcer, v->daemon->loop, v->nl, v->socks, &in->vips);
 	in->notifier = notifier_new(v->runner, in->name);
-	loop_timer_init(v->daemon->loop, &in->timer, on_timer);
+	tick_init(&in->tick, v->ticker, on_due);
 	loop_timer_init(v->daemon->loop, &in->again, on_again);
-	in->n_open = 3;
-	in->beat = state_beat_take(v->state);
+	in->n_open = 2;
 	configure(in, conf, loop_now());
+	in->beat = state_beat_take(v->state, conf);
 	voice_remember(in, "init", loop_now());
 	return in;
 }
@@ -567,12 +617,6 @@ release(struct instance *in)
 	free(in->reason);
 	free(in->name);
 	free(in);
-}
-
-static void
-on_timer_closed(struct loop_timer *t)
-{
-	release(CONTAINER_OF(t, struct instance, timer));
 }
 
 static void
@@ -593,13 +637,16 @@ instance_free(struct instance *in)
 	if (in == NULL)
 		return;
 	forget_degraded(in);
+	vrrp_sock_flush(in->vrrpd->socks);
+	if (in->renews)
+		TAILQ_REMOVE(&in->vrrpd->renewing, in, due);
+	tick_done(&in->tick);
 	state_beat_give_back(in->vrrpd->state, in->beat);
 	notifier_release(in->notifier);
 	advert_done(&in->advert);
 	vip_group_done(&in->vips);
 	routing_done(&in->routing);
 	trackers_done(&in->trackers);
-	loop_timer_close(&in->timer, on_timer_closed);
 	loop_timer_close(&in->again, on_again_closed);
 	announcer_close(&in->announcer, on_announcer_closed);
 }
@@ -749,7 +796,7 @@ instance_stop(struct instance *in, enum daemon_stop how)
 	in->left = in->state.release;
 	feed(in, &(struct vrrp_event){
 		     .kind = how == DAEMON_RESTART ? VRRP_EV_HANDOVER : VRRP_EV_STOP });
-	loop_timer_stop(&in->timer);
+	tick_at(&in->tick, MONO_NEVER);
 	loop_timer_stop(&in->again);
 	announcer_stop(&in->announcer);
 	if (how == DAEMON_STOP)

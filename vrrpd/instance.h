@@ -37,7 +37,9 @@ struct instance {
 	struct sync_group *group;   /* NULL: none; its moves are the group's */
 	char *own_fault;	    /* in words; NULL: none of its own */
 	struct adopt_outcome adopt; /* what may be taken over from the last process */
-	struct loop_timer timer;    /* state.deadline */
+	struct tick tick;	    /* state.deadline */
+	TAILQ_ENTRY(instance) due;  /* in vrrpd->renewing, when ... */
+	bool renews;		    /* ... its leases are due with this tick */
 	struct loop_timer again;    /* the sum changes by time alone */
 	bool waits_startup;	    /* not started yet: vrrp_startup_delay */
 	bool link_up;		    /* ... when it was looked at last */
@@ -82,6 +84,10 @@ void instance_update(struct instance *);
 
 /* It wants to hear of every run of its checks, also of one that brings nothing new. */
 bool instance_waits(const struct instance *);
+
+/* What it left to the end of the tick: an advert posted, 0 or -errno; leases to renew. */
+void instance_on_sent(struct instance *, int error);
+void instance_renew(struct instance *, mono_t now);
 
 /* A packet for its VRID on its interface. */
 void instance_on_packet(struct instance *, const struct vrrp_pkt *);

@@ -195,7 +195,10 @@ start(struct daemon *d)
 		.aux = v,
 	};
 	const struct sock_events on_sock = {
-		.on_rx = roster_on_rx, .on_bad = roster_on_bad, .aux = v
+		.on_rx = roster_on_rx,
+		.on_bad = roster_on_bad,
+		.on_sent = roster_on_sent,
+		.aux = v,
 	};
 	int r;
 
@@ -203,11 +206,16 @@ start(struct daemon *d)
 	v->daemon = d;
 	v->conf = d->conf;
 	TAILQ_INIT(&v->instances);
+	TAILQ_INIT(&v->renewing);
 	TAILQ_INIT(&v->groups);
 	loop_timer_init(d->loop, &v->end, on_end);
 	loop_timer_init(d->loop, &v->startup, roster_on_startup);
 	if ((r = netlink_new(d->loop, &on_netlink, &v->nl)) != 0) {
 		log_err("cannot read links and addresses (netlink): %s", strerror(-r));
+		return r;
+	}
+	if ((r = ticker_new(d->loop, roster_on_ticked, v, &v->ticker)) != 0) {
+		log_err("cannot make a timer: %s", strerror(-r));
 		return r;
 	}
 	if ((r = control_start(v, &v->control)) != 0)

@@ -278,6 +278,34 @@ roster_on_settled(void *aux)
 	v->unsettled = v->rerouted = false;
 }
 
+/*
+ * The adverts first: the kernel takes its time for a renewal (a lock that all networks of
+ * the host share).
+ */
+void
+roster_on_ticked(void *aux, mono_t now)
+{
+	struct vrrpd *v = aux;
+	struct instance *in;
+
+	vrrp_sock_flush(v->socks);
+	state_flush_beats(v->state);
+	while ((in = TAILQ_FIRST(&v->renewing)) != NULL) {
+		TAILQ_REMOVE(&v->renewing, in, due);
+		in->renews = false;
+		instance_renew(in, now);
+	}
+	vip_set_flush(v->vips);
+	state_live(v->state, now);
+}
+
+void
+roster_on_sent(void *aux, void *tag, int error)
+{
+	(void)aux;
+	instance_on_sent(tag, error);
+}
+
 static void
 drop_unclaimed(struct vrrpd *v, struct vrrp_sock *sock, const struct addr *source, uint8_t vrid,
     enum vrrp_pkt_err err)

@@ -31,6 +31,10 @@ void roster_on_addr(void *aux, const struct netlink_link *, const struct netlink
 void roster_on_route_gone(void *aux);
 void roster_on_settled(void *aux);
 void roster_on_rx(void *aux, struct vrrp_sock *, const struct vrrp_rx *);
+void roster_on_sent(void *aux, void *tag, int error);
 void roster_on_bad(void *aux, struct vrrp_sock *, enum vrrp_pkt_err);
+
+/* The ticks of this wake-up are over: what they posted leaves, and leases are renewed. */
+void roster_on_ticked(void *aux, mono_t now);
 
 #endif

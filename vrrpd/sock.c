@@ -1,21 +1,19 @@
 /*
- * sock.c - see sock.h.  raw(7), ipv6(7), packet(7).
+ * sock.c - the sockets' life, what the kernel lets through, and receiving; see sock.h.
+ * raw(7), ipv6(7).
  *
  * IPv4 is sent with its own header (IP_HDRINCL), so that source, TTL and the
  * missing DF are what packet.h wrote; received packets carry theirs.  IPv6 has
  * the kernel make the header from ancillary data and report hop limit and
  * destination likewise.
  */
-#include "vrrpd/sock.h"
+#include "vrrpd/sock_priv.h"
 
-#include "common/log.h"
 #include "common/loop.h"
 #include "common/text.h"
 #include "vrrpd/filter.h"
 
 #include <errno.h>
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,42 +29,6 @@
 
 #define STORM_PACKETS 1000 /* unwanted ones within a second: no reading, but a storm */
 #define STORM_LULL_US (10 * USEC_PER_SEC) /* the strict filter stays so long */
-
-/* When the last announcement went out on a link. */
-struct pace {
-	TAILQ_ENTRY(pace) entry;
-	int index;
-	uint8_t family;
-	mono_t last;
-};
-
-struct sock_set {
-	uv_loop_t *loop;
-	struct sock_events events;
-	int packet_fd; /* AF_PACKET, sends only; -1 until needed */
-	uint16_t ip_id;
-	uint64_t n_storms;
-	bool hear_unknown;
-	TAILQ_HEAD(, vrrp_sock) socks;
-	TAILQ_HEAD(, pace) paces;
-};
-
-struct vrrp_sock {
-	TAILQ_ENTRY(vrrp_sock) entry;
-	struct sock_set *set;
-	uv_poll_t poll;
-	unsigned uses;
-	uint8_t family;
-	int index;
-	char name[IFNAMSIZ];
-	int rx, tx; /* the same for IPv6 */
-	TAILQ_HEAD(, vrrp_ear) ears;
-	unsigned n_unwanted; /* since then */
-	mono_t since;
-	mono_t empty; /* found so last */
-	mono_t lull;  /* end of a storm; MONO_NEVER: there is none */
-	struct log_limit limit;
-};
 
 struct sock_set *
 sock_set_new(uv_loop_t *loop, const struct sock_events *events)
@@ -95,6 +57,7 @@ sock_set_free(struct sock_set *set)
 	}
 	if (set->packet_fd >= 0)
 		close(set->packet_fd);
+	free(set->outbox);
 	free(set);
 }
 
@@ -203,9 +166,8 @@ vrrp_sock_unwanted(struct vrrp_sock *s)
 		begin_storm(s, now);
 }
 
-/* Looked at when there is something to do anyway: the adverts we send or hear. */
-static void
-end_storm(struct vrrp_sock *s)
+void
+sock_end_storm(struct vrrp_sock *s)
 {
 	if (mono_is_never(s->lull) || mono_before(loop_now(), s->lull))
 		return;
@@ -284,7 +246,7 @@ on_readable(uv_poll_t *poll, int status, int events)
 	struct vrrp_sock *s = poll->data;
 
 	(void)events; /* only UV_READABLE is asked for */
-	end_storm(s);
+	sock_end_storm(s);
 	s->uses++; /* a packet may end the instance that holds it */
 	for (int i = 0; i < RECV_BURST && receive_one(s); i++)
 		;
@@ -466,6 +428,7 @@ vrrp_sock_put(struct vrrp_sock *s)
 {
 	if (s == NULL || --s->uses > 0)
 		return;
+	vrrp_sock_flush(s->set);
 	TAILQ_REMOVE(&s->set->socks, s, entry);
 	uv_close((uv_handle_t *)&s->poll, on_poll_closed);
 }
@@ -484,8 +447,6 @@ vrrp_sock_join(struct vrrp_sock *s, const struct addr *group)
 	return 0;
 }
 
-/* ---- sending ---- */
-
 /* IPv4 takes any address of the node; IPv6 wants a link-local one of the link itself. */
 void
 vrrp_sock_borrow_source(struct vrrp_sock *s)
@@ -493,99 +454,6 @@ vrrp_sock_borrow_source(struct vrrp_sock *s)
 	if (s->family == AF_INET6 && set_int(s->tx, IPPROTO_IPV6, IPV6_FREEBIND, 1) != 0)
 		log_warn("%s: adverts cannot be sent from the address of another link: %s", s->name,
 		    strerror(errno));
-}
-
-static int
-send_ip4(struct vrrp_sock *s, const struct addr *source, const struct addr *destination,
-    uint8_t ttl, const void *message, size_t size)
-{
-	uint8_t header[VRRP_IP4_HEADER];
-	struct sockaddr_in to = { .sin_family = AF_INET };
-	struct iovec iov[] = { { header, sizeof(header) }, { (void *)message, size } };
-	struct msghdr msg = {
-		.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = iov, .msg_iovlen = 2
-	};
-
-	if (++s->set->ip_id == 0)
-		s->set->ip_id = 1;
-	vrrp_pkt_ip4_header(header, source, destination, ttl, s->set->ip_id, size);
-	memcpy(&to.sin_addr, destination->bytes, sizeof(to.sin_addr));
-	return sendmsg(s->tx, &msg, 0) < 0 ? -errno : 0;
-}
-
-static int
-send_ip6(struct vrrp_sock *s, const struct addr *source, const struct addr *destination,
-    uint8_t ttl, const void *message, size_t size)
-{
-	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_scope_id = (uint32_t)s->index };
-	struct in6_pktinfo info = { .ipi6_ifindex = (unsigned)s->index };
-	const int hops = ttl;
-	uint8_t control[CMSG_SPACE(sizeof(info)) + CMSG_SPACE(sizeof(hops))]
-	    __attribute__((aligned(8))) = { 0 };
-	struct iovec iov = { (void *)message, size };
-	struct msghdr msg = { .msg_name = &to,
-		.msg_namelen = sizeof(to),
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	memcpy(&to.sin6_addr, destination->bytes, 16);
-	memcpy(&info.ipi6_addr, source->bytes, 16);
-	c->cmsg_level = IPPROTO_IPV6;
-	c->cmsg_type = IPV6_PKTINFO;
-	c->cmsg_len = CMSG_LEN(sizeof(info));
-	memcpy(CMSG_DATA(c), &info, sizeof(info));
-	c = CMSG_NXTHDR(&msg, c);
-	c->cmsg_level = IPPROTO_IPV6;
-	c->cmsg_type = IPV6_HOPLIMIT;
-	c->cmsg_len = CMSG_LEN(sizeof(hops));
-	memcpy(CMSG_DATA(c), &hops, sizeof(hops));
-	return sendmsg(s->tx, &msg, 0) < 0 ? -errno : 0;
-}
-
-int
-vrrp_sock_send(struct vrrp_sock *s, const struct addr *source, const struct addr *destination,
-    uint8_t ttl, const void *message, size_t size)
-{
-	end_storm(s);
-	return s->family == AF_INET ? send_ip4(s, source, destination, ttl, message, size)
-				    : send_ip6(s, source, destination, ttl, message, size);
-}
-
-static struct pace *
-pace_of(struct sock_set *set, int index, uint8_t family)
-{
-	struct pace *p;
-
-	TAILQ_FOREACH (p, &set->paces, entry)
-		if (p->index == index && p->family == family)
-			return p;
-	p = xcalloc(1, sizeof(*p));
-	p->index = index;
-	p->family = family;
-	TAILQ_INSERT_HEAD(&set->paces, p, entry);
-	return p;
-}
-
-bool
-vrrp_sock_pace(struct sock_set *set, const struct netlink_link *link, uint8_t family,
-    int64_t interval_us, mono_t now, mono_t *ret_at)
-{
-	struct pace *p;
-	mono_t next;
-
-	if (interval_us == 0)
-		return true;
-	p = pace_of(set, link->index, family);
-	next = mono_add(p->last, interval_us);
-	if (p->last.us != 0 && mono_before(now, next)) {
-		*ret_at = next;
-		return false;
-	}
-	p->last = now;
-	return true;
 }
 
 void
@@ -598,26 +466,4 @@ sock_set_hear_unknown(struct sock_set *set, bool on)
 	set->hear_unknown = on;
 	TAILQ_FOREACH (s, &set->socks, entry)
 		vrrp_sock_refilter(s);
-}
-
-int
-vrrp_sock_send_frame(
-    struct sock_set *set, const struct netlink_link *link, const void *frame, size_t size)
-{
-	const struct ether_header *ether = frame;
-	struct sockaddr_ll to = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = ether->ether_type,
-		.sll_ifindex = link->index,
-		.sll_halen = ETH_ALEN,
-	};
-
-	/* Protocol 0: it hears nothing. */
-	if (set->packet_fd < 0 &&
-	    (set->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
-		return -errno;
-	memcpy(to.sll_addr, ether->ether_dhost, ETH_ALEN);
-	if (sendto(set->packet_fd, frame, size, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
-		return -errno;
-	return 0;
 }

@@ -21,11 +21,13 @@ struct sock_set;
 
 /*
  * 'on_rx' gets each message that arrived on one of the sockets, without its IP
- * header, valid inside only; 'on_bad' what is no IP packet of a sane shape.
+ * header, valid inside only; 'on_bad' what is no IP packet of a sane shape;
+ * 'on_sent' the outcome of each one posted, 0 or -errno.
  */
 struct sock_events {
 	void (*on_rx)(void *aux, struct vrrp_sock *, const struct vrrp_rx *);
 	void (*on_bad)(void *aux, struct vrrp_sock *, enum vrrp_pkt_err);
+	void (*on_sent)(void *aux, void *tag, int error);
 	void *aux;
 };
 
@@ -70,6 +72,14 @@ void vrrp_sock_borrow_source(struct vrrp_sock *);
 /* One message, TOS 0xc0.  0 or -errno. */
 int vrrp_sock_send(struct vrrp_sock *, const struct addr *source, const struct addr *destination,
     uint8_t ttl, const void *message, size_t size);
+
+/*
+ * The same for one that can wait until vrrp_sock_flush, or until the box is full: what
+ * goes out by one socket then does so in one system call.  'tag' is for on_sent.
+ */
+void vrrp_sock_post(struct vrrp_sock *, const struct addr *source, const struct addr *destination,
+    uint8_t ttl, const void *message, size_t size, void *tag);
+void vrrp_sock_flush(struct sock_set *);
 
 /* A whole Ethernet frame (announce.h).  0 or -errno. */
 int vrrp_sock_send_frame(

@@ -182,13 +182,19 @@ record_of(const struct state *s, bool handover)
 void
 state_beat(struct state *s, const struct instance *in, mono_t now)
 {
-	beats_write(s->beats, in->beat, in->conf->family, in->conf->vrid, in->conf->interface, now);
+	beats_write(s->beats, in->beat, now);
+}
+
+void
+state_flush_beats(struct state *s)
+{
+	beats_flush(s->beats);
 }
 
 uint32_t
-state_beat_take(struct state *s)
+state_beat_take(struct state *s, const struct vrrp_conf *conf)
 {
-	return beats_take(s->beats);
+	return beats_take(s->beats, conf->family, conf->vrid, conf->interface);
 }
 
 void

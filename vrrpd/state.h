@@ -25,9 +25,10 @@ void state_changed(struct state *);
  */
 void state_live(struct state *, mono_t now);
 
-/* An advert as master went out; the place for it, and the end of that. */
+/* An advert as master went out, told with the next flush; the place for it, and its end. */
 void state_beat(struct state *, const struct instance *, mono_t now);
-uint32_t state_beat_take(struct state *);
+void state_flush_beats(struct state *);
+uint32_t state_beat_take(struct state *, const struct vrrp_conf *);
 void state_beat_give_back(struct state *, uint32_t beat);
 
 /* Now: the last thing a process does. */

@@ -17,22 +17,15 @@
 #include <string.h>
 
 #define LEASE_INTERVALS 3
-#define RENEW_PARTS	4 /* of a lease or an interval: see renew_us_of */
-
-/*
- * Of a thousand addresses a dozen in each slice: the kernel takes its time for a
- * renewal (a lock that all networks of the host share), and adverts wait.
- */
-#define SLICE_US	(10 * USEC_PER_MSEC)
-#define SLICE_GROUPS	64
+#define RENEW_PARTS	4 /* of an interval, less one; half of a long lease: see renew_us_of */
 
 struct vip_set {
 	struct netlink *nl;
 	TAILQ_HEAD(, vip_group) groups;
-	struct vip_group *next;	    /* to be looked at by renew_slice; NULL: the first */
-	mono_t renewed;		    /* the last slice */
-	struct log_limit limit;	    /* a request that fails is made again with each advert */
-	struct netlink_batch batch; /* too large for a stack, and used by one call at a time */
+	struct log_limit limit;	       /* a request that fails is made again with each advert */
+	struct netlink_batch batch;    /* too large for a stack, and used by one call at a time */
+	struct netlink_batch renewals; /* until vip_set_flush, if ... */
+	bool renewing;		       /* ... it was begun */
 };
 
 /* What one request of a batch was about. */
@@ -83,8 +76,7 @@ vip_done(struct vip *vip)
 void
 vip_group_done(struct vip_group *g)
 {
-	if (g->set->next == g)
-		g->set->next = TAILQ_NEXT(g, entry);
+	vip_set_flush(g->set);
 	TAILQ_REMOVE(&g->set->groups, g, entry);
 	for (size_t i = 0; i < g->n; i++)
 		vip_done(&g->vips[i]);
@@ -107,10 +99,10 @@ vip_lease_s(const struct vrrp_conf *conf)
 }
 
 /*
- * Three quarters of an interval, so that each tick of its own finds it due; or a
- * quarter of a lease.  One that is much longer than the rule's needs no more than
- * that: it is written to spare the kernel the renewals, and that we were master
- * until just now is proved by the adverts (beats.h).
+ * Three quarters of an interval, so that each tick of its own finds it due; or half
+ * of a lease.  One that is much longer than the rule's needs no more than that: it is
+ * written to spare the kernel the renewals, what is left of it never is less than the
+ * rule's, and that we were master until just now is proved by the adverts (beats.h).
  */
 static int64_t
 renew_us_of(const struct vrrp_conf *conf)
@@ -119,7 +111,7 @@ renew_us_of(const struct vrrp_conf *conf)
 	int64_t tick_us = conf->advert_us * (RENEW_PARTS - 1);
 
 	if (lease_us >= 2 * LEASE_INTERVALS * conf->advert_us)
-		return lease_us / RENEW_PARTS;
+		return lease_us / 2;
 	return MIN(tick_us, lease_us) / RENEW_PARTS;
 }
 
@@ -373,6 +365,7 @@ delete_each(struct vip_group *g, bool (*which)(const struct vip *))
 	struct vip_result result = { .group = g };
 	struct netlink_batch *b = &g->set->batch;
 
+	vip_set_flush(g->set); /* a renewal afterwards would make it anew */
 	netlink_batch_begin(b, g->set->nl, on_deleted, &result);
 	for (size_t i = 0; i < g->n; i++) {
 		struct vip *vip = &g->vips[i];
@@ -455,25 +448,6 @@ is_fresh(const struct vip_group *g, const struct vip *vip, mono_t now)
 }
 
 static void
-renew_group(struct vip_group *g, mono_t now)
-{
-	for (size_t i = 0; i < g->n; i++) {
-		struct vip *vip = &g->vips[i];
-
-		/* A request would make it anew, and whether it is still ours is not for us to say.
-		 */
-		if (!vip->present || g->lease_s == 0 || is_fresh(g, vip, now) ||
-		    may_have_expired(vip, now))
-			continue;
-		set_lifetimes(g, vip);
-		vip->renewed = now;
-		vip->remaking = false; /* should its event have been lost */
-		netlink_batch_add_addr(&g->set->batch, NETLINK_RENEW, &vip->request, vip);
-		vip_route_hold(&g->set->batch, g->set->nl, vip);
-	}
-}
-
-static void
 on_renewed(void *aux, void *tag, int error)
 {
 	struct vip *vip = tag;
@@ -485,35 +459,43 @@ on_renewed(void *aux, void *tag, int error)
 		    format(vip, buf), vip->device, strerror(-error));
 }
 
-/* The next few of the others, in turn. */
 static void
-renew_slice(struct vip_set *set, mono_t now)
+request_renewal(struct vip_group *g, struct vip *vip, mono_t now)
 {
-	if (mono_until(set->renewed, now) < SLICE_US)
-		return;
-	set->renewed = now;
-	for (unsigned i = 0; i < SLICE_GROUPS; i++) {
-		struct vip_group *g = set->next != NULL ? set->next : TAILQ_FIRST(&set->groups);
+	struct vip_set *set = g->set;
 
-		if (g->held)
-			renew_group(g, now);
-		set->next = TAILQ_NEXT(g, entry);
-		if (set->next == NULL)
-			break; /* a round is over: with few of them, each is looked at once */
+	if (!set->renewing) {
+		netlink_batch_begin(&set->renewals, set->nl, on_renewed, set);
+		netlink_batch_unheard(&set->renewals);
+		set->renewing = true;
 	}
+	set_lifetimes(g, vip);
+	vip->renewed = now;
+	vip->remaking = false; /* should its event have been lost */
+	netlink_batch_add_addr(&set->renewals, NETLINK_RENEW, &vip->request, vip);
+	vip_route_hold(&set->renewals, set->nl, vip);
 }
 
 void
-vip_group_renew(struct vip_group *own, mono_t now)
+vip_group_renew(struct vip_group *g, mono_t now)
 {
-	struct vip_set *set = own->set;
+	if (!g->held || g->lease_s == 0)
+		return;
+	/* A request would make anew what has expired, and whether it is still ours is not for
+	 * us to say. */
+	for (size_t i = 0; i < g->n; i++)
+		if (g->vips[i].present && !is_fresh(g, &g->vips[i], now) &&
+		    !may_have_expired(&g->vips[i], now))
+			request_renewal(g, &g->vips[i], now);
+}
 
-	netlink_batch_begin(&set->batch, set->nl, on_renewed, set);
-	netlink_batch_unheard(&set->batch);
-	if (own->held)
-		renew_group(own, now);
-	renew_slice(set, now);
-	netlink_batch_send(&set->batch);
+void
+vip_set_flush(struct vip_set *set)
+{
+	if (!set->renewing)
+		return;
+	set->renewing = false;
+	netlink_batch_send(&set->renewals);
 }
 
 /* ---- what a predecessor left ---- */

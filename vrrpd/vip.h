@@ -107,12 +107,14 @@ struct adopt_kernel vip_group_leftovers(const struct vip_group *, const struct a
 void vip_group_adopt(struct vip_group *, mono_t now);
 
 /*
- * With the tick of its instance: renew the group's leased addresses, and some of
- * those that others of this process hold, so that many instances share their
- * requests and none has to wait for all of them.  One that was renewed less than
- * most of an interval ago (of a long lease, a quarter of it) waits.
+ * With the tick of its instance: ask for the renewal of the group's leased addresses, in
+ * one batch with those of the other groups that tick now.  One that was renewed less than
+ * most of an interval ago (of a long lease, half of it) waits.
  */
 void vip_group_renew(struct vip_group *, mono_t now);
+
+/* ... and send that batch. */
+void vip_set_flush(struct vip_set *);
 
 /* Delete every address that carries our number and that no group has added or adopted. */
 void vip_set_remove_leftovers(struct vip_set *);

@@ -5,6 +5,7 @@
  *   main.c        life: start, reload, stop
  *   roster.c      the instances: made and changed by configuration, found for a packet
  *   syncgroup.c   those that move together
+ *   ticker.c      when each of them is due
  *   instance.c    one of them around its election core
  *   advert.c, vmac.c, vip.c, routing.c, announcer.c, trackers.c, notify_script.c   its limbs
  *   statics.c     what the node has while we run, whoever is master
@@ -26,6 +27,7 @@
 #include "vrrpd/refusal.h"
 #include "vrrpd/sock.h"
 #include "vrrpd/statics.h"
+#include "vrrpd/ticker.h"
 #include "vrrpd/verdicts.h"
 #include "vrrpd/vip.h"
 
@@ -51,7 +53,9 @@ struct vrrpd {
 	struct fifo_set *fifos;
 	struct state *state;
 	struct control *control;
+	struct ticker *ticker;
 	TAILQ_HEAD(, instance) instances;
+	TAILQ_HEAD(, instance) renewing; /* those whose leases are due at the end of this tick */
 	TAILQ_HEAD(, sync_group) groups;
 	struct loop_timer startup; /* the instances that wait for vrrp_startup_delay */
 	bool groups_held;	   /* while instances are made and changed (syncgroup.h) */

@@ -49,6 +49,7 @@ group_params(struct run *run)
 				       : v2_intervals[rng_below(g, ARRAY_LEN(v2_intervals))];
 	if (rng_chance(g, 100))
 		p.down_adverts = (unsigned)rng_between(g, 2, 5);
+	p.together = rng_chance(g, 700);
 	p.answer_lower = rng_chance(g, 500);
 	p.fast_preempt = rng_chance(g, 500);
 	p.fresh_verdicts = rng_chance(g, 300);

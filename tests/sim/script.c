@@ -6,9 +6,9 @@
  *	version 3			2 or 3; 3 unless said.  These six go before
  *	interval 100ms			  the routers they are for; 1s
  *	preempt off			on unless said
- *	option fast degraded ...	fast fresh degraded answer late deaf: these and no others
- *	delay 10s			preempt_delay; 0
- *	alone 30s			witness ... or_alone; 0s: never
+ *	option fast degraded ...	fast fresh degraded answer late deaf together: these and no
+ *others delay 10s			preempt_delay; 0 alone 30s			witness ...
+ *or_alone; 0s: never
  *	router A 100			a router of that priority; addresses 10.0.0.1, .2 ...
  *					  In groups the routers of a process, one by one
  *	lan 1ms..5ms loss 10% twice 5%	delay; loss and doubled packets if any; 1ms..1ms
@@ -155,7 +155,8 @@ do_option(struct script *s)
 		bool *flag;
 	} flags[] = { { "fast", &p->fast_preempt }, { "fresh", &p->fresh_verdicts },
 		{ "degraded", &p->take_degraded }, { "answer", &p->answer_lower },
-		{ "late", &p->listen_late }, { "deaf", &p->yield_when_deaf } };
+		{ "late", &p->listen_late }, { "deaf", &p->yield_when_deaf },
+		{ "together", &p->together } };
 
 	for (size_t k = 0; k < ARRAY_LEN(flags); k++)
 		*flags[k].flag = false;
