@@ -7,11 +7,9 @@
  */
 #include "common/conf/conf.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <errno.h>
 
 struct files {
 	const char *text[8];

@@ -5,20 +5,9 @@
  */
 #include "checkd/expect.h"
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
 
 #define WANT_MAX 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool true_one)
-{
-	if (!true_one)
-		abort();
-}
 
 static enum expect_state
 feed(struct expect *e, const char *bytes, size_t size, size_t piece)

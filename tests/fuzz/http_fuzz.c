@@ -5,19 +5,9 @@
 #include "checkd/http.h"
 #include "common/regex.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
 
 #define PATTERN_MAX 32
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool true_one)
-{
-	if (!true_one)
-		abort();
-}
 
 static bool
 is_regex(const char *pattern)

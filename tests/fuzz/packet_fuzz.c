@@ -10,19 +10,9 @@
 #include "common/wire.h"
 #include "vrrpd/packet.h"
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
+
 #include <sys/socket.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool true_one)
-{
-	if (!true_one)
-		abort();
-}
 
 /* A router configured exactly as the packet says. */
 static struct vrrp_wire

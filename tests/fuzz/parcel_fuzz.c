@@ -5,18 +5,7 @@
  */
 #include "proxyd/parcel.h"
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool true_one)
-{
-	if (!true_one)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static const int fds[PARCEL_FDS_MAX];
 

@@ -3,18 +3,9 @@
  */
 #include "proxyd/proxyproto.h"
 
+#include "tests/fuzz/fuzz.h"
+
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool true_one)
-{
-	if (!true_one)
-		abort();
-}
 
 /* What was understood can be said again. */
 static void

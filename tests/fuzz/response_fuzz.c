@@ -5,17 +5,7 @@
  */
 #include "checkd/response.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool true_one)
-{
-	if (!true_one)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static enum response_state
 run(struct response *r, const char *bytes, size_t size, size_t piece)

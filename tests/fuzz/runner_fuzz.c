@@ -7,17 +7,7 @@
 #include "common/runner/output.h"
 #include "common/runner/protocol.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool true_one)
-{
-	if (!true_one)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static void
 fuzz_ask(const char *bytes, size_t size)

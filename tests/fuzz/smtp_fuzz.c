@@ -4,21 +4,9 @@
  */
 #include "checkd/smtp.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
 
 #define STEPS_MAX 4 /* EHLO, QUIT, and the end */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool true_one)
-{
-	if (!true_one)
-		abort();
-}
 
 static size_t
 run(const char *bytes, size_t size, size_t piece, enum smtp_step steps[static STEPS_MAX])

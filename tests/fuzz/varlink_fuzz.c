@@ -8,18 +8,7 @@
 #include "ipc/mirror.h"
 #include "ipc/varlink.h"
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool true_one)
-{
-	if (!true_one)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static void
 fuzz_call(const char *bytes, size_t size)
