@@ -21,11 +21,18 @@ stream_bind_later(struct binder *b, struct stmt *s, const struct directive *d, v
 	*(struct stmt **)(void *)((char *)object + d->offset) = s;
 }
 
+/*
+ * pass ADDRESS: nginx lets another server block of the file go on with the client.
+ * Here the two are connected, which is the same for the client alone.
+ */
 static void
 bind_pass(struct binder *b, struct stmt *s, const struct directive *d, void *object)
 {
-	((struct server_draft *)object)->returns = true;
-	bind_say(b, CONF_NOTICE, stmt_pos(s), "'%s' is accepted, not in effect yet", d->name);
+	((struct server_draft *)object)->other = s;
+	bind_say(b, CONF_WARNING, stmt_pos(s),
+	    "'%s' connects to that server as proxy_pass does: its allow, deny, limits and logs see "
+	    "this node, not the client",
+	    d->name);
 }
 
 /* ngx_stream_core_module's bounds are the sockets': a hello is at most 16 KiB and its head. */
@@ -252,16 +259,22 @@ settle_server(struct binder *b, const struct stmt *s, struct server_draft *draft
     const struct server_draft *outer)
 {
 	struct conf *conf = b->conf;
-	struct server_words *words = settle_words(b, draft, outer);
+	struct server_words *words;
 
+	if (draft->other != NULL && draft->pass != NULL)
+		bind_say(b, CONF_ERROR, stmt_pos(draft->other),
+		    "a server has either 'pass' or 'proxy_pass'");
+	if (draft->pass == NULL)
+		draft->pass = draft->other;
+	words = settle_words(b, draft, outer);
 	if (conf->n_listeners == draft->first_listener && !draft->failed_listen)
 		bind_say(
 		    b, CONF_ERROR, stmt_pos(s), "this server listens nowhere: 'listen' is missing");
-	if (draft->pass == NULL && draft->answer == NULL && !draft->returns)
+	if (draft->pass == NULL && draft->answer == NULL)
 		bind_say(b, CONF_ERROR, stmt_pos(s), "this server has no 'proxy_pass'");
 	if (draft->pass != NULL && draft->answer != NULL)
 		bind_say(b, CONF_ERROR, stmt_pos(draft->answer),
-		    "a server has either 'return' or 'proxy_pass'");
+		    "a server has either 'return' or '%s'", stmt_name(draft->pass));
 	for (size_t i = draft->first_listener; i < conf->n_listeners; i++) {
 		struct listener_conf l = draft->settings;
 

@@ -26,7 +26,7 @@ struct server_draft {
 	size_t first_listener;
 	struct stmt *pass, *health;
 	struct stmt *answer; /* return */
-	bool returns;	     /* "return", "pass": it needs no proxy_pass */
+	struct stmt *other;  /* pass */
 	bool failed_listen;
 	struct assignment *sets;
 	size_t n_sets;

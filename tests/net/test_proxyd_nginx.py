@@ -76,7 +76,7 @@ ROWS = {
                                          "handover/test_names_are_not_asked_again"),
     "stream_upstream_resolver.t": ("resolver in an upstream", "srv/test_name_servers_of_its_own"),
     "stream_upstream_service.t": ("SRV", "srv/test_ports_weights_and_backups srv/test_answers_that_change"),
-    "stream_pass.t": ("to another server {}", "not here yet: pass is accepted and named"),
+    "stream_pass.t": ("to another server {}", "nginx/test_pass"),
     "stream_server_name.t": ("servers by name", "not here: ssl_preread and map choose"),
     "stream_unix.t": ("unix both ways", "listen/test_unix_sockets_both_ways"),
     "stream_udp_proxy.t": ("responses; empty datagrams", "udp/test_responses "
@@ -253,6 +253,17 @@ def test_what_was_read_ahead_goes_to_the_next_server(front):
             with connect(node, VIP, base + 2) as sock:
                 sock.sendall(b"no TLS at all\n")
                 assert read_exactly(sock, 14) == b"no TLS at all\n"
+
+
+def test_pass(front):
+    """Ours alone (nginx has it from 1.25.5 on): what was read ahead is there for the other server."""
+    front.proc = front.proxy.daemon("proxyd", f"""stream {{
+        server {{ listen {VIP}:{OURS}; ssl_preread on; pass 127.0.0.1:{OURS + 1}; }}
+        server {{ listen 127.0.0.1:{OURS + 1}; proxy_pass {ONE}:8081; }} }}""")
+    with Server(front.servers, ONE, 8081).serve(echo), connect(front.client, VIP, OURS) as sock:
+        sock.sendall(b"no TLS at all\n")
+        assert read_exactly(sock, 14) == b"no TLS at all\n"
+        assert front.listener(f"127.0.0.1:{OURS + 1}")["currentSessions"] == 1
 
 
 def test_datagrams_to_a_backup(front):
