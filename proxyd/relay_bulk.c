@@ -3,19 +3,12 @@
  */
 #include "proxyd/relay_bulk.h"
 
-#include "proxyd/relay_tcp.h"
+#include "proxyd/relay_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/epoll.h>
 
 enum { ARM_IN = 1, ARM_OUT = 2, ARM_UNKNOWN = 4 }; /* session.armed */
-
-static bool
-is_over(const struct session *s)
-{
-	return s->flow.phase == FLOW_DONE;
-}
 
 static void
 queue(struct worker *w, struct session *s)
@@ -74,14 +67,14 @@ relay_bulk_ready(
 	unsigned read = side == FLOW_CLIENT ? FLOW_READ_CLIENT : FLOW_READ_SERVER;
 	unsigned actions = relay_feed(w, s, *ev);
 
-	if (is_over(s))
+	if (relay_is_over(s))
 		return;
 	if (s->urgent[side]) /* splice stops before it */
 		bulk_off(&s->bulk[side]);
 	if ((actions & read) && (ev->readable || ev->hup || ev->err) &&
 	    (!s->bulk[side].on || !splice_in(w, s, side)))
 		relay_read(w, s, side);
-	if (!is_over(s))
+	if (!relay_is_over(s))
 		queue(w, s);
 }
 
@@ -170,7 +163,7 @@ put_out(struct worker *w, struct session *s)
 	for (enum flow_side to = FLOW_CLIENT; to <= FLOW_SERVER; to++) {
 		if (s->flow.pending[flow_other(to)] > 0 && s->flow.half[to].can_write)
 			relay_write(w, s, to);
-		if (is_over(s))
+		if (relay_is_over(s))
 			return;
 	}
 	relay_bulk_ask(w, s);

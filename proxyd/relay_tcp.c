@@ -7,41 +7,29 @@
  * from the listener and set towards the server at the second write only; a
  * short read ends a turn without the read that would say EAGAIN.
  */
-#include "proxyd/relay_tcp.h"
-
-#include "proxyd/relay_bulk.h"
+#include "proxyd/relay_priv.h"
 
 #include "common/text.h"
-#include "proxyd/accept.h"
-#include "proxyd/dial.h"
 #include "proxyd/guest.h"
 #include "proxyd/listener.h"
+#include "proxyd/relay_bulk.h"
 #include "proxyd/story.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SAY_AGAIN_US (60 * USEC_PER_SEC) /* a shortage is told once while it lasts */
-
-#define LEVELS	     (FLOW_READ_CLIENT | FLOW_READ_SERVER | FLOW_WRITE_CLIENT | FLOW_WRITE_SERVER)
-
-static bool
-is_over(const struct session *s)
-{
-	return s->flow.phase == FLOW_DONE;
-}
+#define LEVELS (FLOW_READ_CLIENT | FLOW_READ_SERVER | FLOW_WRITE_CLIENT | FLOW_WRITE_SERVER)
 
 /* ---- the end ---- */
 
-static void
-close_side(struct session *s, enum flow_side side, bool reset)
+void
+relay_close_side(struct session *s, enum flow_side side, bool reset)
 {
 	static const struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
@@ -53,8 +41,8 @@ close_side(struct session *s, enum flow_side side, bool reset)
 	s->fd[side] = -1;
 }
 
-static void
-unpark(struct session *s, enum flow_side from)
+void
+relay_unpark(struct session *s, enum flow_side from)
 {
 	free(s->parked[from].bytes);
 	if (s->parked[from].pipe != NULL)
@@ -62,16 +50,16 @@ unpark(struct session *s, enum flow_side from)
 	s->parked[from] = (struct parked){ 0 };
 }
 
-static void
-release_server(struct session *s)
+void
+relay_release_server(struct session *s)
 {
 	if (s->server != NULL)
 		server_release(s->server);
 	s->server = NULL;
 }
 
-static void
-count_end(const struct session *s, struct tally *t)
+void
+relay_count_end(const struct session *s, struct tally *t)
 {
 	if (s->flow.reason == FLOW_IDLE)
 		tally_add(&t->timeouts, 1);
@@ -83,12 +71,12 @@ end(struct worker *w, struct session *s)
 {
 	/* What it held is free before its client can know of the end: who comes next may be it. */
 	if (s->server != NULL)
-		count_end(s, &s->server->tallies[w->number]);
-	release_server(s);
+		relay_count_end(s, &s->server->tallies[w->number]);
+	relay_release_server(s);
 	guest_give_back(s->guest);
 	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {
-		close_side(s, side, (s->flow.reset_sides >> side & 1) != 0);
-		unpark(s, side);
+		relay_close_side(s, side, (s->flow.reset_sides >> side & 1) != 0);
+		relay_unpark(s, side);
 	}
 	story_ends(w, s);
 	guest_done(s);
@@ -97,61 +85,13 @@ end(struct worker *w, struct session *s)
 		TAILQ_REMOVE(&w->leftover, s, queue);
 	if (s->is_outgoing)
 		TAILQ_REMOVE(&w->outgoing, s, queue);
-	count_end(s, s->route->tally); /* the listener may be gone after it */
+	relay_count_end(s, s->route->tally); /* the listener may be gone after it */
 	route_unref(s->route);
 	session_free(&w->sessions, s);
 	worker_counted(w);
 }
 
-/* ---- connecting ---- */
-
-static int64_t
-us_left(const struct session *s, mono_t now)
-{
-	if (s->route->next_timeout_us == 0)
-		return INT64_MAX;
-	return s->route->next_timeout_us - mono_until(s->greeted, now);
-}
-
-static bool
-may_try_again(const struct session *s, mono_t now)
-{
-	if (s->attempt == 0)
-		return true;
-	return (s->route->tries == 0 || s->attempt < s->route->tries) && us_left(s, now) > 0;
-}
-
-/* What is short here and no fault of the server (connect(2), socket(2)). */
-static bool
-is_local_shortage(int error)
-{
-	switch (error) {
-	case EADDRNOTAVAIL: /* no local port left */
-	case EAFNOSUPPORT:  /* no transparent bind: said by connect_from() */
-	case EAGAIN:
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-	case ENOSPC: /* fs.epoll.max_user_watches */
-		return true;
-	}
-	return false;
-}
-
-/*
- * A socket for the server.  A client that was accepted is served even when it
- * took the last descriptor: the spare is for this.
- */
-static int
-server_socket(struct worker *w, int family)
-{
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && accept_use_spare(w))
-		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	return fd;
-}
+/* ---- what epoll is asked ---- */
 
 int
 relay_watch(struct worker *w, struct session *s, enum flow_side side, int op, uint32_t events)
@@ -161,184 +101,10 @@ relay_watch(struct worker *w, struct session *s, enum flow_side side, int op, ui
 	return epoll_ctl(w->epoll_fd, op, s->fd[side], &ev);
 }
 
-static int
-watch(struct worker *w, struct session *s, enum flow_side side)
+int
+relay_watch_edges(struct worker *w, struct session *s, enum flow_side side)
 {
 	return relay_watch(w, s, side, EPOLL_CTL_ADD, RELAY_EDGES);
-}
-
-/* One socket, from the n-th local address.  As begin_connect. */
-static int
-connect_from(struct worker *w, struct session *s, unsigned n)
-{
-	const struct server *to = s->server;
-	const struct dial *dial = s->route->dial;
-	int fd = server_socket(w, to->sockaddr.ss_family), rc;
-
-	if (fd < 0)
-		return -1;
-	s->fd[FLOW_SERVER] = fd;
-	s->is_unix[FLOW_SERVER] = server_is_unix(to);
-	if (dial != NULL) {
-		dial_prepare(dial, fd);
-		rc = dial_bind(dial, fd, to->sockaddr.ss_family, n);
-		if (rc < 0) {
-			log_limited(
-			    &w->ports_log, w->now, LOG_ERR, "proxy_bind: %s", strerrordesc_np(-rc));
-			errno = -rc;
-			return -1;
-		}
-	}
-	if (s->guest != NULL && s->guest->transparent && !server_is_unix(to)) {
-		struct endpoint as = guest_source(s->guest);
-
-		rc = dial_bind_as(&as, fd, to->sockaddr.ss_family);
-		if (rc < 0) {
-			log_limited(&w->ports_log, w->now, LOG_ERR, "transparent bind: %s",
-			    strerrordesc_np(-rc));
-			errno = rc == -EADDRNOTAVAIL ? EADDRNOTAVAIL : EAFNOSUPPORT;
-			return -1;
-		}
-	}
-	rc = connect(fd, (const struct sockaddr *)&to->sockaddr, to->sockaddr_size);
-	if (rc < 0 && errno == EAGAIN && server_is_unix(to))
-		errno = ECONNREFUSED; /* its backlog is full, which is its own affair */
-	return rc < 0 && errno != EINPROGRESS ? -1 : rc == 0;
-}
-
-/* The server has done nothing wrong: it was not asked. */
-static void
-say_no_port(struct worker *w, const struct session *s, unsigned n_sources)
-{
-	static int64_t said_us; /* one line for the process, however many threads feel it */
-	int64_t last = __atomic_load_n(&said_us, __ATOMIC_RELAXED);
-	char address[ENDPOINT_STRLEN];
-
-	if ((last != 0 && w->now.us - last < SAY_AGAIN_US) ||
-	    !__atomic_compare_exchange_n(
-		&said_us, &last, w->now.us, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		return;
-	log_err(
-	    "no local port is left to reach %s from %u local address%s: net.ipv4.ip_local_port_range, "
-	    "or more addresses with proxy_bind",
-	    server_where(s->server, address), n_sources, n_sources == 1 ? "" : "es");
-}
-
-/*
- * 0: it is under way; 1: it stands; -1: it failed, errno says how.  Local
- * addresses take turns; one whose ports are used up is followed by the next.
- */
-static int
-begin_connect(struct worker *w, struct session *s)
-{
-	unsigned n = dial_sources(s->route->dial, s->server->sockaddr.ss_family);
-	unsigned first = n > 1 ? w->next_source++ : 0;
-	int rc = -1;
-
-	for (unsigned i = 0; i < n; i++) {
-		rc = connect_from(w, s, (first + i) % n);
-		if (rc >= 0 || errno != EADDRNOTAVAIL)
-			break;
-		close_side(s, FLOW_SERVER, false);
-		errno = EADDRNOTAVAIL;
-	}
-	if (rc < 0 && errno == EADDRNOTAVAIL) {
-		say_no_port(w, s, n);
-		errno = EADDRNOTAVAIL;
-	}
-	return rc < 0 || watch(w, s, FLOW_SERVER) < 0 ? -1 : rc;
-}
-
-static void
-arm_connect(struct worker *w, struct session *s)
-{
-	int64_t us = MIN(s->route->connect_timeout_us, us_left(s, w->now));
-
-	s->active = w->now;
-	s->connect_deadline = mono_add(w->now, us);
-	wheel_set(&w->wheel, &s->timer, s->connect_deadline);
-}
-
-/* With it goes what was said to it and was ours (flow.h: the preface). */
-static void
-drop_server(struct session *s)
-{
-	unpark(s, FLOW_CLIENT);
-	close_side(s, FLOW_SERVER, true);
-	release_server(s);
-}
-
-/* One more server.  False: wait for what epoll says; true: *ret happened at once. */
-static bool
-connect_next(struct worker *w, struct session *s, struct flow_event *ret)
-{
-	int rc;
-
-	drop_server(s);
-	if (s->attempt == 0)
-		s->greeted = w->now;
-	if (may_try_again(s, w->now))
-		s->server = guest_pick(w, s);
-	if (s->server == NULL) {
-		story_no_server(w, s);
-		*ret = (struct flow_event){ .kind = FLOW_EV_NO_SERVER };
-		return true;
-	}
-	story_tried(w, s);
-	tally_add(&s->server->tallies[w->number].sessions, 1);
-	if (s->attempt++ == 1)
-		tally_add(&s->route->tally->retries, 1);
-	rc = begin_connect(w, s);
-	if (rc < 0) {
-		w->error = errno;
-		*ret = is_local_shortage(errno)
-			   ? (struct flow_event){ .kind = FLOW_EV_ABORT, .reason = FLOW_RESOURCES }
-			   : (struct flow_event){ .kind = FLOW_EV_CONNECT_FAILED };
-		return true;
-	}
-	arm_connect(w, s);
-	*ret = (struct flow_event){ .kind = FLOW_EV_CONNECTED };
-	return rc == 1;
-}
-
-/*
- * In words, for the log and the server's reason.  A server that accepts and
- * resets may have done both before we look: that is no failed connect.
- */
-static void
-say_failure(struct worker *w, const struct session *s, char *buf, size_t size)
-{
-	const struct flow *f = &s->flow;
-	bool timed_out = f->failure == FLOW_CONNECT_TIMEOUT;
-
-	if (f->phase == FLOW_DONE || f->failure == FLOW_SERVER_RST ||
-	    (!timed_out && w->error == ECONNRESET))
-		snprintf(buf, size, "reset before its first byte");
-	else
-		snprintf(
-		    buf, size, "connect: %s", strerrordesc_np(timed_out ? ETIMEDOUT : w->error));
-}
-
-static void
-blame(struct worker *w, struct session *s)
-{
-	struct tally *t = &s->server->tallies[w->number];
-	char what[96], address[ENDPOINT_STRLEN];
-
-	say_failure(w, s, what, sizeof(what));
-	log_limited(&w->connect_log, w->now, LOG_INFO, "upstream %s: server %s failed: %s",
-	    s->server->up->name, server_where(s->server, address), what);
-	story_failed(w, s, what);
-	tally_add(&s->route->tally->connection_errors, 1);
-	tally_add(&t->connection_errors, 1);
-	if (s->flow.phase != FLOW_DONE) { /* it ends for this server; end() counts the other case */
-		tally_add(&t->reasons[s->flow.failure], 1);
-		if (s->flow.failure == FLOW_CONNECT_TIMEOUT) {
-			tally_add(&s->route->tally->timeouts, 1);
-			tally_add(&t->timeouts, 1);
-		}
-	}
-	server_failed(s->server, what, w->now);
 }
 
 /* ---- deadlines ---- */
@@ -363,8 +129,8 @@ end_of_life(const struct session *s)
 	return mono_add(s->began, r->age_us - (int64_t)(dice * (uint64_t)r->age_jitter_us >> 16));
 }
 
-static mono_t
-deadline(const struct session *s)
+mono_t
+relay_deadline(const struct session *s)
 {
 	int64_t us = has_half_timeout(s) ? s->route->half_timeout_us : s->route->timeout_us;
 
@@ -377,7 +143,7 @@ deadline(const struct session *s)
 static void
 hasten(struct worker *w, struct session *s)
 {
-	mono_t due = deadline(s);
+	mono_t due = relay_deadline(s);
 
 	if (!s->timer.is_set || mono_before(due, s->timer.deadline))
 		wheel_set(&w->wheel, &s->timer, due);
@@ -425,8 +191,6 @@ announce(struct worker *w, struct session *s, unsigned actions)
 	return relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_PREFACE, .n = (uint32_t)n });
 }
 
-/* ---- the flow's hands ---- */
-
 unsigned
 relay_feed(struct worker *w, struct session *s, struct flow_event ev)
 {
@@ -436,7 +200,7 @@ relay_feed(struct worker *w, struct session *s, struct flow_event ev)
 		if (ev.kind == FLOW_EV_CONNECTED && s->flow.phase == FLOW_OPEN)
 			on_connected(w, s);
 		if (actions & FLOW_BLAME)
-			blame(w, s);
+			relay_blame(w, s);
 		if (actions & FLOW_CLOSE) {
 			end(w, s);
 			return 0;
@@ -451,7 +215,7 @@ relay_feed(struct worker *w, struct session *s, struct flow_event ev)
 				   ? announce(w, s, actions)
 				   : actions;
 		}
-		if (!connect_next(w, s, &ev))
+		if (!relay_connect_next(w, s, &ev))
 			return 0;
 	}
 }
@@ -492,7 +256,7 @@ unsigned
 relay_write_failed(struct worker *w, struct session *s, enum flow_side to)
 {
 	relay_feed(w, s, (struct flow_event){ .kind = FLOW_EV_WROTE, .side = to, .blocked = true });
-	if (is_over(s))
+	if (relay_is_over(s))
 		return 0;
 	return relay_feed(w, s,
 	    (struct flow_event){ .kind = FLOW_EV_READY, .side = to, .hup = true, .err = true });
@@ -537,7 +301,7 @@ pass_on(struct worker *w, struct session *s, enum flow_side from, uint32_t n, un
 
 	if (actions & (from == FLOW_CLIENT ? FLOW_WRITE_SERVER : FLOW_WRITE_CLIENT))
 		actions = write_bytes(w, s, flow_other(from), w->buffer, n);
-	if (is_over(s))
+	if (relay_is_over(s))
 		return 0;
 	left = s->flow.pending[from];
 	if (left > 0 && !park(s, from, w->buffer + (n - left))) {
@@ -555,7 +319,7 @@ relay_share(struct worker *w, struct session *s, enum flow_side from, uint32_t w
 	uint32_t n = s->guest != NULL ? guest_allows(s->guest, from, wanted, w->now) : wanted;
 
 	if (n == 0)
-		wheel_set(&w->wheel, &s->timer, mono_min(deadline(s), guest_held(s->guest)));
+		wheel_set(&w->wheel, &s->timer, mono_min(relay_deadline(s), guest_held(s->guest)));
 	return n;
 }
 
@@ -581,12 +345,12 @@ relay_read(struct worker *w, struct session *s, enum flow_side from)
 	if (ev.n > 0)
 		relay_count(w, s, from, ev.n);
 	actions = relay_feed(w, s, ev);
-	if (is_over(s) || ev.n == 0)
+	if (relay_is_over(s) || ev.n == 0)
 		return actions;
 	actions = pass_on(w, s, from, ev.n, actions);
-	if (!is_over(s) && !s->urgent[from])
+	if (!relay_is_over(s) && !s->urgent[from])
 		bulk_copied(&s->bulk[from], ev.n, s->route->read_size);
-	if (!is_over(s) && s->bulk[from].on && !s->is_level)
+	if (!relay_is_over(s) && s->bulk[from].on && !s->is_level)
 		relay_bulk_begin(w, s);
 	return actions;
 }
@@ -604,13 +368,13 @@ relay_write(struct worker *w, struct session *s, enum flow_side to)
 		return relay_bulk_write(w, s, to);
 	attempt = s->attempt;
 	actions = write_bytes(w, s, to, p->bytes + p->offset, before);
-	if (is_over(s))
+	if (relay_is_over(s))
 		return 0;
 	if (s->attempt != attempt) /* another server, and other bytes for it */
 		return actions;
 	p->offset += before - s->flow.pending[from];
 	if (s->flow.pending[from] == 0)
-		unpark(s, from);
+		relay_unpark(s, from);
 	return actions;
 }
 
@@ -638,7 +402,7 @@ run(struct worker *w, struct session *s, unsigned actions)
 
 	for (int i = 0; i < turns && actions != 0 && !s->is_level; i++)
 		actions = do_one(w, s, actions, i % 2 == 1);
-	if (actions == 0 || is_over(s) || s->is_queued || s->is_level)
+	if (actions == 0 || relay_is_over(s) || s->is_queued || s->is_level)
 		return;
 	s->is_queued = true;
 	TAILQ_INSERT_TAIL(&w->leftover, s, queue);
@@ -700,50 +464,10 @@ relay_open(struct worker *w, struct binding *b, int fd)
 	s->began = s->active = w->now;
 	flow_init(&s->flow, s->route->half_close);
 	tally_add(&s->route->tally->sessions, 1);
-	if (s->route->rules != NULL ? begin_greeting(w, s, &ev) : connect_next(w, s, &ev))
+	if (s->route->rules != NULL ? begin_greeting(w, s, &ev) : relay_connect_next(w, s, &ev))
 		run(w, s, relay_feed(w, s, ev));
-	if (!is_over(s) && watch(w, s, FLOW_CLIENT) < 0)
+	if (!relay_is_over(s) && relay_watch_edges(w, s, FLOW_CLIENT) < 0)
 		relay_abort(w, s, FLOW_RESOURCES);
-}
-
-void
-relay_leave(struct worker *w, struct session *s)
-{
-	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {
-		close_side(s, side, false); /* the other process has its own descriptor */
-		unpark(s, side);
-	}
-	release_server(s);
-	guest_done(s);
-	wheel_set(&w->wheel, &s->timer, MONO_NEVER);
-	if (s->is_queued)
-		TAILQ_REMOVE(&w->leftover, s, queue);
-	route_unref(s->route);
-	session_free(&w->sessions, s);
-	worker_counted(w);
-}
-
-static int
-socket_error(int fd)
-{
-	int error = 0;
-	socklen_t size = sizeof(error);
-
-	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
-	return error != 0 ? error : ECONNRESET;
-}
-
-/* True: the connect is decided; *ret is what to feed. */
-static bool
-connect_result(struct worker *w, struct session *s, uint32_t events, struct flow_event *ret)
-{
-	if (events & (EPOLLERR | EPOLLHUP)) {
-		w->error = socket_error(s->fd[FLOW_SERVER]);
-		*ret = (struct flow_event){ .kind = FLOW_EV_CONNECT_FAILED };
-		return true;
-	}
-	*ret = (struct flow_event){ .kind = FLOW_EV_CONNECTED };
-	return (events & EPOLLOUT) != 0;
 }
 
 void
@@ -761,10 +485,10 @@ relay_ready(struct worker *w, struct session *s, enum flow_side side, uint32_t e
 	if (events & EPOLLPRI)
 		s->urgent[side] = true;
 	if (side == FLOW_SERVER && s->flow.phase == FLOW_CONNECTING) {
-		if (!connect_result(w, s, events, &result))
+		if (!relay_connect_result(w, s, events, &result))
 			return;
 		actions = relay_feed(w, s, result);
-		if (is_over(s))
+		if (relay_is_over(s))
 			return;
 		if (result.kind != FLOW_EV_CONNECTED) { /* the events were another socket's */
 			run(w, s, actions);
@@ -817,14 +541,14 @@ release(struct worker *w, struct session *s)
 		r->held = MONO_NEVER;
 		actions = relay_feed(
 		    w, s, (struct flow_event){ .kind = FLOW_EV_RELEASE, .side = side });
-		if (is_over(s))
+		if (relay_is_over(s))
 			return false;
 	}
 	if (s->is_level)
 		relay_bulk_ask(w, s);
 	else
 		run(w, s, actions);
-	return !is_over(s);
+	return !relay_is_over(s);
 }
 
 void
@@ -834,54 +558,13 @@ relay_timer(struct worker *w, struct session *s)
 
 	if (s->guest != NULL && s->flow.phase == FLOW_OPEN && !release(w, s))
 		return;
-	due = deadline(s);
+	due = relay_deadline(s);
 	if (s->guest != NULL)
 		due = mono_min(due, guest_held(s->guest));
 	if (mono_before(w->now, due))
 		wheel_set(&w->wheel, &s->timer, due);
 	else
 		time_out(w, s);
-}
-
-/* Its end, without a record of its own: as end() does it. */
-static void
-refuse(struct worker *w, const struct session *left)
-{
-	struct session s = *left;
-
-	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {
-		close_side(&s, side, true);
-		unpark(&s, side);
-	}
-	s.flow.reason = FLOW_HANDOVER;
-	if (s.server != NULL)
-		count_end(&s, &s.server->tallies[w->number]);
-	release_server(&s);
-	guest_done(&s);
-	count_end(&s, s.route->tally);
-	route_unref(s.route);
-}
-
-void
-relay_adopt(struct worker *w, const struct session *left)
-{
-	struct session *s = session_new(&w->sessions);
-	uint32_t index, generation;
-
-	if (s == NULL) {
-		refuse(w, left);
-		return;
-	}
-	index = s->index;
-	generation = s->generation;
-	*s = *left;
-	s->index = index;
-	s->generation = generation;
-	worker_counted(w);
-	wheel_set(&w->wheel, &s->timer, mono_max(deadline(s), mono_add(w->now, WORKER_ADOPTED_US)));
-	if (watch(w, s, FLOW_CLIENT) < 0 ||
-	    (s->flow.phase != FLOW_GREETING && watch(w, s, FLOW_SERVER) < 0))
-		relay_abort(w, s, FLOW_RESOURCES);
 }
 
 void
