@@ -46,7 +46,7 @@ CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix ipc/,varlink.c idl.c idl_check.c mirror.c)) \
 	$(wildcard $(addprefix vrrpd/,event.c agenda.c fsm.c fsm_role.c fsm_backup.c fsm_master.c deaf.c packet.c hmac.c proof.c owed.c filter.c announce.c priority.c group.c adopt.c record.c)) \
 	$(wildcard $(addprefix checkd/,verdict.c cmdline.c admin.c flap.c histogram.c plan.c http.c request.c response.c expect.c dns.c smtp.c number.c proc.c)) \
-	$(wildcard $(addprefix proxyd/,crowd.c pool.c pick.c flow.c bulk.c wheel.c parcel.c)) \
+	$(wildcard $(addprefix proxyd/,crowd.c pool.c pick.c flow.c bulk.c wheel.c parcel.c parcel_kinds.c parcel_fields.c)) \
 	$(wildcard proxyd/balance*.c $(addprefix proxyd/,crc32.c facts.c clienthello.c proxyproto.c rate.c)) \
 	$(wildcard $(addprefix ctl/,supervise.c table.c node.c page.c why.c pair.c whatif.c diagnose.c diagnose_nft.c))
 
@@ -354,7 +354,7 @@ deb-next:
 	cd $(B)/deb-next/trivet-$(VERSION) && \
 		sed -i 's/^VERSION .*/VERSION := $(NEXT)/' Makefile && \
 		sed -i '1s/($(VERSION))/($(NEXT))/' debian/changelog && \
-		sed -i '/^static const struct field session_fields/a ONE(95, T_U64, parcel_session, began_us),' proxyd/parcel.c && \
+		sed -i '/^static const struct parcel_field session_fields/a ONE(95, T_U64, parcel_session, began_us),' proxyd/parcel_kinds.c && \
 		rm -f debian/files && touch $$(grep -rl --include='*.[ch]' TRIVET_VERSION checkd common ctl ipc) && \
 		DPKG_DEB_COMPRESSOR_TYPE=none \
 		DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$$(nproc)" \
