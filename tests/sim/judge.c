@@ -2,9 +2,10 @@
  * judge.c - what must hold, and when.
  *
  * After each step of a router: its role and its addresses agree, its timer lies
- * ahead and not too far, a master is heard and keeps its lease, nobody resigns
- * and stays, nobody takes over who may not (no verdict, nopreempt, released,
- * deaf), or speaks first after a stall.  On a good LAN nobody is deaf.
+ * ahead and not too far, a master is heard, keeps its lease and gives way to whoever
+ * outranks it and to nobody else, nobody resigns and stays, nobody takes over who may not (no
+ * verdict, nopreempt, released, deaf), or speaks first after a stall.  On a good LAN nobody is
+ * deaf.
  *
  * Once nothing was done to the network for settle_us (and nothing is lost or
  * cut any more): exactly one holds the address if anybody can, no better one
@@ -143,6 +144,54 @@ judge_silence(struct world *w, const struct router *r, const struct vrrp_state *
 	    silent > r->params.interval_us + w->jitter_us)
 		judge_fail(w, "%s is MASTER and said nothing for %.4f s", r->name,
 		    (double)silent / (double)SECOND);
+}
+
+/* Adverts come at their interval, up to a hundredth early; nobody needs more of them. */
+static void
+judge_haste(struct world *w, const struct router *r, const struct vrrp_state *before,
+    const struct vrrp_event *ev)
+{
+	const struct vrrp_params *p = &r->params;
+	bool in_turn = before->role == VRRP_MASTER && ev->kind == VRRP_EV_TIMER;
+	int64_t apart = mono_until(in_turn ? before->deadline : w->now, r->state.deadline);
+
+	if (r->state.role == VRRP_MASTER && r->state.deadline.us != before->deadline.us &&
+	    apart < p->interval_us - (p->together ? p->interval_us / 100 : 0))
+		judge_fail(w, "%s is MASTER and speaks again after %.4f s", r->name,
+		    (double)apart / (double)SECOND);
+}
+
+/*
+ * A master gives way to a higher priority, and to its own from the greater address: else
+ * two that hear each other both go on, or neither does.
+ */
+static void
+judge_yield(struct world *w, const struct router *r, const struct vrrp_state *before,
+    const struct vrrp_event *ev, const struct vrrp_outcome *out)
+{
+	const struct vrrp_advert *a = &ev->advert;
+	int order = addr_cmp(&a->source, &r->params.primary);
+	bool higher, tie;
+
+	if (before->role != VRRP_MASTER || ev->kind != VRRP_EV_ADVERT || order == 0)
+		return;
+	higher = a->priority > before->priority;
+	tie = a->priority == before->priority && order > 0;
+	if ((out->reason.why == VRRP_WHY_HIGHER && !higher) ||
+	    (out->reason.why == VRRP_WHY_TIE && !tie))
+		judge_fail(w, "%s gives way to one that it outranks", r->name);
+	if ((higher || tie) && out->next.role == VRRP_MASTER &&
+	    !(r->params.owner_is_sure && before->priority == VRRP_PRIORITY_OWNER))
+		judge_fail(w, "%s stays master beside one that outranks it", r->name);
+}
+
+/* By force means: nothing counts towards a takeover, not even the time. */
+static void
+judge_force(struct world *w, const struct router *r)
+{
+	if (r->released && r->released_force && mono_before(w->now, r->released_until) &&
+	    r->state.role == VRRP_BACKUP && !mono_is_never(r->state.preempt_at))
+		judge_fail(w, "%s was released by force and prepares to preempt", r->name);
 }
 
 static void
@@ -298,6 +347,9 @@ judge_step(struct world *w, const struct router *r, const struct vrrp_state *bef
 	judge_vip(w, r);
 	judge_deadline(w, r, ev);
 	judge_silence(w, r, before);
+	judge_haste(w, r, before, ev);
+	judge_yield(w, r, before, ev, out);
+	judge_force(w, r);
 	judge_actions(w, r, before, out);
 	judge_stall(w, r, before, out);
 	if (out->reason.why == VRRP_WHY_PROBE)

@@ -23,6 +23,7 @@
 #define CHALLENGES { .role = VRRP_BACKUP, .preempt_at = { 5 }, PEER(50) }
 #define OFF	{ .role = VRRP_BACKUP, .preempt_at = NEVER, .release.on = true }
 #define DEAF	{ .role = VRRP_BACKUP, .preempt_at = NEVER, .deaf.on = true, PEER(50) }
+#define DEAF_RESIGNED { .role = VRRP_BACKUP, .preempt_at = NEVER, .deaf.on = true, PEER(0) }
 
 static const struct {
 	const char *what;
@@ -38,6 +39,8 @@ static const struct {
 { "one follows another master: the others let go", { M, FOLLOWS, M }, { 0 }, "b-b", 1 },
 { "one was released", { OFF, M, M }, { 0 }, "-bb", 0 },
 { "one is deaf", { M, M, DEAF }, { 0 }, "bb-", 2 },
+{ "one is deaf, and the master that it gave way to resigned", { M, M, DEAF_RESIGNED }, { 0 },
+	"bb-", 2 },
 { "the first of two is told of", { M, FOLLOWS, OFF }, { 0 }, "b--", 1 },
 { "one listens: waited for", { M, LISTENS, M }, { 0 }, "---", 0 },
 { "... then it wants to: it joins", { M, WANTS, M }, { 0 }, "-m-", 0 },
