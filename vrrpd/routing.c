@@ -8,6 +8,7 @@
 
 #include "common/loop.h"
 #include "common/text.h"
+#include "vrrpd/lease.h"
 #include "vrrpd/vip.h"
 
 #include <errno.h>
@@ -280,7 +281,7 @@ routing_hold(struct routing *r, mono_t now)
 void
 routing_renew(struct routing *r, mono_t now)
 {
-	int64_t wait = MAX(VIP_RENEW_US, r->lease_s * USEC_PER_SEC / RENEW_PARTS);
+	int64_t wait = MAX(LEASE_RENEW_MIN_US, r->lease_s * USEC_PER_SEC / RENEW_PARTS);
 
 	/* The shortest lease is a second: a third of it, then. */
 	if (r->held && r->n > 0 && mono_until(r->tried, now) >= MIN(wait, USEC_PER_SEC))

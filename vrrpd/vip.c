@@ -9,15 +9,13 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/text.h"
+#include "vrrpd/lease.h"
 #include "vrrpd/vip_route.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LEASE_INTERVALS 3
-#define RENEW_PARTS	4 /* of an interval, less one; half of a long lease: see renew_us_of */
 
 struct vip_set {
 	struct netlink *nl;
@@ -86,34 +84,6 @@ vip_group_done(struct vip_group *g)
 }
 
 /* ---- from configuration ---- */
-
-int32_t
-vip_lease_s(const struct vrrp_conf *conf)
-{
-	int64_t us = conf->lease_us >= 0 ? conf->lease_us : LEASE_INTERVALS * conf->advert_us;
-	int64_t s = (us + USEC_PER_SEC - 1) / USEC_PER_SEC;
-
-	if (conf->lease_us == 0)
-		return 0;
-	return (int32_t)MIN(MAX(s, 1), INT32_MAX);
-}
-
-/*
- * Three quarters of an interval, so that each tick of its own finds it due; or half
- * of a lease.  One that is much longer than the rule's needs no more than that: it is
- * written to spare the kernel the renewals, what is left of it never is less than the
- * rule's, and that we were master until just now is proved by the adverts (beats.h).
- */
-static int64_t
-renew_us_of(const struct vrrp_conf *conf)
-{
-	int64_t lease_us = vip_lease_s(conf) * USEC_PER_SEC;
-	int64_t tick_us = conf->advert_us * (RENEW_PARTS - 1);
-
-	if (lease_us >= 2 * LEASE_INTERVALS * conf->advert_us)
-		return lease_us / 2;
-	return MIN(tick_us, lease_us) / RENEW_PARTS;
-}
 
 static struct addr
 broadcast_of(const struct vip_conf *conf)
@@ -267,7 +237,7 @@ in_the_way(const struct vip_group *g, const struct vip *vip)
 static bool
 may_have_expired(const struct vip *vip, mono_t now)
 {
-	return vip->lease_s != 0 && mono_until(vip->renewed, now) >= vip->lease_s * USEC_PER_SEC;
+	return lease_may_have_ended(vip->lease_s, mono_until(vip->renewed, now));
 }
 
 /* In one batch, so that an address that is made anew is gone for microseconds only. */
@@ -405,7 +375,7 @@ void
 vip_group_configure(struct vip_group *g, const struct vrrp_conf *conf)
 {
 	struct vip *vips = xcalloc(MAX(conf->n_vips, 1), sizeof(*vips)), *old;
-	int32_t lease_s = vip_lease_s(conf);
+	int32_t lease_s = lease_seconds(conf->lease_us, conf->advert_us);
 	bool longer = g->held && g->lease_s != 0 && (lease_s == 0 || lease_s > g->lease_s);
 
 	for (size_t i = 0; i < g->n; i++)
@@ -433,18 +403,10 @@ vip_group_configure(struct vip_group *g, const struct vrrp_conf *conf)
 	g->n = conf->n_vips;
 	g->n_advertised = conf->n_advertised;
 	g->lease_s = lease_s;
-	g->renew_us = renew_us_of(conf);
+	g->renew_us = lease_renew_us(lease_s, conf->advert_us);
 	/* The longer of old and new: a shorter one begins with the next renewal. */
 	for (size_t i = 0; longer && i < g->n; i++)
 		g->vips[i].present = false;
-}
-
-/* Where many instances tick, each address once in its own interval is enough. */
-static bool
-is_fresh(const struct vip_group *g, const struct vip *vip, mono_t now)
-{
-	return vip->lease_s == g->lease_s &&
-	       mono_until(vip->renewed, now) < MAX(g->renew_us, VIP_RENEW_US);
 }
 
 static void
@@ -479,14 +441,13 @@ request_renewal(struct vip_group *g, struct vip *vip, mono_t now)
 void
 vip_group_renew(struct vip_group *g, mono_t now)
 {
-	if (!g->held || g->lease_s == 0)
-		return;
-	/* A request would make anew what has expired, and whether it is still ours is not for
-	 * us to say. */
-	for (size_t i = 0; i < g->n; i++)
-		if (g->vips[i].present && !is_fresh(g, &g->vips[i], now) &&
-		    !may_have_expired(&g->vips[i], now))
-			request_renewal(g, &g->vips[i], now);
+	for (size_t i = 0; g->held && i < g->n; i++) {
+		struct vip *vip = &g->vips[i];
+
+		if (vip->present && lease_is_due(vip->lease_s, g->lease_s, g->renew_us,
+					mono_until(vip->renewed, now)))
+			request_renewal(g, vip, now);
+	}
 }
 
 void

@@ -23,9 +23,7 @@
  * IFA_PROTO of our addresses, and how leftovers are found: VRRP's own IP
  * protocol number, which `ip address show proto 112` asks for.
  */
-#define VIP_PROTO    112
-
-#define VIP_RENEW_US (333 * USEC_PER_MSEC) /* an address not more often, whatever the interval */
+#define VIP_PROTO 112
 
 struct vip {
 	char *device; /* by name: links come and go */
@@ -61,7 +59,7 @@ struct vip_group {
 	struct vip *vips; /* advertised ones first */
 	size_t n, n_advertised;
 	int32_t lease_s;  /* 0: permanent */
-	int64_t renew_us; /* an address is left alone until that is over */
+	int64_t renew_us; /* lease.h */
 	struct addr own;  /* the node's address we send from, never taken over */
 	bool held;	  /* wanted here: renewed, and missed when lost */
 	void (*on_lost)(void *aux, struct vip *, enum vip_loss);
@@ -87,9 +85,6 @@ void vip_group_configure(struct vip_group *, const struct vrrp_conf *);
 /* Is any of them there, by our hand? */
 bool vip_group_has_any(const struct vip_group *);
 
-/* ceil(3 x interval) whole seconds, at least 1; or what vip_lease says; 0: permanent. */
-int32_t vip_lease_s(const struct vrrp_conf *);
-
 /* Adds what is missing, renews the rest; returns how many are not there afterwards. */
 size_t vip_group_hold(struct vip_group *, mono_t now);
 void vip_group_release(struct vip_group *);
@@ -108,8 +103,7 @@ void vip_group_adopt(struct vip_group *, mono_t now);
 
 /*
  * With the tick of its instance: ask for the renewal of the group's leased addresses, in
- * one batch with those of the other groups that tick now.  One that was renewed less than
- * most of an interval ago (of a long lease, half of it) waits.
+ * one batch with those of the other groups that tick now.  Not yet due: lease.h.
  */
 void vip_group_renew(struct vip_group *, mono_t now);
 

@@ -1,0 +1,34 @@
+/*
+ * lease.h - for how long the kernel is lent an address, and when it is told again
+ * (design.md section 5).  Whole seconds, because the kernel counts them.
+ */
+#ifndef VRRPD_LEASE_H
+#define VRRPD_LEASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LEASE_INTERVALS	   3
+#define LEASE_RENEW_MIN_US (333 * INT64_C(1000)) /* an address not more often */
+
+/* ceil(3 x interval), at least 1; or ceil(written_us), < 0: not written.  0: permanent. */
+int32_t lease_seconds(int64_t written_us, int64_t interval_us);
+
+/*
+ * How old a renewal is at least when the next is asked for.  Three quarters of an
+ * interval, so that each tick finds it due, but 333 ms at least; or half of a lease that
+ * is twice as long as the rule's or more: it is written to spare the kernel the renewals,
+ * what is left of it never is less than the rule's, and that we were master until just
+ * now is proved by the adverts (beats.h).
+ */
+int64_t lease_renew_us(int32_t lease_s, int64_t interval_us);
+
+/*
+ * Whether to renew an address that was given 'given_s' so long ago and is to have
+ * 'wanted_s'.  Not when it may have ended: a request would make the address anew, and
+ * whether it is still ours is not for the lease to say.
+ */
+bool lease_is_due(int32_t given_s, int32_t wanted_s, int64_t renew_us, int64_t age_us);
+bool lease_may_have_ended(int32_t given_s, int64_t age_us);
+
+#endif
