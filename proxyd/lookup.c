@@ -8,6 +8,7 @@
 #include "common/wire.h"
 
 #include <arpa/nameser.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <resolv.h>
@@ -15,52 +16,11 @@
 #include <string.h>
 
 #define MESSAGE_MAX 65535
-#define ROUNDS	    2	/* of questions to all name servers */
-#define TTL_MAX_S   300 /* a server that is gone shall not be known for a day */
-
-/* ---- putting in order ---- */
-
-static int
-compare(const void *a, const void *b)
-{
-	const struct target *x = a, *y = b;
-	int d = addr_cmp(&x->at.addr, &y->at.addr);
-
-	if (d == 0)
-		d = (int)x->at.port - (int)y->at.port;
-	return d != 0 ? d : (int)x->backup - (int)y->backup; /* the better one is kept */
-}
-
-static void
-settle(struct answer *a)
-{
-	size_t kept = 0;
-
-	qsort(a->targets, a->n, sizeof(*a->targets), compare);
-	for (size_t i = 0; i < a->n; i++)
-		if (kept == 0 || !endpoint_equal(&a->targets[i].at, &a->targets[kept - 1].at))
-			a->targets[kept++] = a->targets[i];
-	a->n = kept;
-	if (kept == 0 && a->why == NULL)
-		a->why = "no address";
-}
-
-bool
-answer_equal(const struct answer *a, const struct answer *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (!endpoint_equal(&a->targets[i].at, &b->targets[i].at) ||
-		    a->targets[i].weight != b->targets[i].weight ||
-		    a->targets[i].backup != b->targets[i].backup)
-			return false;
-	return true;
-}
+#define ROUNDS	    2 /* of questions to all name servers */
 
 /* ---- questions ---- */
 
-/* One answer in the making, and who is asked for it. */
+/* One answer in the making (answer.h), and who is asked for it. */
 struct lookup {
 	const struct resolver_conf *of;
 	struct __res_state state;
@@ -123,25 +83,19 @@ use_name_servers(struct lookup *l)
 	return state->nscount > 0;
 }
 
-static void
-fail(struct lookup *l, const char *why)
-{
-	l->answer = (struct answer){ .why = why };
-}
-
 static bool
 begin(struct lookup *l, const struct resolver_conf *of)
 {
 	*l = (struct lookup){ .of = of, .bytes = malloc(MESSAGE_MAX) };
 	if (l->bytes == NULL || res_ninit(&l->state) < 0) {
 		free(l->bytes);
-		fail(l, "out of memory");
+		answer_fail(&l->answer, "out of memory");
 		return false;
 	}
-	l->answer.ttl_s = TTL_MAX_S;
+	answer_begin(&l->answer);
 	if (of->n == 0 || use_name_servers(l))
 		return true;
-	fail(l, "no name server has an address");
+	answer_fail(&l->answer, "no name server has an address");
 	res_nclose(&l->state);
 	free(l->bytes);
 	return false;
@@ -172,106 +126,84 @@ question(struct lookup *l, const char *name, ns_type type)
 	return NULL;
 }
 
-/* An answer is no longer good when its first record is not. */
+/* told: name servers said how long it holds. */
 static void
-take_ttl(struct lookup *l, unsigned ttl_s)
-{
-	l->answer.ttl_s = MIN(l->answer.ttl_s, MAX(ttl_s, 1));
-}
-
-static void
-end(struct lookup *l, struct answer *ret)
+end(struct lookup *l, bool told, struct answer *ret)
 {
 	res_nclose(&l->state);
 	free(l->bytes);
-	if (l->of->n > 0 && l->of->valid_us > 0)
-		l->answer.ttl_s = (unsigned)MIN(l->of->valid_us / USEC_PER_SEC, TTL_MAX_S);
-	settle(&l->answer);
+	answer_settle(&l->answer, told, l->of->n > 0 ? l->of->valid_us : 0);
 	*ret = l->answer;
 }
 
 /* ---- addresses ---- */
 
-/* What became of a question for addresses. */
-enum outcome {
-	FOUND,
-	IS_NOT,	 /* there are none, for sure */
-	NOT_NOW, /* nobody can say */
-};
-
+/* getaddrinfo(3), which does not say how long it holds. */
 static void
-add_address(struct lookup *l, const struct target *like, const struct endpoint *at)
-{
-	struct answer *a = &l->answer;
-
-	if (a->n == LOOKUP_MAX)
-		return;
-	a->targets[a->n] = *like;
-	a->targets[a->n++].at.addr = at->addr;
-}
-
-/* getaddrinfo(3), each address as 'like'. */
-static enum outcome
-ask_system(struct lookup *l, const char *name, const struct target *like)
+ask_system(const char *name, struct answer_part *ret)
 {
 	static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *list = NULL;
 	int rc = getaddrinfo(name, NULL, &hints, &list);
 	struct endpoint at;
 
+	*ret = (struct answer_part){ .outcome = ANSWER_FOUND, .ttl_s = UINT_MAX };
 	if (rc != 0) {
-		l->answer.why = gai_strerror(rc);
-		return rc == EAI_AGAIN || rc == EAI_SYSTEM || rc == EAI_MEMORY ? NOT_NOW : IS_NOT;
+		ret->outcome = rc == EAI_AGAIN || rc == EAI_SYSTEM || rc == EAI_MEMORY
+				   ? ANSWER_LOST
+				   : ANSWER_NONE;
+		ret->why = gai_strerror(rc);
+		return;
 	}
 	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
 		if (endpoint_from_sockaddr(ai->ai_addr, &at) == 0)
-			add_address(l, like, &at);
+			answer_part_add(ret, &at.addr, UINT_MAX);
 	freeaddrinfo(list);
-	return FOUND;
 }
 
-/* The records of one family; those of other types (CNAME) are passed over. */
-static enum outcome
-ask_family(struct lookup *l, const char *name, int family, const struct target *like)
+/* The records of one family, and those of other names on the way to them. */
+static void
+ask_family(struct lookup *l, const char *name, int family, struct answer_part *ret)
 {
 	ns_type type = family == AF_INET ? ns_t_a : ns_t_aaaa;
-	const char *why = question(l, name, type);
+	struct addr addr = { .family = (uint8_t)family };
 	ns_rr rr;
 
-	if (why != NULL) {
-		l->answer.why = why;
-		return l->state.res_h_errno == HOST_NOT_FOUND || l->state.res_h_errno == NO_DATA
-			   ? IS_NOT
-			   : NOT_NOW;
+	*ret = (struct answer_part){ .outcome = ANSWER_FOUND, .ttl_s = UINT_MAX };
+	ret->why = question(l, name, type);
+	if (ret->why != NULL) {
+		ret->outcome = l->state.res_h_errno == HOST_NOT_FOUND ||
+				       l->state.res_h_errno == NO_DATA
+				   ? ANSWER_NONE
+				   : ANSWER_LOST;
+		return;
 	}
 	for (int i = 0; i < ns_msg_count(l->message, ns_s_an); i++) {
-		struct endpoint at = { .addr.family = (uint8_t)family };
-
-		if (ns_parserr(&l->message, ns_s_an, i, &rr) < 0 || ns_rr_type(rr) != type ||
-		    ns_rr_rdlen(rr) != addr_size(&at.addr))
+		if (ns_parserr(&l->message, ns_s_an, i, &rr) < 0)
 			continue;
-		memcpy(at.addr.bytes, ns_rr_rdata(rr), ns_rr_rdlen(rr));
-		take_ttl(l, ns_rr_ttl(rr));
-		add_address(l, like, &at);
+		if (ns_rr_type(rr) == ns_t_cname)
+			answer_part_holds(ret, ns_rr_ttl(rr));
+		if (ns_rr_type(rr) != type || ns_rr_rdlen(rr) != addr_size(&addr))
+			continue;
+		memcpy(addr.bytes, ns_rr_rdata(rr), ns_rr_rdlen(rr));
+		answer_part_add(ret, &addr, ns_rr_ttl(rr));
 	}
-	return FOUND;
 }
 
-/* A question that was lost spoils both: half of the servers must not vanish by it. */
-static enum outcome
+/* No second question once the first is lost: it would be waited for in vain. */
+static enum answer_outcome
 add_addresses(struct lookup *l, const char *name, const struct target *like)
 {
-	enum outcome four = IS_NOT, six = IS_NOT;
+	struct answer_part parts[2];
+	size_t n = 0;
 
 	if (l->of->n == 0)
-		return ask_system(l, name, like);
-	if (!l->of->no_ipv4)
-		four = ask_family(l, name, AF_INET, like);
-	if (!l->of->no_ipv6 && four != NOT_NOW)
-		six = ask_family(l, name, AF_INET6, like);
-	if (four == NOT_NOW || six == NOT_NOW)
-		return NOT_NOW;
-	return four == FOUND || six == FOUND ? FOUND : IS_NOT;
+		ask_system(name, &parts[n++]);
+	if (l->of->n > 0 && !l->of->no_ipv4)
+		ask_family(l, name, AF_INET, &parts[n++]);
+	if (l->of->n > 0 && !l->of->no_ipv6 && (n == 0 || parts[0].outcome != ANSWER_LOST))
+		ask_family(l, name, AF_INET6, &parts[n++]);
+	return answer_add(&l->answer, like, parts, n);
 }
 
 void
@@ -284,24 +216,15 @@ lookup_addresses(const char *name, const struct resolver_conf *of, struct answer
 		*ret = l.answer;
 		return;
 	}
-	if (add_addresses(&l, name, &plain) != FOUND)
-		fail(&l, l.answer.why);
-	if (of->n == 0)
-		l.answer.ttl_s = 0;
-	end(&l, ret);
+	add_addresses(&l, name, &plain);
+	end(&l, of->n > 0, ret);
 }
 
 /* ---- services ---- */
 
-struct service {
-	uint16_t priority, weight, port;
-	unsigned ttl_s;
-	char name[NS_MAXDNAME];
-};
-
 /* The n-th record of the answer; false: it is no SRV record that we can read. */
 static bool
-read_record(ns_msg *message, int n, struct service *ret)
+read_record(ns_msg *message, int n, struct answer_service *ret)
 {
 	ns_rr rr;
 	const uint8_t *data;
@@ -318,58 +241,35 @@ read_record(ns_msg *message, int n, struct service *ret)
 				     ret->name, sizeof(ret->name)) > 0;
 }
 
-static unsigned
-best_priority(ns_msg *message)
-{
-	unsigned best = UINT16_MAX;
-	struct service s;
-
-	for (int i = 0; i < ns_msg_count(*message, ns_s_an); i++)
-		if (read_record(message, i, &s))
-			best = MIN(best, s.priority);
-	return best;
-}
-
-/* All of the message, before its place is taken by the next one: at most LOOKUP_MAX. */
+/* All of the message, before its place is taken by the next one: at most ANSWER_MAX. */
 static size_t
-read_records(ns_msg *message, struct service *ret)
+read_records(ns_msg *message, struct answer_service *ret)
 {
 	size_t n = 0;
 
-	for (int i = 0; i < ns_msg_count(*message, ns_s_an) && n < LOOKUP_MAX; i++)
+	for (int i = 0; i < ns_msg_count(*message, ns_s_an) && n < ANSWER_MAX; i++)
 		if (read_record(message, i, &ret[n]))
 			n++;
 	return n;
 }
 
-/* "." as the name: the service is decidedly not there (RFC 2782). */
 static void
-add_services(struct lookup *l, struct service *services)
+add_services(struct lookup *l, struct answer_service *services)
 {
-	unsigned best = best_priority(&l->message);
 	size_t n = read_records(&l->message, services);
+	unsigned best = answer_best(services, n);
+	struct target like;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct service *s = &services[i];
-		struct target like = { 0 };
-
-		if (s->name[0] == '\0')
-			continue;
-		like.at.port = s->port;
-		like.weight = MAX(s->weight, 1);
-		like.backup = s->priority != best;
-		take_ttl(l, s->ttl_s);
-		if (add_addresses(l, s->name, &like) == NOT_NOW) {
-			fail(l, l->answer.why);
+	for (size_t i = 0; i < n; i++)
+		if (answer_like(&l->answer, &services[i], best, &like) &&
+		    add_addresses(l, services[i].name, &like) == ANSWER_LOST)
 			return;
-		}
-	}
 }
 
 void
 lookup_service(const char *name, const struct resolver_conf *of, struct answer *ret)
 {
-	struct service *services;
+	struct answer_service *services;
 	struct lookup l;
 	const char *why;
 
@@ -377,12 +277,12 @@ lookup_service(const char *name, const struct resolver_conf *of, struct answer *
 		*ret = l.answer;
 		return;
 	}
-	services = malloc(LOOKUP_MAX * sizeof(*services));
+	services = malloc(ANSWER_MAX * sizeof(*services));
 	why = services != NULL ? question(&l, name, ns_t_srv) : "out of memory";
 	if (why != NULL)
-		fail(&l, why);
+		answer_fail(&l.answer, why);
 	else
 		add_services(&l, services);
 	free(services);
-	end(&l, ret);
+	end(&l, true, ret);
 }

@@ -246,6 +246,9 @@ mark_unresolved(struct upstream *up, const struct spec *spec, const char *why)
 static void
 announce_answer(const struct spec *spec)
 {
+	enum { RESOLVES = 5 };
+	const char *fields[] = { "upstream", spec->up->name, "server", spec->text, "resolves", "",
+		NULL };
 	struct text list = { 0 };
 	char buf[ENDPOINT_STRLEN];
 
@@ -255,8 +258,8 @@ announce_answer(const struct spec *spec)
 		text_addf(&list, " %s",
 		    spec->is_service ? endpoint_format(at, buf) : addr_format(&at->addr, buf));
 	}
-	const char *const fields[] = { "upstream", spec->up->name, "server", spec->text, "resolves",
-		list.length > 0 ? text_str(&list) + 1 : "", NULL };
+	if (list.length > 0)
+		fields[RESOLVES] = text_str(&list) + 1;
 	event_emit(LOG_NOTICE, "", fields, "upstream %s: server %s resolves to%s", spec->up->name,
 	    spec->text, text_str(&list));
 	text_done(&list);
