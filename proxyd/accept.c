@@ -69,7 +69,8 @@ accept_full(struct worker *w, bool waits)
 	if (may_say(&said_us, w->now))
 		log_warn("%u worker_connections are not enough: %u sessions are open, new clients "
 			 "wait in the backlog, new ones of UDP are dropped",
-		    w->crowd->connections, w->crowd->max);
+		    __atomic_load_n(&w->crowd->connections, __ATOMIC_RELAXED),
+		    __atomic_load_n(&w->crowd->max, __ATOMIC_RELAXED));
 	crowd_found_full(w->count, waits);
 	if (waits)
 		pause_all(w);

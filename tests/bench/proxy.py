@@ -335,27 +335,40 @@ def start_alone(node, threads):
     return node.suite(text, only=["proxyd"]), text
 
 
+def busiest_ns(pid, before=None):
+    """CPU of each data thread; with that of before, what the busiest has taken since."""
+    now = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        if (task / "comm").read_text().startswith("data-"):
+            now[task.name] = int((task / "schedstat").read_text().split()[0])
+    return now if before is None else max(ns - before[name] for name, ns in now.items())
+
+
 def in_turn(nodes, rounds, connections=8000, at_a_time=50):
-    """{name: (CPU us of a connection, connections a second)}, medians; nodes: by name."""
+    """{name: (CPU us of a connection, connections a second, and as many as the busiest data
+    thread could have had if it had nothing else to wait for)}, medians; nodes: by name."""
     figures = {name: [] for name in nodes}
     for _ in range(rounds):
         for name in shuffled(list(nodes)):
-            node = nodes[name]
-            (n, seconds), took = load(node, node.daemon_pid("proxyd"), "short",
+            pid = nodes[name].daemon_pid("proxyd")
+            before = busiest_ns(pid)
+            (n, seconds), took = load(nodes[name], pid, "short",
                                       FORWARDERS["proxyd"] + SERVER, connections, at_a_time)
-            figures[name].append((took / 1e3 / n, n / seconds))
-    return {name: tuple(statistics.median(f[i] for f in rows) for i in (0, 1))
+            figures[name].append((took / 1e3 / n, n / seconds, n * 1e9 / busiest_ns(pid, before)))
+    return {name: tuple(statistics.median(f[i] for f in rows) for i in (0, 1, 2))
             for name, rows in figures.items()}
 
 
 def bench_threads(lab, rounds):
-    """What a second data thread brings: connections a second, and CPU for each."""
+    """What a second data thread brings: connections a second, and CPU for each.  The ends
+    share the machine: what it could bring with cores of its own is the third figure."""
     nodes = {threads: lab.node(f"threads{threads}") for threads in (1, 2)}
     for threads, node in nodes.items():
         serve_small(node)
         start_alone(node, threads)
-    for threads, (cpu, rate) in in_turn(nodes, rounds).items():
-        print(f"data threads: {threads}        {cpu:8.3f} us each, {rate:8.0f} connections a second")
+    for threads, (cpu, rate, most) in in_turn(nodes, rounds).items():
+        print(f"data threads: {threads}        {cpu:8.3f} us each, {rate:8.0f} connections a second, "
+              f"{most:8.0f} by the busiest thread")
 
 
 def bench_sockets(lab, rounds):
@@ -368,7 +381,7 @@ def bench_sockets(lab, rounds):
         node.write("trivet.conf", text.replace(f"worker_processes {sockets};", "worker_processes 1;"))
         node.trivet("restart", "proxyd")
     for at_a_time in (1, 50, 500):
-        for sockets, (cpu, rate) in in_turn(nodes, rounds, 4000, at_a_time).items():
+        for sockets, (cpu, rate, _) in in_turn(nodes, rounds, 4000, at_a_time).items():
             print(f"sockets: {sockets:2}, {at_a_time:3} at once  {cpu:8.3f} us each, "
                   f"{rate:8.0f} connections a second")
     for sockets, node in nodes.items():
