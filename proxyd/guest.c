@@ -136,15 +136,21 @@ ended_early(struct worker *w, const struct session *s, ssize_t n, enum flow_reas
 	return GUEST_LEAVE;
 }
 
+void
+guest_keep_tlvs(struct guest *g, const uint8_t *tlvs, size_t size)
+{
+	g->tlvs = size > 0 ? malloc(size) : NULL;
+	if (g->tlvs == NULL)
+		return;
+	memcpy(g->tlvs, tlvs, size);
+	g->tlvs_size = size;
+}
+
 static void
 believe(struct guest *g, const struct client_conf *conf, const struct proxyproto *p,
     const uint8_t *header)
 {
-	g->tlvs = p->tlvs_size > 0 ? malloc(p->tlvs_size) : NULL;
-	if (g->tlvs != NULL) {
-		memcpy(g->tlvs, header + p->tlvs_at, p->tlvs_size);
-		g->tlvs_size = p->tlvs_size;
-	}
+	guest_keep_tlvs(g, header + p->tlvs_at, p->tlvs_size);
 	g->proxied = p->source;
 	g->proxied_to = p->destination;
 	if (p->source.addr.family != AF_UNSPEC && client_is_trusted(conf, &g->peer.addr))

@@ -74,6 +74,9 @@ enum guest_word guest_admit(struct worker *, const struct route *, const struct 
 struct guest *guest_readmit(struct worker *, const struct route *, const struct endpoint *client,
     const struct endpoint *local);
 
+/* The TLVs of its header, once; they are copied (no memory: there are none). */
+void guest_keep_tlvs(struct guest *, const uint8_t *tlvs, size_t size);
+
 /* How long a client has for what it says in this stage. */
 int64_t guest_timeout_us(const struct session *);
 

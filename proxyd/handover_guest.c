@@ -4,6 +4,7 @@
 #include "proxyd/handover_guest.h"
 
 #include "proxyd/guest.h"
+#include "proxyd/proxyproto.h"
 #include "proxyd/rules.h"
 #include "proxyd/story.h"
 
@@ -16,6 +17,7 @@
 #include <string.h>
 
 _Static_assert((int)PARCEL_STAGES == (int)GUEST_LINGER + 1, "each stage can be handed over");
+_Static_assert((int)PARCEL_TLVS_MAX == (int)PROXYPROTO_MAX, "the TLVs of any header");
 _Static_assert((int)PARCEL_HELD_MAX == (int)CLIENT_LIMITS_MAX, "all that a session may hold");
 
 static void
@@ -79,6 +81,7 @@ handover_give_guest(const struct session *s, struct parcel_session *r)
 	r->local = g->local;
 	r->proxied = g->proxied;
 	r->proxied_to = g->proxied_to;
+	r->tlvs = (struct parcel_bytes){ g->tlvs, (uint32_t)g->tlvs_size };
 	for (int side = 0; side < 2; side++)
 		r->rates[side] = g->rates[side].bytes_s;
 	for (unsigned i = 0; i < g->n_held; i++) {
@@ -166,6 +169,7 @@ handover_take_guest(struct session *s, const struct parcel_session *r, const str
 	g->local = r->local;
 	g->proxied = r->proxied;
 	g->proxied_to = r->proxied_to;
+	guest_keep_tlvs(g, r->tlvs.at, r->tlvs.size);
 	for (int side = 0; side < 2; side++) {
 		uint64_t rate = r->rates[side] < RATE_MAX ? r->rates[side] : RATE_MAX;
 

@@ -37,7 +37,8 @@
 #define PARCEL_TRIED_MAX   16
 #define PARCEL_FAILS_MAX   64 /* the last ones */
 #define PARCEL_HELD_MAX	   8
-#define PARCEL_STAGES	   6 /* of a greeting: enum guest_stage, whose values stay */
+#define PARCEL_TLVS_MAX	   4096 /* of a PROXY header: proxyproto.h */
+#define PARCEL_STAGES	   6	/* of a greeting: enum guest_stage, whose values stay */
 
 enum parcel_kind {
 	PARCEL_LISTENER = 1, /* its sockets */
@@ -71,6 +72,12 @@ struct parcel_held {
 	uint8_t bytes[PARCEL_NAME_SIZE];
 };
 
+/* Bytes of somebody else: of the message they were read from, or of whom they are written for. */
+struct parcel_bytes {
+	const uint8_t *at;
+	uint32_t size; /* 0: none */
+};
+
 /* PARCEL_GREETING: of its listener and of its client only. */
 struct parcel_session {
 	struct parcel_address listener;
@@ -101,9 +108,10 @@ struct parcel_session {
 	struct parcel_held held[PARCEL_HELD_MAX];
 	uint32_t n_held;
 	bool has_guest, transparent;
-	uint8_t stage;	   /* PARCEL_GREETING: what it waits for (guest.h) */
-	uint32_t answered; /* bytes of our text that it has got */
-	bool has_hello;	   /* ssl_preread looked */
+	uint8_t stage;		  /* PARCEL_GREETING: what it waits for (guest.h) */
+	uint32_t answered;	  /* bytes of our text that it has got */
+	bool has_hello;		  /* ssl_preread looked */
+	struct parcel_bytes tlvs; /* of the client's PROXY header */
 	char tls_name[PARCEL_NAME_SIZE], tls_alpn[PARCEL_NAME_SIZE], tls_protocol[PARCEL_NAME_SIZE];
 	/* story.h; connection 0: nobody tells of it.  Times 0: it did not happen. */
 	uint64_t story_connection;

@@ -57,6 +57,13 @@ put_endpoint(struct text *out, uint8_t tag, const struct endpoint *ep)
 	put_field(out, tag, bytes, 2 + size);
 }
 
+static void
+put_bytes(struct text *out, uint8_t tag, const struct parcel_bytes *bytes)
+{
+	if (bytes->size > 0 && bytes->size <= PARCEL_TLVS_MAX)
+		put_field(out, tag, bytes->at, bytes->size);
+}
+
 /* Count, NUL-less name. */
 static void
 put_reasons(struct text *out, uint8_t tag, const uint64_t *counts)
@@ -109,6 +116,9 @@ put_one(struct text *out, const struct parcel_field *f, const uint8_t *record)
 	case T_TEXT:
 		if (*(const char *)at != '\0')
 			put_field(out, f->tag, at, strnlen(at, PARCEL_NAME_SIZE - 1));
+		return;
+	case T_BYTES:
+		put_bytes(out, f->tag, at);
 		return;
 	case T_ENDPOINT:
 		put_endpoint(out, f->tag, at);
@@ -194,6 +204,15 @@ get_endpoint(const struct value *v, struct endpoint *ret)
 	return 0;
 }
 
+static int
+get_bytes(const struct value *v, struct parcel_bytes *ret)
+{
+	if (v->size == 0 || v->size > PARCEL_TLVS_MAX)
+		return -EBADMSG;
+	*ret = (struct parcel_bytes){ v->bytes, (uint32_t)v->size };
+	return 0;
+}
+
 /* A name, a NUL, a key of at least a byte. */
 static int
 get_held(const struct value *v, struct parcel_held *ret)
@@ -273,6 +292,8 @@ get_one(const struct parcel_field *f, const struct value *v, uint8_t *record)
 		return get_number(v, UINT64_MAX, at);
 	case T_TEXT:
 		return get_text(v, at);
+	case T_BYTES:
+		return get_bytes(v, at);
 	case T_ENDPOINT:
 		return get_endpoint(v, at);
 	case T_ENDPOINTS:

@@ -84,6 +84,7 @@ static const struct parcel_field session_fields[] = {
 	ONE(85, T_U64,      parcel_session, story_tried_us),
 	ONE(86, T_U64,      parcel_session, story_connect_us),
 	ONE(87, T_U64,      parcel_session, story_first_byte_us),
+	ONE(88, T_BYTES,    parcel_session, tlvs),
 };
 static const struct parcel_field server_fields[] = {
 	ONE(1,  T_TEXT,     parcel_server, upstream),

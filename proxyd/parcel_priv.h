@@ -19,6 +19,7 @@ enum parcel_type {
 	T_U32,
 	T_U64, /* int64_t too */
 	T_TEXT,
+	T_BYTES,
 	T_ENDPOINT,
 	T_ENDPOINTS, /* one field each, behind a counter */
 	T_TIMES,

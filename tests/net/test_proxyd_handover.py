@@ -17,6 +17,7 @@ import varlink
 from lab import PATIENCE, wait_for
 from peers import (TIMEOUT, Drain, Server, Stream, connect, digest, echo, ending, make_socket,
                    read_exactly)
+from proxy_header import v2
 from test_proxyd_udp import UdpServer, datagram_socket
 
 VIP, PORT = "10.4.7.10", 7443
@@ -466,6 +467,30 @@ def test_datagrams_go_on(front, logs):
                           "its end is told")
     number = begin.split()[0]
     assert (begin, end) == (f"{number} 0 0 -", f"{number} 8 21 complete")
+
+
+def test_words_of_the_header_go_on(front, logs):
+    """What a PROXY header said beside the address is in the log line of a session that ends
+    after a restart, and so for one that had not said its first byte then."""
+    Server(front.servers, ONE, 8081).serve(echo)
+    log = logs / "log"
+    front.start(conf(f"""set_real_ip_from 10.4.7.0/24; ssl_preread on; preread_timeout 1h;
+        access_log {log} told;""", listen=f"{VIP}:{PORT} proxy_protocol", more="""
+        log_format told '$proxy_protocol_addr $proxy_protocol_tlv_authority $proxy_protocol_tlv_0xee';
+    """))
+    clients = []
+    for n in range(2):
+        clients.append(front.connect())
+        clients[n].sendall(v2(f"192.0.2.{n}", tlvs=b"\x02\0\x0bexample.org\xee\0\x04n=%d;" % n))
+    assert ask(clients[0], b"no TLS") == b"no TLS"
+    wait_for(lambda: front.listener()["currentSessions"] == 2, "the other is there")
+    front.restart()
+    assert front.taken()[1] == 2
+    for n, sock in enumerate(clients):
+        assert ask(sock, b"hello") == b"hello"
+        sock.close()
+        wait_for(lambda: log.read_text().splitlines()[n:], "its end is told")
+    assert log.read_text().splitlines() == [f"192.0.2.{n} example.org n={n};" for n in range(2)]
 
 
 def _drained(sock):

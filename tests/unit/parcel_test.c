@@ -118,7 +118,31 @@ a_session_comes_back(void **unused)
 	assert_int_equal(back.failure, FLOW_SERVER_FIN);
 	assert_int_equal(back.attempt, 513);
 	assert_int_equal(back.half[FLOW_SERVER], PARCEL_URGENT);
+	assert_null(back.tlvs.at);
 	parcel_done(&p);
+}
+
+/* Bytes, zeros among them; more than a header may have are left out. */
+static void
+tlvs_come_back(void **unused)
+{
+	static const uint8_t tlvs[PARCEL_TLVS_MAX + 1] = { 0x02, 0, 3, 'a', '.', 'b', 0xee, 0, 0 };
+	static const size_t sizes[] = { 0, 1, 9, PARCEL_TLVS_MAX, PARCEL_TLVS_MAX + 1 };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct parcel_session given = session, back;
+		size_t kept = sizes[i] <= PARCEL_TLVS_MAX ? sizes[i] : 0;
+		struct parcel p;
+
+		given.tlvs = (struct parcel_bytes){ tlvs, (uint32_t)sizes[i] };
+		write_one(&p, PARCEL_SESSION, &given, 3);
+		assert_int_equal(read_one(&p, &back), 0);
+		assert_int_equal(back.tlvs.size, kept);
+		if (kept > 0)
+			assert_memory_equal(back.tlvs.at, tlvs, kept);
+		parcel_done(&p);
+	}
 }
 
 static void
@@ -353,6 +377,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(datagrams),
 		cmocka_unit_test(a_session_comes_back),
+		cmocka_unit_test(tlvs_come_back),
 		cmocka_unit_test(a_server_comes_back),
 		cmocka_unit_test(contradictions),
 		cmocka_unit_test(damage_is_refused_whole),
