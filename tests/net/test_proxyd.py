@@ -381,6 +381,7 @@ def test_worker_connections(front):
     """Six sessions of two connections; who comes beyond waits in the backlog, is told of, and served."""
     def text(connections):
         return (f"worker_processes 2; events {{ worker_connections {connections}; }}"
+                "worker_rlimit_nofile 100000000;"
                 + conf(f"server {ONE}:8081;", more=f"server {{ listen {PORT} udp; proxy_pass web; }}"))
     front.proc = front.proxy.daemon("proxyd", text(6))
     with Server(front.servers, ONE, 8081).serve(echo):
@@ -392,6 +393,7 @@ def test_worker_connections(front):
             return [s for s in clients if ending(s, 0) == "data"]
         wait_for(lambda: len(served()) >= 6, "those who fit are served")
         front.proc.wait_log("6 worker_connections are not enough: 6 sessions are open")
+        front.proc.wait_log(r"worker_rlimit_nofile: 100000000 descriptors, and \d+ are allowed")
         wait_for(lambda: any("worker_connections" in reason for reason
                              in front.proxy.status("proxyd")["healthReasons"]), "status says it")
         assert metric(front, "proxyd_process_max_sessions") == 6

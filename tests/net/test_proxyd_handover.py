@@ -527,7 +527,12 @@ def test_threads_by_reload(front):
     """4 to 1 to 4 to 3 under load: sockets change hands with who is queued on them, sessions
     stay; only the threads that are wanted take new ones."""
     Server(front.servers, ONE, 8081).serve(echo)
-    text = conf(head="worker_processes 4;")
+    place = front.proxy.dir / "sockets"
+    place.mkdir()
+    place.chmod(0o777)
+    paths = [f"{place}/{n}" for n in range(3)]
+    text = conf(head="worker_processes 4;",
+                more="".join(f"server {{ listen unix:{path}; proxy_pass web; }}" for path in paths))
     front.start(text)
     callers = Callers(front)
     client = front.connect()
@@ -549,6 +554,11 @@ def test_threads_by_reload(front):
         front.suite.wait_log(f"{n} data threads take new clients")
         callers.more(40)
         wait_for(lambda n=n: fresh_threads() == set(range(n)), f"{n} threads take new clients")
+        for path in paths:
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.settimeout(TIMEOUT)
+                sock.connect(path)
+                assert ask(sock, b"unix") == b"unix"
     done = front.proxy.run(["ss", "-Hltn", f"sport = :{PORT}"])
     assert len(done.stdout.splitlines()) == 6, "as many for each of three"
     assert all(ask(sock, b"kept") for sock in kept)
@@ -556,6 +566,13 @@ def test_threads_by_reload(front):
     stream.join(60)
     drain.join(60)
     assert (drain.size, drain.hash.hexdigest()) == (60_000_000, digest("reload", 60_000_000))
+    for sock in [client, *kept]:
+        sock.close()
+    front.proxy.write("trivet.conf", text.replace(f"listen {VIP}:{PORT}", f"listen {VIP}:{PORT + 1}"))
+    front.proxy.trivet("reload")
+    wait_for(lambda: f"{VIP}:{PORT}" not in [
+        listener["name"] for listener in front.call("ListListeners")["listeners"]],
+        "all its sockets were let go, by whoever had them")
 
 
 def test_more_threads_than_sockets(front):

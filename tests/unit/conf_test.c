@@ -319,13 +319,16 @@ stream(void **unused)
 	    " server { listen 127.0.0.1:81; proxy_pass 10.0.0.1:9; proxy_connect_timeout 250ms;"
 	    " proxy_timeout off; proxy_next_upstream off; proxy_next_upstream_tries 2;"
 	    " proxy_next_upstream_timeout 1; proxy_half_close off; tcp_nodelay off;"
-	    " proxy_buffer_size 32k; }\n}\nworker_processes 3;\n");
+	    " proxy_buffer_size 32k; }\n}\nworker_processes 3;\n"
+	    "events { worker_connections 1024; }\nworker_rlimit_nofile 4096;\n");
 	const struct listener_conf *a = &conf->listeners[0], *c = &conf->listeners[1],
 				   *d = &conf->listeners[2];
 	const struct upstream_conf *u = conf_upstream(conf, "u");
 
 	(void)unused;
 	assert_int_equal(conf->data_threads, 3);
+	assert_int_equal(conf->connections, 1024);
+	assert_int_equal(conf->nofile, 4096);
 	assert_int_equal(conf->n_listeners, 3);
 	assert_string_equal(a->name, "*:80");
 	assert_int_equal(a->endpoint.addr.family, AF_INET);
