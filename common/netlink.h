@@ -192,15 +192,6 @@ int netlink_batch_send(struct netlink_batch *);
 
 /* ---- what carries our number ---- */
 
-/* A route or rule, as far as it tells it apart from others. */
-struct netlink_own {
-	bool is_rule;
-	uint8_t family, tos;
-	uint8_t prefix_length;	  /* of a rule: of its 'from' */
-	struct addr prefix;	  /* family set, all zero: none */
-	uint32_t table, priority; /* priority: a route's metric */
-};
-
 /*
  * Delete every route and rule that carries the number, of any table, unless
  * 'keep' says so.  0, or -errno with as many deleted as could be.

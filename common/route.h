@@ -64,4 +64,13 @@ struct net_rule {
 	char iif[IFNAMSIZ], oif[IFNAMSIZ];
 };
 
+/* A route or rule, as far as it tells it apart from others. */
+struct netlink_own {
+	bool is_rule;
+	uint8_t family, tos;
+	uint8_t prefix_length;	  /* of a rule: of its 'from' */
+	struct addr prefix;	  /* family set, all zero: none */
+	uint32_t table, priority; /* priority: a route's metric */
+};
+
 #endif

@@ -9,6 +9,7 @@
 #include "common/loop.h"
 #include "common/text.h"
 #include "vrrpd/lease.h"
+#include "vrrpd/owned.h"
 #include "vrrpd/vip.h"
 
 #include <errno.h>
@@ -71,31 +72,6 @@ format(const struct routing_item *item, char buf[static ITEM_STRLEN])
 
 /* ---- from configuration ---- */
 
-/*
- * A VIP on the gateway's subnet: the kernel might choose it as the source
- * anyway, and takes the route away with it.  Never one of another subnet: what
- * this node says to that gateway would come from an address the others cannot
- * answer.  A route that leads nowhere has no source at all.
- */
-static void
-tie(struct net_route *r, const struct vip_conf *vips, size_t n)
-{
-	if (r->family != AF_INET || r->source.family != AF_UNSPEC || r->n_hops > 1)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		const struct vip_conf *vip = &vips[i];
-
-		if (vip->addr.family != AF_INET || vip->is_static)
-			continue;
-		if (r->n_hops == 0 ||
-		    (r->hops[0].gateway.family == AF_INET && vip->prefix_length < 32 &&
-			addr_in_prefix(&r->hops[0].gateway, &vip->addr, vip->prefix_length))) {
-			r->source = vip->addr;
-			return;
-		}
-	}
-}
-
 static bool
 same(const struct routing_item *a, const struct routing_item *b)
 {
@@ -138,7 +114,7 @@ routing_configure(struct routing *r, const struct routing_conf *conf, const stru
 		memcpy(&item->route, &conf->routes[i].route, sizeof(item->route));
 		item->no_track = conf->routes[i].no_track;
 		item->route.proto = VIP_PROTO;
-		tie(&item->route, vips, n_vips);
+		owned_tie(&item->route, vips, n_vips);
 	}
 	for (size_t i = 0; i < conf->n_rules; i++) {
 		struct routing_item *item = &items[conf->n_routes + i];
@@ -314,24 +290,6 @@ routing_adopt(struct routing *r)
 		r->items[i].present = true;
 }
 
-/* A metric that was not written is the kernel's to choose. */
-static bool
-is_route(const struct net_route *r, const struct netlink_own *own)
-{
-	return r->family == own->family && r->table == own->table && r->tos == own->tos &&
-	       r->prefix_length == own->prefix_length && addr_equal(&r->prefix, &own->prefix) &&
-	       (r->metric == own->priority || (r->metric == 0 && r->family == AF_INET6));
-}
-
-static bool
-is_rule(const struct net_rule *r, const struct netlink_own *own)
-{
-	return r->family == own->family && r->priority == own->priority &&
-	       r->from_length == own->prefix_length && r->tos == own->tos &&
-	       (r->table == own->table || own->table == 0 || r->table == 0) &&
-	       (r->from_length == 0 || addr_equal(&r->from, &own->prefix));
-}
-
 bool
 routing_owns(const struct routing *r, const struct netlink_own *own)
 {
@@ -339,7 +297,8 @@ routing_owns(const struct routing *r, const struct netlink_own *own)
 		const struct routing_item *item = &r->items[i];
 
 		if (item->present && item->is_rule == own->is_rule &&
-		    (own->is_rule ? is_rule(&item->rule, own) : is_route(&item->route, own)))
+		    (own->is_rule ? owned_is_rule(&item->rule, own)
+				  : owned_is_route(&item->route, own)))
 			return true;
 	}
 	return false;

@@ -4,6 +4,8 @@
  */
 #include "vrrpd/vip_route.h"
 
+#include "vrrpd/owned.h"
+
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -86,9 +88,8 @@ vip_route_is(const struct netlink *nl, const struct vip *vip, const struct netli
 {
 	struct net_route route;
 
-	if (!vip->routed || own->is_rule || own->family != AF_INET6)
+	if (!vip->routed || own->is_rule)
 		return false;
 	route_of(nl, vip, &route);
-	return route.table == own->table && route.prefix_length == own->prefix_length &&
-	       route.metric == own->priority && addr_equal(&route.prefix, &own->prefix);
+	return owned_is_route(&route, own);
 }
