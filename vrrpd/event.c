@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* The name at 'i' of a table, "?" past its end or in a gap. */
 #define NAME(table, i) ((size_t)(i) < ARRAY_LEN(table) && (table)[(i)] != NULL ? (table)[(i)] : "?")
@@ -124,104 +125,85 @@ seconds(int64_t us, char buf[static SECONDS_STRLEN])
 	return buf;
 }
 
-/* Reasons that need nothing told. */
-static const char *const fixed[VRRP_WHY_MAX] = {
+/*
+ * In words.  After a '%': p the peer, P the same with "from", q its priority, w what that
+ * was before, o ours, t the time, c the cause, C the same after a colon; of what is not
+ * known nothing is said.
+ */
+static const char *const sentences[VRRP_WHY_MAX] = {
 	[VRRP_WHY_START] = "init",
 	[VRRP_WHY_LISTEN] = "found our addresses in place, listening first",
+	[VRRP_WHY_HIGHER] = "received advert from %p with higher priority %q, ours %o",
+	[VRRP_WHY_TIE] = "received advert from %p with equal priority %q and a higher address",
+	[VRRP_WHY_LATE] = "a timer expired %t late, listening first",
 	[VRRP_WHY_FAULT_CLEARED] = "fault cleared",
+	[VRRP_WHY_DEAF] = "%p, of priority %q, does not hear us (ours %o): giving way to it, deaf",
+	[VRRP_WHY_RELEASED] = "released by the operator%C",
+	[VRRP_WHY_GROUP] = "sync group%C",
 	[VRRP_WHY_OWNER] = "owner of the addresses (priority 255)",
 	[VRRP_WHY_RESUMED] = "resumed from the last process",
+	[VRRP_WHY_NO_ADVERT] = "no advert%P for %t",
+	[VRRP_WHY_RESIGNED] = "%p resigned (priority 0)",
+	[VRRP_WHY_PREEMPT] = "%p has lower priority %q, ours %o",
+	[VRRP_WHY_DEGRADED] = "%p lowered its priority from %w to %q, ours %o",
+	[VRRP_WHY_HEARD] = "%p hears us again (priority %q, ours %o)",
+	[VRRP_WHY_NOBODY] = "nobody took over for %t",
+	[VRRP_WHY_ALONE] = "no witness, but alone for %t",
+	[VRRP_WHY_FAULT] = "%c",
 	[VRRP_WHY_STOP] = "stopped",
-	[VRRP_WHY_UNBARRED] = "free to take over again",
+	[VRRP_WHY_PRIORITY] = "from %w to %q%C",
+	[VRRP_WHY_LOWER_ADVERT] =
+	    "received advert from %p with lower priority %q, ours %o, forcing new election",
+	[VRRP_WHY_LEAVE_HEARD] = "received priority 0 advert from %p",
 	[VRRP_WHY_VIP_LOST] = "an address was removed by somebody else, putting it back",
+	[VRRP_WHY_PROBE] = "asking whether %p hears us again",
+	[VRRP_WHY_NO_WITNESS] = "no advert%P for %t, but no witness: staying BACKUP",
+	[VRRP_WHY_UNBARRED] = "free to take over again",
 };
+
+#define PART_STRLEN (ADDR_STRLEN + 8)
+
+static const char *
+part_of(const struct vrrp_reason *r, char letter, char buf[static PART_STRLEN])
+{
+	uint8_t number = letter == 'q' ? r->priority : letter == 'w' ? r->was : r->ours;
+
+	switch (letter) {
+	case 'p':
+	case 'P':
+		return addr_format(&r->peer, buf);
+	case 't':
+		return seconds(MAX(r->us, 0), buf);
+	case 'c':
+	case 'C':
+		return r->cause != NULL ? r->cause : "";
+	default:
+		snprintf(buf, PART_STRLEN, "%u", number);
+		return buf;
+	}
+}
 
 const char *
 vrrp_reason_format(const struct vrrp_reason *r, char buf[static VRRP_REASON_STRLEN])
 {
-	const size_t size = VRRP_REASON_STRLEN;
-	const char *cause = r->cause != NULL ? r->cause : "";
-	char peer[ADDR_STRLEN], time[SECONDS_STRLEN];
+	const char *s = (size_t)r->why < ARRAY_LEN(sentences) ? sentences[r->why] : NULL;
+	size_t n = 0;
 
-	addr_format(&r->peer, peer);
-	seconds(MAX(r->us, 0), time);
-	switch (r->why) {
-	case VRRP_WHY_HIGHER:
-		snprintf(buf, size, "received advert from %s with higher priority %u, ours %u",
-		    peer, r->priority, r->ours);
-		break;
-	case VRRP_WHY_TIE:
-		snprintf(buf, size,
-		    "received advert from %s with equal priority %u and a higher address", peer,
-		    r->priority);
-		break;
-	case VRRP_WHY_LATE:
-		snprintf(buf, size, "a timer expired %s late, listening first", time);
-		break;
-	case VRRP_WHY_NO_ADVERT:
-		snprintf(
-		    buf, size, "no advert%s%s for %s", peer[0] != '\0' ? " from " : "", peer, time);
-		break;
-	case VRRP_WHY_RESIGNED:
-		snprintf(buf, size, "%s resigned (priority 0)", peer);
-		break;
-	case VRRP_WHY_PREEMPT:
-		snprintf(
-		    buf, size, "%s has lower priority %u, ours %u", peer, r->priority, r->ours);
-		break;
-	case VRRP_WHY_DEGRADED:
-		snprintf(buf, size, "%s lowered its priority from %u to %u, ours %u", peer, r->was,
-		    r->priority, r->ours);
-		break;
-	case VRRP_WHY_FAULT:
-		snprintf(buf, size, "%s", cause);
-		break;
-	case VRRP_WHY_DEAF:
-		snprintf(buf, size,
-		    "%s, of priority %u, does not hear us (ours %u): giving way to it, deaf", peer,
-		    r->priority, r->ours);
-		break;
-	case VRRP_WHY_RELEASED:
-		snprintf(
-		    buf, size, "released by the operator%s%s", cause[0] != '\0' ? ": " : "", cause);
-		break;
-	case VRRP_WHY_GROUP:
-		snprintf(buf, size, "sync group%s%s", cause[0] != '\0' ? ": " : "", cause);
-		break;
-	case VRRP_WHY_HEARD:
-		snprintf(buf, size, "%s hears us again (priority %u, ours %u)", peer, r->priority,
-		    r->ours);
-		break;
-	case VRRP_WHY_NOBODY:
-		snprintf(buf, size, "nobody took over for %s", time);
-		break;
-	case VRRP_WHY_ALONE:
-		snprintf(buf, size, "no witness, but alone for %s", time);
-		break;
-	case VRRP_WHY_NO_WITNESS:
-		snprintf(buf, size, "no advert%s%s for %s, but no witness: staying BACKUP",
-		    peer[0] != '\0' ? " from " : "", peer, time);
-		break;
-	case VRRP_WHY_PROBE:
-		snprintf(buf, size, "asking whether %s hears us again", peer);
-		break;
-	case VRRP_WHY_PRIORITY:
-		snprintf(buf, size, "from %u to %u%s%s", r->was, r->priority,
-		    cause[0] != '\0' ? ": " : "", cause);
-		break;
-	case VRRP_WHY_LOWER_ADVERT:
-		snprintf(buf, size,
-		    "received advert from %s with lower priority %u, ours %u, forcing new election",
-		    peer, r->priority, r->ours);
-		break;
-	case VRRP_WHY_LEAVE_HEARD:
-		snprintf(buf, size, "received priority 0 advert from %s", peer);
-		break;
-	default:
-		snprintf(buf, size, "%s",
-		    (size_t)r->why < ARRAY_LEN(fixed) && fixed[r->why] != NULL ? fixed[r->why]
-									       : "");
-		break;
+	buf[0] = '\0';
+	for (; s != NULL && *s != '\0' && n < VRRP_REASON_STRLEN - 1; s++) {
+		char part[PART_STRLEN];
+		const char *text, *before = "";
+
+		if (*s != '%') {
+			buf[n++] = *s;
+			buf[n] = '\0';
+			continue;
+		}
+		text = part_of(r, *++s, part);
+		if (text[0] != '\0')
+			before = *s == 'P' ? " from " : *s == 'C' ? ": " : "";
+		snprintf(buf + n, VRRP_REASON_STRLEN - n, "%s%s", before, text);
+		n += strlen(buf + n);
 	}
 	return buf;
 }
