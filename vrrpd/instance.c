@@ -1,8 +1,8 @@
 /*
- * instance.c - see instance.h.  A callback reads: unwrap, translate, step,
- * perform, re-arm.
+ * instance.c - events in, actions out, and an instance's life; see instance.h.  A callback
+ * reads: unwrap, translate, step, perform, re-arm.
  */
-#include "vrrpd/instance.h"
+#include "vrrpd/instance_priv.h"
 
 #include "common/event.h"
 #include "common/log.h"
@@ -12,12 +12,8 @@
 #include "vrrpd/syncgroup.h"
 #include "vrrpd/voice.h"
 
-#include <inttypes.h>
-#include <linux/ip.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define LOSS_WINDOW_US (10 * USEC_PER_SEC) /* so many losses of one address within it ... */
 #define LOSSES_MAX     5
@@ -56,8 +52,8 @@ instance_on_sent(struct instance *in, int error)
 	note_unsent(in, error);
 }
 
-static void
-show_missing(struct instance *in, const char *what, size_t missing, size_t of)
+void
+instance_show_missing(struct instance *in, const char *what, size_t missing, size_t of)
 {
 	char *key = xasprintf("%s %s", what, in->name), *reason = NULL;
 
@@ -73,8 +69,9 @@ show_missing(struct instance *in, const char *what, size_t missing, size_t of)
 static void
 add_vips(struct instance *in, mono_t now)
 {
-	show_missing(in, "addresses", vip_group_hold(&in->vips, now), in->vips.n);
-	show_missing(in, "routes and rules", routing_hold(&in->routing, now), in->routing.n);
+	instance_show_missing(in, "addresses", vip_group_hold(&in->vips, now), in->vips.n);
+	instance_show_missing(
+	    in, "routes and rules", routing_hold(&in->routing, now), in->routing.n);
 }
 
 void
@@ -86,7 +83,7 @@ instance_renew(struct instance *in, mono_t now)
 	vip_group_renew(&in->vips, now);
 	if (in->routing.n > 0) {
 		routing_renew(&in->routing, now);
-		show_missing(
+		instance_show_missing(
 		    in, "routes and rules", routing_n_missing(&in->routing), in->routing.n);
 	}
 }
@@ -97,7 +94,7 @@ delete_vips(struct instance *in)
 	announcer_stop(&in->announcer);
 	routing_release(&in->routing);
 	vip_group_release(&in->vips);
-	show_missing(in, "routes and rules", 0, 0);
+	instance_show_missing(in, "routes and rules", 0, 0);
 }
 
 static void
@@ -166,9 +163,8 @@ perform(struct instance *in, unsigned actions, bool contest, mono_t now)
 	}
 }
 
-/* One event through the machine; then the world catches up with the result. */
-static void
-feed(struct instance *in, const struct vrrp_event *ev)
+void
+instance_feed(struct instance *in, const struct vrrp_event *ev)
 {
 	mono_t now = loop_now();
 	struct vrrp_outcome out = vrrp_step(&in->params, in->state, ev, now);
@@ -210,7 +206,7 @@ on_due(struct tick *t, mono_t now)
 	/* What has arrived comes before what has not. */
 	if (in->advert.sock != NULL)
 		vrrp_sock_drain(in->advert.sock);
-	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_TIMER });
+	instance_feed(in, &(struct vrrp_event){ .kind = VRRP_EV_TIMER });
 }
 
 static void
@@ -240,7 +236,7 @@ instance_on_packet(struct instance *in, const struct vrrp_pkt *pkt)
 	voice_differs(in, pkt);
 	ev.advert = pkt->advert;
 	ev.advert.other_addrs = (in->advert.differs & VRRP_DIFFERS_ADDRESSES) != 0;
-	feed(in, &ev);
+	instance_feed(in, &ev);
 }
 
 /*
@@ -282,236 +278,7 @@ on_vip_lost(void *aux, struct vip *vip, enum vip_loss loss)
 	if (mono_before(loop_now(), in->barred_until))
 		instance_update(in);
 	else
-		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_VIP_LOST });
-}
-
-/* ---- what it depends on ---- */
-
-/* A link that is back is another path: who did not hear us may do so now. */
-static void
-note_path(struct instance *in, bool up)
-{
-	if (up && !in->link_up && in->state.role != VRRP_INIT)
-		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_PATH_CHANGED });
-	in->link_up = up;
-}
-
-static void
-on_promoted(void *aux, void *tag, int error)
-{
-	struct instance *in = aux;
-
-	(void)tag;
-	if (error != 0)
-		event_emit(LOG_WARNING, in->name,
-		    (const char *const[]){ "network", "promote_secondaries", NULL },
-		    "cannot set promote_secondaries of %s: %s", in->conf->interface,
-		    strerror(-error));
-}
-
-/* When the first address of a subnet is deleted, the kernel is to keep the others. */
-static void
-promote_secondaries(struct instance *in, const struct netlink_link *link)
-{
-	static const struct netlink_setting on = { IPV4_DEVCONF_PROMOTE_SECONDARIES, 1 };
-	struct netlink_batch b;
-
-	if (!in->conf->promote_secondaries || link == NULL || link->index == in->promotes)
-		return;
-	in->promotes = link->index;
-	netlink_batch_begin(&b, in->vrrpd->nl, on_promoted, in);
-	netlink_batch_set_ip4(&b, link->name, &on, 1, NULL);
-	netlink_batch_send(&b);
-}
-
-/* The macvlan as well: it goes with its interface. */
-static void
-follow_vmac(struct instance *in)
-{
-	const struct netlink_link *voice;
-	int r;
-
-	vmac_make(&in->vmac);
-	voice = in->vmac.conf.xmit_base ? NULL : vmac_link(&in->vmac);
-	if (voice != NULL && in->state.role == VRRP_MASTER)
-		vmac_set_up(&in->vmac, true);
-	if ((r = advert_speak(&in->advert, in->vrrpd->socks, voice)) != 0)
-		log_limited(&in->packet_limit, loop_now(), LOG_ERR, "(%s) cannot send by %s: %s",
-		    in->name, in->vmac.conf.name, strerror(-r));
-}
-
-/* The socket and the address to send from follow the link. */
-static void
-follow_link(struct instance *in)
-{
-	const struct netlink_link *link = netlink_link_by_name(in->vrrpd->nl, in->conf->interface);
-	struct addr primary = in->conf->source;
-	int r;
-
-	if (link != NULL && primary.family == AF_UNSPEC)
-		trackers_primary(link, in->conf->family, &primary);
-	in->params.primary = primary;
-	in->advert.wire.primary = primary;
-	in->vips.own = primary;
-	note_path(in, link != NULL && netlink_link_is_up(link));
-	promote_secondaries(in, link);
-	follow_vmac(in);
-	if (link != NULL && in->advert.sock != NULL &&
-	    vrrp_sock_index(in->advert.sock) == link->index)
-		return;
-	if ((r = advert_open(&in->advert, in->vrrpd->socks, link)) != 0)
-		event_emit(LOG_ERR, in->name, (const char *const[]){ "network", "socket", NULL },
-		    "cannot open a VRRP socket on %s: %s", in->conf->interface, strerror(-r));
-}
-
-/* May it not take part now, and why? */
-static const char *
-fault_of(const struct instance *in, mono_t now, char buf[static PRIO_CAUSE_STRLEN])
-{
-	if (in->trackers.sum.fault)
-		return trackers_fault(&in->trackers, buf);
-	if (mono_before(now, in->barred_until))
-		return "an address of ours is deleted again and again";
-	return NULL;
-}
-
-static void
-note_fault(struct instance *in, const char *fault)
-{
-	char *copy = fault != NULL ? xstrdup(fault) : NULL;
-
-	free(in->own_fault);
-	in->own_fault = copy;
-}
-
-static void
-feed_sum(struct instance *in, bool changed, const char *cause)
-{
-	const struct prio_sum *sum = &in->trackers.sum;
-	bool was_fault = in->state.role == VRRP_FAULT;
-	char buf[PRIO_CAUSE_STRLEN];
-	const char *fault = fault_of(in, loop_now(), buf);
-
-	if (sum->effective != in->state.priority || sum->pending != in->state.pending ||
-	    sum->lowered != in->state.lowered || sum->no_witness != in->state.no_witness)
-		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_PRIORITY,
-			     .priority = sum->effective,
-			     .lowered = sum->lowered,
-			     .pending = sum->pending,
-			     .no_witness = sum->no_witness,
-			     .cause = cause });
-	note_fault(in, fault);
-	if (in->params.grouped && (fault == NULL || !was_fault)) {
-		syncgroup_settle(in); /* what it means for the role depends on the others */
-		return;
-	}
-	if (fault != NULL && (changed || in->trackers.touched || !was_fault))
-		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT, .cause = fault });
-	if (fault == NULL && was_fault)
-		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT_CLEARED });
-}
-
-/* When the answer changes by time alone. */
-static void
-arm_again(struct instance *in, mono_t now)
-{
-	mono_t at = in->trackers.again_at;
-
-	if (mono_before(now, in->barred_until))
-		at = mono_min(at, in->barred_until);
-	loop_timer_at(&in->again, at);
-}
-
-/* To be freed. */
-static char *
-degraded_reason(const struct instance *in, size_t i)
-{
-	const struct prio_term *term = &in->trackers.terms[i];
-	const char *standing = prio_standing_str(in->trackers.lines[i].standing);
-
-	switch (term->kind) {
-	case PRIO_PROXY:
-		return xasprintf("(%s) proxyd does not serve: %s, the verdict is %s", in->name,
-		    term->evidence != NULL ? term->evidence : "it never answered", standing);
-	case PRIO_UPSTREAM:
-		return xasprintf("(%s) the verdict of upstream %s is %s: proxyd is silent",
-		    in->name, term->name, standing);
-	default:
-		return xasprintf("(%s) the verdict of check %s is %s: checkd is silent", in->name,
-		    term->name, standing);
-	}
-}
-
-/* Verdicts that stand although nobody answers for them: degraded, and people should know. */
-static void
-show_degraded(struct instance *in)
-{
-	const struct trackers *t = &in->trackers;
-	char *key = xasprintf("checks %s", in->name), *reason = NULL;
-
-	for (size_t i = 0; t->sum.degraded && i < t->n; i++)
-		if (t->lines[i].standing == PRIO_HELD || t->lines[i].standing == PRIO_LOST ||
-		    t->lines[i].standing == PRIO_NEVER) {
-			reason = degraded_reason(in, i);
-			break;
-		}
-	daemon_set_degraded(in->vrrpd->daemon, key, reason);
-	free(reason);
-	free(key);
-}
-
-/* What is said of an instance ends with it. */
-static void
-forget_degraded(struct instance *in)
-{
-	char *key = xasprintf("checks %s", in->name);
-
-	show_missing(in, "addresses", 0, 0);
-	show_missing(in, "routes and rules", 0, 0);
-	daemon_set_degraded(in->vrrpd->daemon, key, NULL);
-	free(key);
-}
-
-static void
-check_freshness(struct instance *in)
-{
-	if (mono_is_never(in->asked) ||
-	    !trackers_fresh_since(&in->trackers, in->vrrpd->verdicts, in->asked))
-		return;
-	in->asked = MONO_NEVER;
-	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_VERDICTS });
-}
-
-bool
-instance_waits(const struct instance *in)
-{
-	return !mono_is_never(in->asked);
-}
-
-void
-instance_update(struct instance *in)
-{
-	const struct trackers_world world = {
-		.verdicts = in->vrrpd->verdicts,
-		.proxy = in->vrrpd->proxy,
-		.nl = in->vrrpd->nl,
-	};
-	char cause[PRIO_CAUSE_STRLEN] = "";
-	bool changed;
-
-	follow_link(in);
-	changed = trackers_update(&in->trackers, &world, loop_now(), cause);
-	if (in->state.role == VRRP_INIT)
-		return; /* not started, or over */
-	feed_sum(in, changed, cause);
-	check_freshness(in);
-	arm_again(in, loop_now());
-	if (changed)
-		state_changed(in->vrrpd->state);
-	if (!in->trackers.touched)
-		return;
-	show_degraded(in);
-	control_changed(in->vrrpd->control, in->name);
+		instance_feed(in, &(struct vrrp_event){ .kind = VRRP_EV_VIP_LOST });
 }
 
 /* ---- configuration ---- */
@@ -568,11 +335,11 @@ instance_apply(struct instance *in, const struct vrrp_conf *conf)
 	mono_t now = loop_now();
 
 	configure(in, conf, now);
-	follow_link(in);
+	instance_follow_link(in);
 	in->state = vrrp_adjust(&in->params, in->state, now); /* deadlines; the role stays */
 	/* The peers may be others; and a reload is the operator's word. */
 	if (in->state.role != VRRP_INIT)
-		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_PATH_CHANGED });
+		instance_feed(in, &(struct vrrp_event){ .kind = VRRP_EV_PATH_CHANGED });
 	tick_at(&in->tick, in->state.deadline);
 	instance_update(in);
 	if (in->state.role == VRRP_MASTER && vip_group_n_missing(&in->vips) > 0) {
@@ -631,6 +398,18 @@ on_announcer_closed(struct loop_timer *t)
 	release(CONTAINER_OF(CONTAINER_OF(t, struct announcer, timer), struct instance, announcer));
 }
 
+/* What is said of an instance ends with it. */
+static void
+forget_degraded(struct instance *in)
+{
+	char *key = xasprintf("checks %s", in->name);
+
+	instance_show_missing(in, "addresses", 0, 0);
+	instance_show_missing(in, "routes and rules", 0, 0);
+	daemon_set_degraded(in->vrrpd->daemon, key, NULL);
+	free(key);
+}
+
 void
 instance_free(struct instance *in)
 {
@@ -672,8 +451,9 @@ instance_adjust(struct instance *in, int delta, int64_t hold_us, const char *wor
 void
 instance_release(struct instance *in, bool force, int64_t hold_us, const char *words)
 {
-	feed(in, &(struct vrrp_event){
-		     .kind = VRRP_EV_RELEASE, .force = force, .hold_us = hold_us, .cause = words });
+	instance_feed(
+	    in, &(struct vrrp_event){
+		    .kind = VRRP_EV_RELEASE, .force = force, .hold_us = hold_us, .cause = words });
 	control_changed(in->vrrpd->control, in->name);
 	state_changed(in->vrrpd->state);
 }
@@ -681,27 +461,9 @@ instance_release(struct instance *in, bool force, int64_t hold_us, const char *w
 void
 instance_resume(struct instance *in)
 {
-	feed(in, &(struct vrrp_event){ .kind = VRRP_EV_RESUME });
+	instance_feed(in, &(struct vrrp_event){ .kind = VRRP_EV_RESUME });
 	control_changed(in->vrrpd->control, in->name);
 	state_changed(in->vrrpd->state);
-}
-
-/* ... as the last process of this boot heard it; before the first sum, and after the start. */
-static void
-repeat_adjustment(struct instance *in, const struct record_instance *was, mono_t now)
-{
-	if (was->delta != 0 && mono_before(now, was->delta_until))
-		trackers_adjust(&in->trackers, was->delta, was->delta_until,
-		    "said before the last restart", now);
-}
-
-static void
-repeat_release(struct instance *in, const struct record_instance *was, mono_t now)
-{
-	if (was->released && mono_before(now, was->released_until))
-		instance_release(in, true,
-		    mono_is_never(was->released_until) ? 0 : mono_until(now, was->released_until),
-		    "said before the last restart");
 }
 
 /* ---- its group ---- */
@@ -709,96 +471,5 @@ repeat_release(struct instance *in, const struct record_instance *was, mono_t no
 void
 instance_order(struct instance *in, enum vrrp_event_kind kind, const char *cause)
 {
-	feed(in, &(struct vrrp_event){ .kind = kind, .cause = cause });
-}
-
-/* ---- start and stop ---- */
-
-static struct adopt_clock
-clocks(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (struct adopt_clock){ .boottime = loop_now(),
-		.monotonic = { ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000 } };
-}
-
-void
-instance_consider(struct instance *in, const struct record *rec, const char *boot_id)
-{
-	const struct record_instance *was = record_find(
-	    rec, in->conf->family, in->conf->vrid, in->conf->interface);
-	struct adopt_clock now = clocks();
-	struct adopt_kernel kernel = vip_group_leftovers(&in->vips, &now);
-	/* Of a planned restart the others were told: they wait by the interval announced last. */
-	int64_t bear_us = vrrp_bear_us(&in->params, rec != NULL && rec->handover);
-
-	in->adopt = adopt_decide(
-	    rec, was, &kernel, &now, boot_id, bear_us, in->vips.lease_s * USEC_PER_SEC);
-	if (in->adopt.verdict == ADOPT_NONE && rec != NULL && kernel.n_present > 0)
-		event_emit(LOG_NOTICE, in->name,
-		    (const char *const[]){ "adoption", "refused", NULL },
-		    "not going on where the last process stopped: %s",
-		    adopt_why_str(in->adopt.why));
-}
-
-bool
-instance_start(struct instance *in, const struct record *rec, const char *boot_id)
-{
-	static const enum vrrp_event_kind kind_of[] = {
-		[ADOPT_NONE] = VRRP_EV_START,
-		[ADOPT_LISTEN] = VRRP_EV_RESUME_LISTEN,
-		[ADOPT_RESUME] = VRRP_EV_RESUME_MASTER,
-	};
-	const struct adopt_outcome adopt = in->adopt;
-	struct vrrp_event ev = { .kind = kind_of[adopt.verdict] };
-	char cause[PRIO_CAUSE_STRLEN] = "";
-	const struct prio_sum *sum = &in->trackers.sum;
-	const struct record_instance *was = rec != NULL && strcmp(rec->boot_id, boot_id) == 0
-						? record_find(rec, in->conf->family, in->conf->vrid,
-						      in->conf->interface)
-						: NULL;
-
-	if (adopt.verdict != ADOPT_NONE && was != NULL)
-		trackers_restore(&in->trackers, was, mono_add(loop_now(), -adopt.age_us));
-	if (was != NULL)
-		repeat_adjustment(in, was, loop_now());
-	instance_update(in);
-	if (sum->fault) {
-		feed(in, &(struct vrrp_event){ .kind = VRRP_EV_FAULT,
-			     .cause = trackers_fault(&in->trackers, cause) });
-		ev.kind = VRRP_EV_START;
-	} else if (adopt.verdict != ADOPT_NONE) {
-		vip_group_adopt(&in->vips, loop_now());
-		routing_adopt(&in->routing);
-	}
-	ev.priority = sum->effective;
-	ev.lowered = sum->lowered;
-	ev.pending = sum->pending;
-	ev.no_witness = sum->no_witness;
-	feed(in, &ev);
-	if (was != NULL)
-		repeat_release(in, was, loop_now());
-	arm_again(in, loop_now());
-	show_degraded(in);
-	if (ev.kind != VRRP_EV_RESUME_MASTER)
-		return false;
-	event_emit(LOG_NOTICE, in->name, (const char *const[]){ "resumed", "master", NULL },
-	    "resumed as master: the last proof of it is %" PRId64 " ms old",
-	    adopt.age_us / USEC_PER_MSEC);
-	return true;
-}
-
-void
-instance_stop(struct instance *in, enum daemon_stop how)
-{
-	in->left = in->state.release;
-	feed(in, &(struct vrrp_event){
-		     .kind = how == DAEMON_RESTART ? VRRP_EV_HANDOVER : VRRP_EV_STOP });
-	tick_at(&in->tick, MONO_NEVER);
-	loop_timer_stop(&in->again);
-	announcer_stop(&in->announcer);
-	if (how == DAEMON_STOP)
-		vmac_remove(&in->vmac);
+	instance_feed(in, &(struct vrrp_event){ .kind = kind, .cause = cause });
 }

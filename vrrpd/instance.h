@@ -25,7 +25,7 @@ struct instance {
 	char *name;
 
 	struct vrrp_params params;
-	struct vrrp_state state; /* written in one place: feed() */
+	struct vrrp_state state; /* written in one place: instance_feed() */
 
 	struct advert advert;
 	struct vmac vmac;

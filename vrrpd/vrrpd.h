@@ -6,7 +6,7 @@
  *   roster.c      the instances: made and changed by configuration, found for a packet
  *   syncgroup.c   those that move together
  *   ticker.c      when each of them is due
- *   instance.c    one of them around its election core
+ *   instance.c, instance_world.c, instance_start.c   one of them around its election core
  *   advert.c, vmac.c, vip.c, routing.c, announcer.c, trackers.c, notify_script.c   its limbs
  *   statics.c     what the node has while we run, whoever is master
  *   refusal.c     what is not accepted
