@@ -4,22 +4,11 @@
  * Where a nicer reading would change what goes on the wire, keepalived's holds
  * (config.md 1); what it reads was tried with keepalived 2.2.7.
  */
-#include "common/conf/bind.h"
+#include "common/conf/vrrp_draft.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* An instance while its block is read. */
-struct draft {
-	struct vrrp_conf vrrp; /* first: the binders of one field reach into it */
-	const struct stmt *advert, *preempt_delay, *priority, *vip_block;
-	struct auth_draft auth;
-	struct conf_pos nopreempt;
-	bool version_written, state_written, has_unicast_source;
-	bool no_address; /* ... is meant so */
-	uint8_t half; /* of a dual-stack instance, a family: what is of the other is not for us */
-};
 
 #define V(field) offsetof(struct draft, vrrp.field)
 
@@ -55,108 +44,6 @@ bind_rules(struct binder *b, struct stmt *block, const struct directive *d, void
 {
 	(void)d;
 	rules_bind(b, block, &((struct draft *)object)->vrrp.routing);
-}
-
-/* ---- the peers ---- */
-
-/* One of each family is fine where there are two halves; keepalived takes the last one. */
-static void
-say_second(struct binder *b, const struct stmt *s, const struct addr *first)
-{
-	if (first->family != AF_UNSPEC)
-		bind_say(b, CONF_WARNING, stmt_pos(s),
-		    "'%s' is written twice here; the last one holds", stmt_name(s));
-}
-
-static void
-bind_source(struct binder *b, struct stmt *s, const struct directive *d, void *object)
-{
-	struct draft *draft = object;
-	struct addr a;
-
-	(void)d;
-	if (vrrp_skips_address(b, s, "source address") || !value_addr(b, &s->words[1], &a))
-		return;
-	if (addr_is_multicast(&a) || addr_is_any(&a)) {
-		bind_say(b, CONF_ERROR, s->words[1].pos, "'%s' cannot be a source address",
-		    s->words[1].text);
-		return;
-	}
-	if (draft->half != AF_UNSPEC && a.family != draft->half)
-		return;
-	say_second(b, s, &draft->vrrp.source);
-	draft->vrrp.source = a;
-}
-
-/* IP [min_ttl N] [max_ttl N] */
-static bool
-peer_line(struct binder *b, const struct stmt *s, struct addr *ret, struct ttl_range *ret_ttl)
-{
-	int64_t ttl;
-
-	if (!value_addr(b, &s->words[0], ret))
-		return false;
-	if (addr_is_multicast(ret) || addr_is_any(ret)) {
-		bind_say(b, CONF_ERROR, s->words[0].pos, "'%s' cannot be a peer", s->words[0].text);
-		return false;
-	}
-	for (size_t i = 1; i < s->n_words; i += 2) {
-		if (strcmp(s->words[i].text, "min_ttl") != 0 &&
-		    strcmp(s->words[i].text, "max_ttl") != 0) {
-			bind_say(b, CONF_ERROR, s->words[i].pos,
-			    "'%.64s' is neither min_ttl nor max_ttl; one peer in a line",
-			    s->words[i].text);
-			return false;
-		}
-		if (i + 1 == s->n_words || !value_integer(b, &s->words[i + 1], 0, 255, &ttl)) {
-			if (i + 1 == s->n_words)
-				bind_say(b, CONF_ERROR, s->words[i].pos, "'%s' needs a value",
-				    s->words[i].text);
-			return false;
-		}
-		if (s->words[i].text[1] == 'i')
-			ret_ttl->min = (uint8_t)ttl;
-		else
-			ret_ttl->max = (uint8_t)ttl;
-	}
-	if (ret_ttl->min > ret_ttl->max)
-		bind_say(b, CONF_ERROR, stmt_pos(s), "min_ttl is above max_ttl: nothing is heard");
-	return true;
-}
-
-#define PEERS_MAX 255
-
-static void
-bind_peers(struct binder *b, struct stmt *block, const struct directive *d, void *object)
-{
-	struct vrrp_conf *v = &((struct draft *)object)->vrrp;
-
-	(void)d;
-	v->unicast = true;
-	for (struct stmt *s = block->first; s != NULL; s = s->next) {
-		struct ttl_range ttl = { 0, 255 };
-		struct addr a;
-		bool twice = false;
-
-		if (vrrp_skips_address(b, s, "peer") || !vrrp_list_line(b, s) ||
-		    !peer_line(b, s, &a, &ttl))
-			continue;
-		for (size_t i = 0; i < v->n_peers; i++)
-			twice = twice || addr_equal(&v->peers[i], &a);
-		if (twice) {
-			bind_say(b, CONF_WARNING, stmt_pos(s), "the peer is here twice");
-		} else if (v->n_peers >= PEERS_MAX) {
-			bind_say(b, CONF_ERROR, stmt_pos(s), "more than %d peers", PEERS_MAX);
-		} else {
-			v->peers = conf_grow(v->peers, v->n_peers, sizeof(*v->peers));
-			v->peer_ttls = conf_grow(v->peer_ttls, v->n_peers, sizeof(*v->peer_ttls));
-			v->peer_ttls[v->n_peers] = ttl;
-			v->peers[v->n_peers++] = a;
-		}
-	}
-	if (block->first == NULL || (v->n_peers == 0 && block->first->left_out))
-		bind_say(b, CONF_ERROR, stmt_pos(block),
-		    "unicast without a peer: an advert would reach nobody");
 }
 
 /* ---- authentication (vrrp_auth.c) ---- */
@@ -264,26 +151,6 @@ bind_preempt_delay(struct binder *b, struct stmt *s, const struct directive *d, 
 {
 	((struct draft *)object)->preempt_delay = s;
 	bind_seconds(b, s, d, object);
-}
-
-static void
-bind_destination(struct binder *b, struct stmt *s, const struct directive *d, void *object)
-{
-	struct draft *draft = object;
-	struct addr a;
-
-	(void)d;
-	if (vrrp_skips_address(b, s, "group") || !value_addr(b, &s->words[1], &a))
-		return;
-	if (!addr_is_multicast(&a)) {
-		bind_say(b, CONF_ERROR, s->words[1].pos, "'%s' is not a multicast address",
-		    s->words[1].text);
-		return;
-	}
-	if (draft->half != AF_UNSPEC && a.family != draft->half)
-		return;
-	say_second(b, s, &draft->vrrp.mcast_group);
-	draft->vrrp.mcast_group = a;
 }
 
 /* References to checks are looked up when all of them are known (suite.c). */
@@ -454,10 +321,10 @@ static const struct directive instance_rows[] = {
 	{ "nopreempt", 0, 0, D_REPEAT, bind_nopreempt, 0, true, 0, NULL },
 	{ "preempt", 0, 0, D_REPEAT, bind_nopreempt, 0, false, 0, NULL },
 	{ "preempt_delay", 1, 1, 0, bind_preempt_delay, V(preempt_delay_us), 0, 1000 * US_PER_S, NULL },
-	{ "unicast_src_ip", 1, 1, D_SEMICOLON | D_REPEAT, bind_source, 0, 0, 0, NULL },
-	{ "mcast_src_ip", 1, 1, D_SEMICOLON | D_REPEAT, bind_source, 0, 0, 0, NULL },
-	{ "mcast_dst_ip", 1, 1, D_SEMICOLON | D_REPEAT, bind_destination, 0, 0, 0, NULL },
-	{ "unicast_peer", 0, 0, D_BLOCK, bind_peers, 0, 0, 0, NULL },
+	{ "unicast_src_ip", 1, 1, D_SEMICOLON | D_REPEAT, vrrp_bind_source, 0, 0, 0, NULL },
+	{ "mcast_src_ip", 1, 1, D_SEMICOLON | D_REPEAT, vrrp_bind_source, 0, 0, 0, NULL },
+	{ "mcast_dst_ip", 1, 1, D_SEMICOLON | D_REPEAT, vrrp_bind_destination, 0, 0, 0, NULL },
+	{ "unicast_peer", 0, 0, D_BLOCK, vrrp_bind_peers, 0, 0, 0, NULL },
 	{ "virtual_ipaddress", 0, 0, D_BLOCK | D_REPEAT, bind_vips, 0, false, 0, NULL },
 	{ "virtual_ipaddress_excluded", 0, 0, D_BLOCK | D_REPEAT, bind_vips, 0, true, 0, NULL },
 	{ "promote_secondaries", 0, 0, 0, bind_flag, V(promote_secondaries), 0, 0, NULL },
@@ -531,192 +398,6 @@ static const struct directive instance_rows[] = {
 
 /* ---- one instance ---- */
 
-static void
-settle_version(struct binder *b, struct draft *draft)
-{
-	struct vrrp_conf *v = &draft->vrrp;
-
-	v->family = v->n_advertised > 0		    ? v->vips[0].addr.family
-		    : v->source.family != AF_UNSPEC ? v->source.family
-		    : v->n_peers > 0		    ? v->peers[0].family
-		    : v->n_vips > 0		    ? v->vips[0].addr.family
-						    : AF_INET;
-	if (v->family == AF_INET6) {
-		if (draft->version_written && v->version == 2)
-			bind_say(b, CONF_WARNING, v->pos,
-			    "IPv6 has version 3 only: 3 is used, as keepalived does");
-		v->version = 3;
-	} else if (!draft->version_written) {
-		v->version = b->globals.version != 0 ? b->globals.version : 2;
-	}
-}
-
-/* The interval on the wire: whole seconds in version 2, centiseconds in 3; keepalived rounds. */
-static void
-settle_interval(struct binder *b, struct draft *draft)
-{
-	struct vrrp_conf *v = &draft->vrrp;
-	int64_t step = v->version == 3 ? 10 * US_PER_MS : US_PER_S;
-	int64_t high = v->version == 3 ? 4095 * 10 * US_PER_MS : 255 * US_PER_S;
-	int64_t used = MAX((v->advert_us + step / 2) / step * step, step);
-
-	if (draft->advert == NULL)
-		return;
-	if (v->advert_us > high)
-		bind_say(b, CONF_ERROR, draft->advert->words[1].pos,
-		    "an interval in version 3 is at most 40.95 seconds");
-	else if (used != v->advert_us)
-		bind_say(b, CONF_WARNING, draft->advert->words[1].pos,
-		    v->version == 3 ? "version 3 counts hundredths: %lld.%02lld s is used"
-				    : "version 2 counts whole seconds: %lld s is used",
-		    (long long)(used / US_PER_S), (long long)(used % US_PER_S / (10 * US_PER_MS)));
-	v->advert_us = used;
-}
-
-static void
-settle_addresses(struct binder *b, struct draft *draft)
-{
-	struct vrrp_conf *v = &draft->vrrp;
-
-	if (v->source.family != AF_UNSPEC && v->source.family != v->family)
-		bind_say(b, CONF_ERROR, v->pos, "'%s': its source address is of the other family",
-		    v->name);
-	for (size_t i = 0; i < v->n_peers; i++) {
-		char text[ADDR_STRLEN];
-
-		if (v->peers[i].family != v->family)
-			bind_say(b, CONF_ERROR, v->pos, "'%s': the peer %s is of the other family",
-			    v->name, addr_format(&v->peers[i], text));
-		else if (addr_equal(&v->peers[i], &v->source))
-			bind_say(b, CONF_WARNING, v->pos,
-			    "'%s': its own source address %s is among its peers", v->name,
-			    addr_format(&v->peers[i], text));
-	}
-	if (v->mcast_group.family == AF_UNSPEC)
-		v->mcast_group = v->family == AF_INET6 ? b->globals.mcast6 : b->globals.mcast4;
-	else if (v->mcast_group.family != v->family)
-		bind_say(b, CONF_ERROR, v->pos, "'%s': its multicast group is of the other family",
-		    v->name);
-}
-
-static void
-drop_under_strict(struct binder *b, const struct vrrp_conf *v, bool *written, const char *word)
-{
-	if (*written)
-		bind_say(b, CONF_WARNING, v->pos, "'%s': vrrp_strict allows no %s: ignored",
-		    v->name, word);
-	*written = false;
-}
-
-/*
- * What the protocol does not know, beside trivet's own departures (vrrpd/instance.c):
- * version 2 does not answer a losing advert (RFC 3768, 6.4.3), version 3 does
- * (RFC 9568, 6.4.3); who loses never speaks; an owner hears as everybody does.
- */
-static void
-settle_strict(struct binder *b, struct vrrp_conf *v)
-{
-	bool delay = v->preempt_delay_us > 0;
-
-	if (!v->strict)
-		return;
-	drop_under_strict(b, v, &delay, "preempt_delay");
-	v->preempt_delay_us = 0;
-	drop_under_strict(b, v, &v->higher_prio_send_advert, "higher_prio_send_advert");
-	if (v->version == 3)
-		drop_under_strict(b, v, &v->lower_prio_no_advert, "lower_prio_no_advert");
-	drop_under_strict(b, v, &v->owner_ignore_adverts, "owner_ignore_adverts");
-	if (v->unicast)
-		bind_say(b, CONF_WARNING, v->pos,
-		    "'%s': the protocol knows no unicast; it is used all the same, where keepalived refuses it under vrrp_strict",
-		    v->name);
-}
-
-/* RFC 9568, 7.3; and names as keepalived gives them. */
-static void
-settle_vmac(struct binder *b, struct draft *draft)
-{
-	struct vrrp_conf *v = &draft->vrrp;
-	struct vmac_conf *m = &v->vmac;
-	static const uint8_t none[6];
-	char *name;
-
-	if (!m->on) {
-		if (m->xmit_base)
-			bind_say(b, CONF_WARNING, v->pos,
-			    "'%s': vmac_xmit_base has no effect without use_vmac", v->name);
-		memset(m, 0, sizeof(*m));
-		return;
-	}
-	if (memcmp(m->mac, none, sizeof(none)) == 0)
-		memcpy(m->mac,
-		    (const uint8_t[]){ 0, 0, 0x5e, 0, v->family == AF_INET6 ? 2 : 1, v->vrid },
-		    sizeof(m->mac));
-	name = m->name[0] == '\0'
-		   ? xasprintf("%s%s.%u",
-			 b->globals.vmac_prefix[0] != '\0' ? b->globals.vmac_prefix : "vrrp",
-			 v->family == AF_INET6 ? "6" : "", v->vrid)
-	       : draft->half == AF_INET6 ? xasprintf("%.14s6", m->name)
-					 : xstrdup(m->name);
-	memset(m->name, 0, sizeof(m->name));
-	memcpy(m->name, name, strlen(name));
-	free(name);
-	if (v->unicast && !m->xmit_base) {
-		bind_say(b, CONF_NOTICE, v->pos,
-		    "'%s': unicast adverts leave by the interface itself (vmac_xmit_base)",
-		    v->name);
-		m->xmit_base = true;
-	}
-	for (size_t i = 0; i < b->conf->n_instances; i++)
-		if (strcmp(b->conf->instances[i].vmac.name, m->name) == 0)
-			bind_say(b, CONF_ERROR, v->pos,
-			    "'%s': %s has an interface %s already; write use_vmac with another name",
-			    v->name, b->conf->instances[i].name, m->name);
-}
-
-/* After a losing advert as after becoming master, unless something else is written. */
-static void
-settle_announcements(struct vrrp_conf *v)
-{
-	if (v->garp_lower_delay_us < 0)
-		v->garp_lower_delay_us = v->garp_delay_us;
-	if (v->garp_lower_repeat == 0)
-		v->garp_lower_repeat = v->garp_repeat;
-}
-
-static void
-lint_instance(struct binder *b, struct draft *draft)
-{
-	struct vrrp_conf *v = &draft->vrrp;
-
-	if (draft->no_address && draft->vip_block != NULL)
-		bind_say(b, CONF_WARNING, stmt_pos(draft->vip_block),
-		    "'%s': no_virtual_ipaddress is written as well: the addresses count", v->name);
-	if (v->n_vips == 0 && !draft->no_address &&
-	    (draft->vip_block == NULL || draft->vip_block->first == NULL ||
-		draft->vip_block->first->left_out))
-		bind_say(b, CONF_WARNING, v->pos, "'%s' has no virtual address", v->name);
-	if (v->state_master && draft->priority == NULL)
-		bind_say(b, CONF_WARNING, v->pos,
-		    "'%s' has no priority: 100 is used, where keepalived takes 255 (owner) beside "
-		    "state MASTER",
-		    v->name);
-	if (v->state_master && v->nopreempt)
-		bind_say(b, CONF_WARNING, draft->nopreempt,
-		    "keepalived drops nopreempt beside 'state MASTER'; trivet honours it");
-	if (v->nopreempt && draft->preempt_delay != NULL)
-		bind_say(b, CONF_WARNING, stmt_pos(draft->preempt_delay),
-		    "preempt_delay has no effect beside nopreempt");
-	if (v->no_accept && v->priority == 255)
-		bind_say(b, CONF_WARNING, v->pos,
-		    "'%s' is an owner (priority 255), who accepts what is sent to its addresses: "
-		    "no_accept has no effect",
-		    v->name);
-	if (v->nopreempt && v->priority == 255)
-		bind_say(b, CONF_WARNING, draft->nopreempt,
-		    "an owner (priority 255) always preempts: nopreempt has no effect");
-}
-
 static bool
 same_name(struct binder *b, const struct vrrp_conf *v)
 {
@@ -760,71 +441,6 @@ set_defaults(struct binder *b, struct vrrp_conf *v)
 	v->notify_priority_changes = g->notify_priority_changes;
 }
 
-/* ---- the halves of a dual-stack instance ---- */
-
-/* The families of the addresses that are advertised, as bits. */
-enum { HAS_IPV4 = 1, HAS_IPV6 = 2 };
-
-static unsigned
-families_of(const struct stmt *instance)
-{
-	unsigned found = 0;
-
-	for (const struct stmt *block = instance->first; block != NULL; block = block->next) {
-		if (strcmp(stmt_name(block), "virtual_ipaddress") != 0)
-			continue;
-		for (const struct stmt *s = block->first; s != NULL; s = s->next) {
-			char *host = xstrndup(stmt_name(s), strcspn(stmt_name(s), "/"));
-			struct addr a;
-
-			if (addr_parse(host, &a) == 0)
-				found |= a.family == AF_INET6 ? HAS_IPV6 : HAS_IPV4;
-			free(host);
-		}
-	}
-	return found;
-}
-
-/* All was read for both: what is of the other family goes. */
-static void
-keep_half(struct binder *b, struct draft *draft)
-{
-	struct vrrp_conf *v = &draft->vrrp;
-	struct routing_conf *r = &v->routing;
-	size_t n = 0, n_advertised = 0;
-
-	for (size_t i = 0; i < v->n_vips; i++) {
-		if (v->vips[i].addr.family != draft->half) {
-			vip_conf_done(&v->vips[i]);
-			continue;
-		}
-		n_advertised += i < v->n_advertised;
-		v->vips[n++] = v->vips[i];
-	}
-	v->n_vips = n;
-	v->n_advertised = n_advertised;
-	n = 0;
-	for (size_t i = 0; i < v->n_peers; i++)
-		if (v->peers[i].family == draft->half) {
-			v->peer_ttls[n] = v->peer_ttls[i];
-			v->peers[n++] = v->peers[i];
-		}
-	if (v->unicast && n == 0 && v->n_peers > 0)
-		bind_say(b, CONF_ERROR, v->pos, "'%s' has no unicast_peer of IPv%d", v->dual,
-		    draft->half == AF_INET ? 4 : 6);
-	v->n_peers = n;
-	n = 0;
-	for (size_t i = 0; i < r->n_routes; i++)
-		if (r->routes[i].route.family == draft->half)
-			memcpy(&r->routes[n++], &r->routes[i], sizeof(*r->routes));
-	r->n_routes = n;
-	n = 0;
-	for (size_t i = 0; i < r->n_rules; i++)
-		if (r->rules[i].rule.family == draft->half)
-			memcpy(&r->rules[n++], &r->rules[i], sizeof(*r->rules));
-	r->n_rules = n;
-}
-
 /* half: AF_UNSPEC: the whole. */
 static void
 bind_instance(struct binder *b, struct stmt *s, uint8_t half)
@@ -855,20 +471,8 @@ bind_instance(struct binder *b, struct stmt *s, uint8_t half)
 	set_defaults(b, v);
 	bind_block(b, s, &in, &draft);
 	if (half != AF_UNSPEC)
-		keep_half(b, &draft);
-	settle_version(b, &draft);
-	settle_interval(b, &draft);
-	vrrp_settle_authentication(b, &draft.auth, v);
-	settle_addresses(b, &draft);
-	if (!bind_mentions(s, "interface"))
-		bind_say(b, CONF_ERROR, v->pos, "'%s' has no interface", v->name);
-	if (!bind_mentions(s, "virtual_router_id"))
-		bind_say(b, CONF_ERROR, v->pos, "'%s' has no virtual_router_id", v->name);
-	settle_vmac(b, &draft);
-	settle_strict(b, v);
-	settle_announcements(v);
-	vrrp_settle_fifo(b, v->pos, &v->fifo);
-	lint_instance(b, &draft);
+		vrrp_keep_half(b, &draft);
+	vrrp_settle(b, s, &draft);
 	same_name(b, v);
 	b->in = outer;
 	/* kept even with errors, so that references by index hold; conf_finish drops it */
@@ -885,7 +489,7 @@ vrrp_bind(struct binder *b, struct stmt *s)
 {
 	bool dual = bind_mentions(s, "dual_stack");
 
-	if (dual && families_of(s) == (HAS_IPV4 | HAS_IPV6)) {
+	if (dual && vrrp_has_both_families(s)) {
 		bind_instance(b, s, AF_INET);
 		bind_instance(b, s, AF_INET6);
 		vrrp_group_halves(b, &s->words[1]);
