@@ -3,7 +3,7 @@
  */
 #include "proxyd/dial.h"
 
-#include "common/mono.h"
+#include "common/log.h"
 #include "common/text.h"
 
 #include <errno.h>
@@ -12,6 +12,8 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SAY_AGAIN_US (60 * USEC_PER_SEC) /* a shortage is told once while it lasts */
 
 struct dial {
 	unsigned refs; /* atomic */
@@ -99,6 +101,22 @@ dial_bind(const struct dial *d, int fd, int family, unsigned n)
 	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0)
 		return -errno;
 	return bind(fd, (struct sockaddr *)&sa, size) < 0 ? -errno : 0;
+}
+
+void
+dial_say_no_port(const char *server, unsigned n, mono_t now)
+{
+	static int64_t said_us; /* however many threads feel it */
+	int64_t last = __atomic_load_n(&said_us, __ATOMIC_RELAXED);
+
+	if ((last != 0 && now.us - last < SAY_AGAIN_US) ||
+	    !__atomic_compare_exchange_n(
+		&said_us, &last, now.us, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return;
+	log_err(
+	    "no local port is left to reach %s from %u local address%s: net.ipv4.ip_local_port_range, "
+	    "or more addresses with proxy_bind",
+	    server, n, n == 1 ? "" : "es");
 }
 
 int

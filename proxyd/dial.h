@@ -7,6 +7,7 @@
 #define PROXYD_DIAL_H
 
 #include "common/conf/conf.h"
+#include "common/mono.h"
 
 #include <sys/socket.h>
 
@@ -28,6 +29,12 @@ unsigned dial_sources(const struct dial *, int family);
  * for several destinations at a time (ip(7), IP_BIND_ADDRESS_NO_PORT).  0 or -errno.
  */
 int dial_bind(const struct dial *, int fd, int family, unsigned n);
+
+/*
+ * No port is left on any of n local addresses: the server has done nothing wrong,
+ * it was not asked.  One line in a while for the process.
+ */
+void dial_say_no_port(const char *server, unsigned n, mono_t now);
 
 /*
  * Bind to the address of a client, which is nobody's here (IP_TRANSPARENT); port

@@ -17,8 +17,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define SAY_AGAIN_US (60 * USEC_PER_SEC) /* a shortage is told once while it lasts */
-
 static int64_t
 us_left(const struct session *s, mono_t now)
 {
@@ -106,24 +104,6 @@ connect_from(struct worker *w, struct session *s, unsigned n)
 	return rc < 0 && errno != EINPROGRESS ? -1 : rc == 0;
 }
 
-/* The server has done nothing wrong: it was not asked. */
-static void
-say_no_port(struct worker *w, const struct session *s, unsigned n_sources)
-{
-	static int64_t said_us; /* one line for the process, however many threads feel it */
-	int64_t last = __atomic_load_n(&said_us, __ATOMIC_RELAXED);
-	char address[ENDPOINT_STRLEN];
-
-	if ((last != 0 && w->now.us - last < SAY_AGAIN_US) ||
-	    !__atomic_compare_exchange_n(
-		&said_us, &last, w->now.us, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		return;
-	log_err(
-	    "no local port is left to reach %s from %u local address%s: net.ipv4.ip_local_port_range, "
-	    "or more addresses with proxy_bind",
-	    server_where(s->server, address), n_sources, n_sources == 1 ? "" : "es");
-}
-
 /*
  * 0: it is under way; 1: it stands; -1: it failed, errno says how.  Local
  * addresses take turns; one whose ports are used up is followed by the next.
@@ -133,6 +113,7 @@ begin_connect(struct worker *w, struct session *s)
 {
 	unsigned n = dial_sources(s->route->dial, s->server->sockaddr.ss_family);
 	unsigned first = n > 1 ? w->next_source++ : 0;
+	char address[ENDPOINT_STRLEN];
 	int rc = -1;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -143,7 +124,7 @@ begin_connect(struct worker *w, struct session *s)
 		errno = EADDRNOTAVAIL;
 	}
 	if (rc < 0 && errno == EADDRNOTAVAIL) {
-		say_no_port(w, s, n);
+		dial_say_no_port(server_where(s->server, address), n, w->now);
 		errno = EADDRNOTAVAIL;
 	}
 	return rc < 0 || relay_watch_edges(w, s, FLOW_SERVER) < 0 ? -1 : rc;

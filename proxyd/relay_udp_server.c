@@ -70,6 +70,7 @@ connect_server(struct worker *w, struct udp_flow *f)
 {
 	unsigned n = dial_sources(f->route->dial, f->server->sockaddr.ss_family);
 	unsigned first = n > 1 ? w->next_source++ : 0;
+	char address[ENDPOINT_STRLEN];
 	int rc = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -80,6 +81,8 @@ connect_server(struct worker *w, struct udp_flow *f)
 			close(f->fd);
 		f->fd = -1;
 	}
+	if (is_out_of_ports(rc))
+		dial_say_no_port(server_where(f->server, address), n, w->now);
 	return rc;
 }
 
@@ -169,8 +172,9 @@ udp_find_server(struct worker *w, struct udp_flow *f, struct pick_tried *tried)
 		if (rc == -EAFNOSUPPORT)
 			continue; /* proxy_bind as a client of another family: not asked at all */
 		if (is_local_shortage(rc)) {
-			log_limited(&w->connect_log, w->now, LOG_WARNING, "udp session: %s",
-			    strerrordesc_np(-rc));
+			if (!is_out_of_ports(rc))
+				log_limited(&w->connect_log, w->now, LOG_WARNING, "udp session: %s",
+				    strerrordesc_np(-rc));
 			udp_flow_end(w, f, FLOW_RESOURCES);
 			return false;
 		}

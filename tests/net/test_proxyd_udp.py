@@ -245,6 +245,25 @@ def test_source_addresses_in_turn(front):
     assert {address for address, _ in server.sources()} == {"10.4.7.11", "10.4.7.12"}
 
 
+def test_ports_run_out(front):
+    """Named as what it is, no server is blamed; another local address helps."""
+    front.proxy.ip("addr", "add", "10.4.7.12/24", "dev", "eth0")
+    front.proxy.run(["sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40003"])
+    UdpServer(front.servers, ONE, 8081)
+    start(front, f"server {ONE}:8081 max_fails=1;", "proxy_bind 10.4.7.11;")
+    for _ in range(4):
+        assert ask(client(front), b"x") == b"x"
+    client(front).send(b"x")
+    front.proc.wait_log(rf"no local port is left to reach {ONE}:8081 from 1 local address:")
+    wait_for(lambda: reasons(front) == {"resources": 1}, "the fifth finds none")
+    server = front.server(f"{ONE}:8081")
+    assert (server["state"], server["counters"]["connectionErrors"]) == ("up", 0)
+    text = (front.proxy.dir / "trivet.conf").read_text()
+    assert front.reload(text.replace("10.4.7.11;", "10.4.7.11 10.4.7.12;")) is not None
+    for _ in range(4):
+        assert ask(client(front), b"x") == b"x"
+
+
 @pytest.mark.parametrize("port", [False, True])
 def test_transparent(front, port):
     """A server sees the client's own address, and its port where that is written."""
