@@ -227,12 +227,6 @@ void vip_conf_done(struct vip_conf *);
 /* routes.c, rules.c: the lines of route and rule blocks, iproute2's words. */
 void routes_bind(struct binder *, struct stmt *block, struct routing_conf *);
 void rules_bind(struct binder *, struct stmt *block, struct routing_conf *);
-/* A table by number or by a name of this host's /etc/iproute2/rt_tables. */
-bool route_value_table(struct binder *, const struct word *, uint32_t *ret);
-bool route_value_device(struct binder *, const struct word *, char ret[static IFNAMSIZ]);
-bool route_value_tos(struct binder *, const struct word *, uint8_t *ret);
-/* An address of that family, which it decides if it is not known yet (AF_UNSPEC). */
-bool route_value_family(struct binder *, const struct word *, uint8_t *family, uint8_t found);
 void stream_bind(struct binder *, struct stmt *);
 void nginx_bind(struct binder *, struct stmt *);      /* a whole nginx.conf */
 void nginx_main_bind(struct binder *, struct stmt *); /* one statement of its main level */

@@ -5,141 +5,30 @@
  * The daemon's mark is a protocol number of its own, so 'proto' has no effect.
  * Words that the kernel could not be asked for are errors, not left out.
  */
-#include "common/conf/bind.h"
+#include "common/conf/route_line.h"
 
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUTES_MAX	1024 /* of one block's owner: each is a request at every takeover */
-#define TABLE_NAMES_MAX (64 * 1024)
+#define ROUTES_MAX 1024 /* of one block's owner: each is a request at every takeover */
 
 /* A line while it is read: its words, one after another. */
 struct line {
-	struct binder *b;
-	const struct stmt *s;
-	size_t at;
+	struct route_line line;
 	struct route_conf *conf;
 	struct net_route *route;
 	struct net_hop *hop; /* that 'via', 'dev', 'onlink', 'weight' speak of */
 	bool has_prefix, has_scope, has_nexthop;
 };
 
-/* ---- values that routes and rules have in common ---- */
-
-bool
-route_value_family(struct binder *b, const struct word *w, uint8_t *family, uint8_t found)
-{
-	if (*family == AF_UNSPEC)
-		*family = found;
-	if (*family == found)
-		return true;
-	bind_say(b, CONF_ERROR, w->pos, "'%.64s' is of the other family than the line", w->text);
-	return false;
-}
-
-bool
-route_value_device(struct binder *b, const struct word *w, char ret[static IFNAMSIZ])
-{
-	size_t n = strlen(w->text);
-
-	vrrp_check_interface(b, w);
-	if (n >= IFNAMSIZ)
-		return false; /* said */
-	memset(ret, 0, IFNAMSIZ);
-	memcpy(ret, w->text, n);
-	return true;
-}
-
-/* "100 name" in a line of iproute2's file. */
-static bool
-table_in(const char *line, const char *name, uint32_t *ret)
-{
-	char *end;
-	unsigned long v = strtoul(line, &end, 0);
-	size_t n = strlen(name);
-
-	if (end == line || v == 0 || v > UINT32_MAX)
-		return false;
-	end += strspn(end, " \t");
-	if (strncmp(end, name, n) != 0 || strchr(" \t\r#", end[n]) == NULL)
-		return false;
-	*ret = (uint32_t)v;
-	return true;
-}
-
-static bool
-table_by_name(struct binder *b, const char *name, uint32_t *ret)
-{
-	const struct conf_host *host = b->src->host;
-	char *text, *line, *rest;
-	bool found = false;
-	size_t size;
-
-	if (host == NULL || host->read_file == NULL ||
-	    host->read_file(host->aux, "/etc/iproute2/rt_tables", &text, &size) != 0)
-		return false;
-	rest = size <= TABLE_NAMES_MAX ? text : NULL;
-	while (!found && (line = strsep(&rest, "\n")) != NULL)
-		found = table_in(line, name, ret);
-	free(text);
-	return found;
-}
-
-bool
-route_value_table(struct binder *b, const struct word *w, uint32_t *ret)
-{
-	static const struct {
-		const char *name;
-		uint32_t table;
-	} known[] = { { "main", RT_TABLE_MAIN }, { "local", RT_TABLE_LOCAL },
-		{ "default", RT_TABLE_DEFAULT } };
-	int64_t v;
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (strcmp(w->text, known[i].name) == 0) {
-			*ret = known[i].table;
-			return true;
-		}
-	if (parse_integer(w->text, &v) && v >= 1 && v <= UINT32_MAX) {
-		*ret = (uint32_t)v;
-		return true;
-	}
-	if (table_by_name(b, w->text, ret))
-		return true;
-	bind_say(b, CONF_ERROR, w->pos,
-	    "'%.64s' is no routing table: a number from 1, or a name in /etc/iproute2/rt_tables of "
-	    "this host",
-	    w->text);
-	return false;
-}
-
-bool
-route_value_tos(struct binder *b, const struct word *w, uint8_t *ret)
-{
-	char *end;
-	unsigned long v = strtoul(w->text, &end, 0);
-
-	if (end == w->text || *end != '\0' || v > 255) {
-		bind_say(b, CONF_ERROR, w->pos, "'%.64s' is not a tos: 0 to 255, 0x10", w->text);
-		return false;
-	}
-	*ret = (uint8_t)v;
-	return true;
-}
-
 /* ---- the words of a route ---- */
-
-static const struct word *
-next(struct line *l)
-{
-	return l->at < l->s->n_words ? &l->s->words[l->at++] : NULL;
-}
 
 static bool
 is_next(const struct line *l, const char *word)
 {
-	return l->at < l->s->n_words && strcmp(l->s->words[l->at].text, word) == 0;
+	return l->line.at < l->line.s->n_words &&
+	       strcmp(l->line.s->words[l->line.at].text, word) == 0;
 }
 
 static bool
@@ -148,7 +37,7 @@ set_prefix(struct line *l, const struct word *w)
 	struct net_route *r = l->route;
 
 	if (l->has_prefix) {
-		bind_say(l->b, CONF_ERROR, w->pos,
+		bind_say(l->line.b, CONF_ERROR, w->pos,
 		    "'%.64s': a second destination in one line, or an unknown word", w->text);
 		return false;
 	}
@@ -156,12 +45,12 @@ set_prefix(struct line *l, const struct word *w)
 	if (strcmp(w->text, "default") == 0 || strcmp(w->text, "any") == 0 ||
 	    strcmp(w->text, "all") == 0)
 		return true;
-	if (!vrrp_parse_prefix(l->b, w, &r->prefix, &r->prefix_length) ||
-	    !route_value_family(l->b, w, &r->family, r->prefix.family))
+	if (!vrrp_parse_prefix(l->line.b, w, &r->prefix, &r->prefix_length) ||
+	    !route_value_family(l->line.b, w, &r->family, r->prefix.family))
 		return false;
 	for (unsigned bit = r->prefix_length; bit < addr_size(&r->prefix) * 8; bit++)
 		if (r->prefix.bytes[bit / 8] & 0x80 >> bit % 8) {
-			bind_say(l->b, CONF_ERROR, w->pos,
+			bind_say(l->line.b, CONF_ERROR, w->pos,
 			    "'%.64s' has bits set beyond its length: the kernel refuses it",
 			    w->text);
 			return false;
@@ -184,17 +73,19 @@ word_via(struct line *l, const struct word *w)
 
 	if (strcmp(w->text, "inet") == 0 || strcmp(w->text, "inet6") == 0) {
 		other = true;
-		if ((w = next(l)) == NULL) {
-			bind_say(l->b, CONF_ERROR, stmt_pos(l->s), "'via' needs an address");
+		if ((w = route_line_next(&l->line)) == NULL) {
+			bind_say(
+			    l->line.b, CONF_ERROR, stmt_pos(l->line.s), "'via' needs an address");
 			return false;
 		}
 	}
-	if (!value_addr(l->b, w, &a))
+	if (!value_addr(l->line.b, w, &a))
 		return false;
-	if (!other && !route_value_family(l->b, w, &l->route->family, a.family))
+	if (!other && !route_value_family(l->line.b, w, &l->route->family, a.family))
 		return false;
 	if (l->route->family == AF_INET6 && a.family == AF_INET) {
-		bind_say(l->b, CONF_ERROR, w->pos, "an IPv6 route cannot lead to an IPv4 gateway");
+		bind_say(
+		    l->line.b, CONF_ERROR, w->pos, "an IPv6 route cannot lead to an IPv4 gateway");
 		return false;
 	}
 	l->hop->gateway = a;
@@ -204,20 +95,20 @@ word_via(struct line *l, const struct word *w)
 static bool
 word_device(struct line *l, const struct word *w)
 {
-	return route_value_device(l->b, w, l->hop->device);
+	return route_value_device(l->line.b, w, l->hop->device);
 }
 
 static bool
 word_source(struct line *l, const struct word *w)
 {
-	return value_addr(l->b, w, &l->route->source) &&
-	       route_value_family(l->b, w, &l->route->family, l->route->source.family);
+	return value_addr(l->line.b, w, &l->route->source) &&
+	       route_value_family(l->line.b, w, &l->route->family, l->route->source.family);
 }
 
 static bool
 word_table(struct line *l, const struct word *w)
 {
-	return route_value_table(l->b, w, &l->route->table);
+	return route_value_table(l->line.b, w, &l->route->table);
 }
 
 static bool
@@ -225,7 +116,7 @@ word_metric(struct line *l, const struct word *w)
 {
 	int64_t v;
 
-	if (!value_integer(l->b, w, 0, UINT32_MAX, &v))
+	if (!value_integer(l->line.b, w, 0, UINT32_MAX, &v))
 		return false;
 	l->route->metric = (uint32_t)v;
 	return true;
@@ -235,23 +126,13 @@ static bool
 word_scope(struct line *l, const struct word *w)
 {
 	l->has_scope = true;
-	return vrrp_value_scope(l->b, w, &l->route->scope);
+	return vrrp_value_scope(l->line.b, w, &l->route->scope);
 }
 
 static bool
 word_tos(struct line *l, const struct word *w)
 {
-	return route_value_tos(l->b, w, &l->route->tos);
-}
-
-static bool
-word_proto(struct line *l, const struct word *w)
-{
-	bind_say(l->b, CONF_NOTICE, w->pos,
-	    "'proto %.64s' has no effect: trivet marks its routes with a number of its own, and "
-	    "finds them by it",
-	    w->text);
-	return true;
+	return route_value_tos(l->line.b, w, &l->route->tos);
 }
 
 static bool
@@ -263,19 +144,11 @@ word_onlink(struct line *l, const struct word *w)
 }
 
 static bool
-word_no_track(struct line *l, const struct word *w)
-{
-	(void)w;
-	l->conf->no_track = true;
-	return true;
-}
-
-static bool
 word_weight(struct line *l, const struct word *w)
 {
 	int64_t v;
 
-	if (!value_integer(l->b, w, 1, 256, &v))
+	if (!value_integer(l->line.b, w, 1, 256, &v))
 		return false;
 	l->hop->weight = (uint16_t)v;
 	return true;
@@ -286,7 +159,7 @@ word_nexthop(struct line *l, const struct word *w)
 {
 	struct net_route *r = l->route;
 
-	if (!bind_room(l->b, w->pos, r->n_hops, ROUTE_HOPS_MAX, "nexthops"))
+	if (!bind_room(l->line.b, w->pos, r->n_hops, ROUTE_HOPS_MAX, "nexthops"))
 		return false;
 	l->has_nexthop = true;
 	l->hop = &r->hops[r->n_hops++];
@@ -298,13 +171,15 @@ word_congctl(struct line *l, const struct word *w)
 {
 	if (strcmp(w->text, "lock") == 0) {
 		l->route->metrics[RTAX_LOCK] |= 1u << RTAX_CC_ALGO;
-		if ((w = next(l)) == NULL) {
-			bind_say(l->b, CONF_ERROR, stmt_pos(l->s), "'congctl' needs a name");
+		if ((w = route_line_next(&l->line)) == NULL) {
+			bind_say(
+			    l->line.b, CONF_ERROR, stmt_pos(l->line.s), "'congctl' needs a name");
 			return false;
 		}
 	}
 	if (strlen(w->text) >= ROUTE_CONGCTL_MAX) {
-		bind_say(l->b, CONF_ERROR, w->pos, "'%.64s' is no congestion control", w->text);
+		bind_say(
+		    l->line.b, CONF_ERROR, w->pos, "'%.64s' is no congestion control", w->text);
 		return false;
 	}
 	strncpy(l->route->congctl, w->text, ROUTE_CONGCTL_MAX - 1);
@@ -325,14 +200,14 @@ word_preference(struct line *l, const struct word *w)
 			l->route->has_preference = true;
 			return true;
 		}
-	bind_say(l->b, CONF_ERROR, w->pos, "'%.64s' is neither low, medium nor high", w->text);
+	bind_say(l->line.b, CONF_ERROR, w->pos, "'%.64s' is neither low, medium nor high", w->text);
 	return false;
 }
 
 static bool
 word_expires(struct line *l, const struct word *w)
 {
-	bind_say(l->b, CONF_ERROR, w->pos,
+	bind_say(l->line.b, CONF_ERROR, w->pos,
 	    "'expires' is not supported: the route ends with the mastership");
 	return false;
 }
@@ -340,36 +215,16 @@ word_expires(struct line *l, const struct word *w)
 static bool
 word_encap(struct line *l, const struct word *w)
 {
-	bind_say(l->b, CONF_ERROR, w->pos, "'encap' is not supported: use a tunnel interface");
+	bind_say(l->line.b, CONF_ERROR, w->pos, "'encap' is not supported: use a tunnel interface");
 	return false;
 }
 
 static bool
 word_or(struct line *l, const struct word *w)
 {
-	bind_say(l->b, CONF_ERROR, w->pos,
+	bind_say(l->line.b, CONF_ERROR, w->pos,
 	    "'or' is not supported: write a 'nexthop via' for each gateway");
 	return false;
-}
-
-static bool
-word_track_group(struct line *l, const struct word *w)
-{
-	bind_say(l->b, CONF_WARNING, w->pos,
-	    "'track_group' has no effect: the loss of a route moves no instance");
-	return true;
-}
-
-static bool
-word_inet(struct line *l, const struct word *w)
-{
-	return route_value_family(l->b, w, &l->route->family, AF_INET);
-}
-
-static bool
-word_inet6(struct line *l, const struct word *w)
-{
-	return route_value_family(l->b, w, &l->route->family, AF_INET6);
 }
 
 static const struct route_word {
@@ -390,10 +245,7 @@ static const struct route_word {
 	{ "scope", true, word_scope },
 	{ "tos", true, word_tos },
 	{ "dsfield", true, word_tos },
-	{ "proto", true, word_proto },
-	{ "protocol", true, word_proto },
 	{ "onlink", false, word_onlink },
-	{ "no_track", false, word_no_track },
 	{ "weight", true, word_weight },
 	{ "nexthop", false, word_nexthop },
 	{ "congctl", true, word_congctl },
@@ -401,9 +253,6 @@ static const struct route_word {
 	{ "expires", true, word_expires },
 	{ "encap", true, word_encap },
 	{ "or", true, word_or },
-	{ "track_group", true, word_track_group },
-	{ "inet", false, word_inet },
-	{ "inet6", false, word_inet6 },
 };
 
 /* Numbers that the kernel keeps with a route; times are in milliseconds, as it counts them. */
@@ -434,22 +283,22 @@ static const struct route_metric {
 static bool
 set_metric(struct line *l, const struct route_metric *m, const struct word *at)
 {
-	const struct word *w = next(l);
+	const struct word *w = route_line_next(&l->line);
 	int64_t v;
 
 	if (w != NULL && strcmp(w->text, "lock") == 0 && !m->no_lock) {
 		l->route->metrics[RTAX_LOCK] |= 1u << m->metric;
-		w = next(l);
+		w = route_line_next(&l->line);
 	}
 	if (w == NULL) {
-		bind_say(l->b, CONF_ERROR, at->pos, "'%s' needs a value", m->name);
+		bind_say(l->line.b, CONF_ERROR, at->pos, "'%s' needs a value", m->name);
 		return false;
 	}
 	if (m->is_time && strchr("0123456789", w->text[strlen(w->text) - 1]) == NULL) {
-		if (!value_duration(l->b, w, 0, m->high * US_PER_MS, &v))
+		if (!value_duration(l->line.b, w, 0, m->high * US_PER_MS, &v))
 			return false;
 		v /= US_PER_MS;
-	} else if (!value_integer(l->b, w, 0, m->high, &v))
+	} else if (!value_integer(l->line.b, w, 0, m->high, &v))
 		return false;
 	l->route->metrics[m->metric] = (uint32_t)v * m->times;
 	return true;
@@ -486,7 +335,8 @@ leads_somewhere(const struct net_route *r)
 static bool
 take_word(struct line *l)
 {
-	const struct word *w = next(l), *value;
+	const struct word *w = route_line_next(&l->line), *value;
+	bool ok;
 
 	for (size_t i = 0; i < ARRAY_LEN(route_words); i++) {
 		const struct route_word *rw = &route_words[i];
@@ -495,11 +345,13 @@ take_word(struct line *l)
 			continue;
 		if (!rw->has_value)
 			return rw->set(l, w);
-		if ((value = next(l)) != NULL)
+		if ((value = route_line_next(&l->line)) != NULL)
 			return rw->set(l, value);
-		bind_say(l->b, CONF_ERROR, w->pos, "'%s' needs a value", rw->name);
+		bind_say(l->line.b, CONF_ERROR, w->pos, "'%s' needs a value", rw->name);
 		return false;
 	}
+	if (route_line_take(&l->line, w, &ok))
+		return ok;
 	for (size_t i = 0; i < ARRAY_LEN(route_metrics); i++)
 		if (strcmp(w->text, route_metrics[i].name) == 0)
 			return set_metric(l, &route_metrics[i], w);
@@ -507,7 +359,7 @@ take_word(struct line *l)
 		return true;
 	if (!l->has_prefix)
 		return set_prefix(l, w);
-	bind_say(l->b, CONF_ERROR, w->pos, "unknown word '%.64s' of a route", w->text);
+	bind_say(l->line.b, CONF_ERROR, w->pos, "unknown word '%.64s' of a route", w->text);
 	return false;
 }
 
@@ -516,11 +368,11 @@ static bool
 settle(struct line *l)
 {
 	struct net_route *r = l->route;
-	struct conf_pos pos = stmt_pos(l->s);
+	struct conf_pos pos = stmt_pos(l->line.s);
 	bool has_gateway = false;
 
 	if (!l->has_prefix) {
-		bind_say(l->b, CONF_ERROR, pos, "a route without a destination");
+		bind_say(l->line.b, CONF_ERROR, pos, "a route without a destination");
 		return false;
 	}
 	if (r->family == AF_UNSPEC)
@@ -533,16 +385,16 @@ settle(struct line *l)
 	for (unsigned i = 0; i < r->n_hops; i++) {
 		has_gateway |= r->hops[i].gateway.family != AF_UNSPEC;
 		if (r->hops[i].device[0] == '\0' && r->hops[i].gateway.family == AF_UNSPEC) {
-			bind_say(l->b, CONF_ERROR, pos, "a nexthop without 'via' and 'dev'");
+			bind_say(l->line.b, CONF_ERROR, pos, "a nexthop without 'via' and 'dev'");
 			return false;
 		}
 		if (r->hops[i].onlink && r->hops[i].device[0] == '\0') {
-			bind_say(l->b, CONF_ERROR, pos, "'onlink' needs a 'dev'");
+			bind_say(l->line.b, CONF_ERROR, pos, "'onlink' needs a 'dev'");
 			return false;
 		}
 	}
 	if (leads_somewhere(r) != (r->n_hops > 0)) {
-		bind_say(l->b, CONF_ERROR, pos,
+		bind_say(l->line.b, CONF_ERROR, pos,
 		    r->n_hops > 0 ? "a route that leads nowhere takes no 'via' and 'dev'"
 				  : "a route needs 'via', 'dev' or both");
 		return false;
@@ -564,11 +416,11 @@ settle(struct line *l)
 static bool
 read_line(struct line *l)
 {
-	while (l->at < l->s->n_words) {
+	while (l->line.at < l->line.s->n_words) {
 		/* "nexthop" begins another hop; what came before it belongs to the route. */
 		if (is_next(l, "nexthop") && !l->has_nexthop &&
 		    (l->hop->device[0] != '\0' || l->hop->gateway.family != AF_UNSPEC)) {
-			bind_say(l->b, CONF_ERROR, l->s->words[l->at].pos,
+			bind_say(l->line.b, CONF_ERROR, l->line.s->words[l->line.at].pos,
 			    "'via' or 'dev' before 'nexthop': each nexthop has its own");
 			return false;
 		}
@@ -591,7 +443,11 @@ routes_bind(struct binder *b, struct stmt *block, struct routing_conf *to)
 {
 	for (struct stmt *s = block->first; s != NULL; s = s->next) {
 		struct route_conf conf;
-		struct line l = { .b = b, .s = s, .conf = &conf, .route = &conf.route };
+		struct line l = {
+			.line = { b, s, 0, "route", &conf.route.family, &conf.no_track },
+			.conf = &conf,
+			.route = &conf.route,
+		};
 		bool twice = false;
 
 		memset(&conf, 0, sizeof(conf));

@@ -2,7 +2,7 @@
  * rules.c - the lines of virtual_rules and static_rules: iproute2's words, as
  * keepalived takes them.
  */
-#include "common/conf/bind.h"
+#include "common/conf/route_line.h"
 
 #include <linux/fib_rules.h>
 #include <netinet/in.h>
@@ -13,9 +13,7 @@
 #define RULE_PRIORITY 16384 /* without one: before main and behind what people number by hand */
 
 struct line {
-	struct binder *b;
-	const struct stmt *s;
-	size_t at;
+	struct route_line line;
 	struct rule_conf *conf;
 	struct net_rule *rule;
 	bool has_priority, has_action, has_from, has_to;
@@ -26,7 +24,7 @@ number(struct line *l, const struct word *w, int64_t low, int64_t high, uint32_t
 {
 	int64_t v;
 
-	if (!value_integer(l->b, w, low, high, &v))
+	if (!value_integer(l->line.b, w, low, high, &v))
 		return false;
 	*ret = (uint32_t)v;
 	return true;
@@ -52,8 +50,8 @@ prefix(struct line *l, const struct word *w, struct addr *ret, uint8_t *ret_leng
 	if (strcmp(w->text, "all") == 0 || strcmp(w->text, "any") == 0 ||
 	    strcmp(w->text, "default") == 0)
 		return true;
-	return vrrp_parse_prefix(l->b, w, ret, ret_length) &&
-	       route_value_family(l->b, w, &l->rule->family, ret->family);
+	return vrrp_parse_prefix(l->line.b, w, ret, ret_length) &&
+	       route_value_family(l->line.b, w, &l->rule->family, ret->family);
 }
 
 static bool
@@ -73,19 +71,19 @@ word_to(struct line *l, const struct word *w)
 static bool
 word_iif(struct line *l, const struct word *w)
 {
-	return route_value_device(l->b, w, l->rule->iif);
+	return route_value_device(l->line.b, w, l->rule->iif);
 }
 
 static bool
 word_oif(struct line *l, const struct word *w)
 {
-	return route_value_device(l->b, w, l->rule->oif);
+	return route_value_device(l->line.b, w, l->rule->oif);
 }
 
 static bool
 word_tos(struct line *l, const struct word *w)
 {
-	return route_value_tos(l->b, w, &l->rule->tos);
+	return route_value_tos(l->line.b, w, &l->rule->tos);
 }
 
 static bool
@@ -99,7 +97,8 @@ word_fwmark(struct line *l, const struct word *w)
 	if (parse_mark(w->text, n, &l->rule->fwmark) &&
 	    (slash == NULL || parse_mark(slash + 1, strlen(slash + 1), &l->rule->fwmask)))
 		return true;
-	bind_say(l->b, CONF_ERROR, w->pos, "'%.64s' is not a mark: NUMBER or NUMBER/MASK", w->text);
+	bind_say(
+	    l->line.b, CONF_ERROR, w->pos, "'%.64s' is not a mark: NUMBER or NUMBER/MASK", w->text);
 	return false;
 }
 
@@ -114,7 +113,7 @@ static bool
 action(struct line *l, const struct word *w, uint8_t what)
 {
 	if (l->has_action) {
-		bind_say(l->b, CONF_ERROR, w->pos,
+		bind_say(l->line.b, CONF_ERROR, w->pos,
 		    "'%.64s': a second action in one rule (table, goto, blackhole, ...)", w->text);
 		return false;
 	}
@@ -126,7 +125,7 @@ action(struct line *l, const struct word *w, uint8_t what)
 static bool
 word_table(struct line *l, const struct word *w)
 {
-	return action(l, w, FR_ACT_TO_TBL) && route_value_table(l->b, w, &l->rule->table);
+	return action(l, w, FR_ACT_TO_TBL) && route_value_table(l->line.b, w, &l->rule->table);
 }
 
 static bool
@@ -206,8 +205,8 @@ word_realms(struct line *l, const struct word *w)
 				      parse_mark(slash + 1, strlen(slash + 1), &to);
 
 	if (!ok || from > UINT16_MAX || to > UINT16_MAX) {
-		bind_say(l->b, CONF_ERROR, w->pos, "'%.64s' is not a pair of realms: [FROM/]TO",
-		    w->text);
+		bind_say(l->line.b, CONF_ERROR, w->pos,
+		    "'%.64s' is not a pair of realms: [FROM/]TO", w->text);
 		return false;
 	}
 	l->rule->realms = from << 16 | to;
@@ -219,7 +218,7 @@ word_tunnel(struct line *l, const struct word *w)
 {
 	int64_t v;
 
-	if (!value_integer(l->b, w, 1, INT64_MAX, &v))
+	if (!value_integer(l->line.b, w, 1, INT64_MAX, &v))
 		return false;
 	l->rule->tun_id = (uint64_t)v;
 	return true;
@@ -237,8 +236,8 @@ range(struct line *l, const struct word *w, uint32_t max, uint32_t *low, uint32_
 		dash != NULL ? dash + 1 : w->text, dash != NULL ? strlen(dash + 1) : n, high) &&
 	    *low <= *high && *high <= max)
 		return true;
-	bind_say(
-	    l->b, CONF_ERROR, w->pos, "'%.64s' is not a range: LOW-HIGH, up to %u", w->text, max);
+	bind_say(l->line.b, CONF_ERROR, w->pos, "'%.64s' is not a range: LOW-HIGH, up to %u",
+	    w->text, max);
 	return false;
 }
 
@@ -257,7 +256,7 @@ ports(struct line *l, const struct word *w, struct rule_ports *ret)
 	if (!range(l, w, UINT16_MAX, &low, &high))
 		return false;
 	if (low == 0) {
-		bind_say(l->b, CONF_ERROR, w->pos, "there is no port 0");
+		bind_say(l->line.b, CONF_ERROR, w->pos, "there is no port 0");
 		return false;
 	}
 	*ret = (struct rule_ports){ (uint16_t)low, (uint16_t)high };
@@ -298,44 +297,6 @@ word_ip_proto(struct line *l, const struct word *w)
 	return true;
 }
 
-static bool
-word_proto(struct line *l, const struct word *w)
-{
-	bind_say(l->b, CONF_NOTICE, w->pos,
-	    "'protocol %.64s' has no effect: trivet marks its rules with a number of its own, and "
-	    "finds them by it",
-	    w->text);
-	return true;
-}
-
-static bool
-word_no_track(struct line *l, const struct word *w)
-{
-	(void)w;
-	l->conf->no_track = true;
-	return true;
-}
-
-static bool
-word_track_group(struct line *l, const struct word *w)
-{
-	bind_say(l->b, CONF_WARNING, w->pos,
-	    "'track_group' has no effect: the loss of a rule moves no instance");
-	return true;
-}
-
-static bool
-word_inet(struct line *l, const struct word *w)
-{
-	return route_value_family(l->b, w, &l->rule->family, AF_INET);
-}
-
-static bool
-word_inet6(struct line *l, const struct word *w)
-{
-	return route_value_family(l->b, w, &l->rule->family, AF_INET6);
-}
-
 static const struct rule_word {
 	const char *name;
 	bool has_value;
@@ -374,19 +335,14 @@ static const struct rule_word {
 	{ "ipproto", true, word_ip_proto },
 	{ "sport", true, word_sport },
 	{ "dport", true, word_dport },
-	{ "protocol", true, word_proto },
-	{ "proto", true, word_proto },
-	{ "no_track", false, word_no_track },
-	{ "track_group", true, word_track_group },
-	{ "inet", false, word_inet },
-	{ "inet6", false, word_inet6 },
 };
 
 static bool
 take_word(struct line *l)
 {
-	const struct word *w = &l->s->words[l->at++];
+	const struct word *w = route_line_next(&l->line), *value;
 	char *hint;
+	bool ok;
 
 	for (size_t i = 0; i < ARRAY_LEN(rule_words); i++) {
 		const struct rule_word *rw = &rule_words[i];
@@ -395,14 +351,16 @@ take_word(struct line *l)
 			continue;
 		if (!rw->has_value)
 			return rw->set(l, w);
-		if (l->at < l->s->n_words)
-			return rw->set(l, &l->s->words[l->at++]);
-		bind_say(l->b, CONF_ERROR, w->pos, "'%s' needs a value", rw->name);
+		if ((value = route_line_next(&l->line)) != NULL)
+			return rw->set(l, value);
+		bind_say(l->line.b, CONF_ERROR, w->pos, "'%s' needs a value", rw->name);
 		return false;
 	}
+	if (route_line_take(&l->line, w, &ok))
+		return ok;
 	hint = bind_did_you_mean(
-	    l->b, w->text, rule_words, ARRAY_LEN(rule_words), sizeof(*rule_words));
-	bind_say(l->b, CONF_ERROR, w->pos, "unknown word '%.64s' of a rule%s", w->text, hint);
+	    l->line.b, w->text, rule_words, ARRAY_LEN(rule_words), sizeof(*rule_words));
+	bind_say(l->line.b, CONF_ERROR, w->pos, "unknown word '%.64s' of a rule%s", w->text, hint);
 	free(hint);
 	return false;
 }
@@ -413,25 +371,26 @@ settle(struct line *l)
 	struct net_rule *r = l->rule;
 
 	if (!l->has_action) {
-		bind_say(l->b, CONF_ERROR, stmt_pos(l->s),
+		bind_say(l->line.b, CONF_ERROR, stmt_pos(l->line.s),
 		    "a rule without an action: table, goto, blackhole, unreachable, prohibit, nop");
 		return false;
 	}
 	if ((r->has_suppress_prefix || r->has_suppress_group) && r->action != FR_ACT_TO_TBL) {
-		bind_say(l->b, CONF_ERROR, stmt_pos(l->s), "'suppress_...' needs a table");
+		bind_say(
+		    l->line.b, CONF_ERROR, stmt_pos(l->line.s), "'suppress_...' needs a table");
 		return false;
 	}
 	if (r->family == AF_UNSPEC)
 		r->family = AF_INET;
 	if (!l->has_priority) {
 		r->priority = RULE_PRIORITY;
-		bind_say(l->b, CONF_WARNING, stmt_pos(l->s),
+		bind_say(l->line.b, CONF_WARNING, stmt_pos(l->line.s),
 		    "a rule without a priority gets %d: rules are gone through by priority, so write "
 		    "one",
 		    RULE_PRIORITY);
 	}
 	if (r->action == FR_ACT_GOTO && r->target <= r->priority) {
-		bind_say(l->b, CONF_ERROR, stmt_pos(l->s),
+		bind_say(l->line.b, CONF_ERROR, stmt_pos(l->line.s),
 		    "'goto' leads forward only: to a priority above the rule's own");
 		return false;
 	}
@@ -441,7 +400,7 @@ settle(struct line *l)
 static bool
 read_line(struct line *l)
 {
-	while (l->at < l->s->n_words)
+	while (l->line.at < l->line.s->n_words)
 		if (!take_word(l))
 			return false;
 	return settle(l);
@@ -452,7 +411,11 @@ rules_bind(struct binder *b, struct stmt *block, struct routing_conf *to)
 {
 	for (struct stmt *s = block->first; s != NULL; s = s->next) {
 		struct rule_conf conf;
-		struct line l = { .b = b, .s = s, .conf = &conf, .rule = &conf.rule };
+		struct line l = {
+			.line = { b, s, 0, "rule", &conf.rule.family, &conf.no_track },
+			.conf = &conf,
+			.rule = &conf.rule,
+		};
 		bool twice = false;
 
 		memset(&conf, 0, sizeof(conf));
