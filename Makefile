@@ -182,11 +182,13 @@ bench-proxy: all $(BENCH_ENDS)
 	$(Q)TRIVET_BUILD=$(B) /usr/bin/python3 -B tests/bench/proxy.py $(BENCH_ARGS)
 
 # An hour of mixed load and changes through proxyd under the sanitizers; SOAK_ARGS="600 --seed 7":
-# ten minutes of those choices.  Half of one processor.
+# ten minutes of those choices; SOAK_SANITIZE=thread: races between threads.  Half of one processor.
+SOAK_SANITIZE ?= address,undefined
+SOAK_B := $(B)-$(if $(filter thread,$(SOAK_SANITIZE)),tsan,san)
 .PHONY: soak-proxy
 soak-proxy:
-	$(MAKE) all B=$(B)-san SANITIZE=address,undefined CFLAGS="-O1 -g"
-	$(Q)TRIVET_BUILD=$(B)-san /usr/bin/python3 -B tests/bench/soak_proxy.py $(SOAK_ARGS)
+	$(MAKE) all B=$(SOAK_B) SANITIZE=$(SOAK_SANITIZE) CFLAGS="-O1 -g"
+	$(Q)TRIVET_BUILD=$(SOAK_B) /usr/bin/python3 -B tests/bench/soak_proxy.py $(SOAK_ARGS)
 
 # An hour; BENCH_ARGS="--runs 1" takes a quarter of it.
 .PHONY: bench-vrrp bench-vrrp-many
@@ -382,6 +384,6 @@ test-debian: deb
 	TRIVET_DEBS=$(abspath $(DEB)) /usr/bin/python3 -B tests/systemd/debian.py
 
 clean:
-	rm -rf $(B) $(B)-san $(B)-clang $(B)-fuzz
+	rm -rf $(B) $(B)-san $(B)-tsan $(B)-clang $(B)-fuzz
 
 -include $(shell test -d $(B)/obj && find $(B)/obj -type f -name '*.d')
