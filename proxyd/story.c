@@ -56,7 +56,7 @@ utc_offset(time_t now)
 void
 story_world(struct facts *f)
 {
-	static long pid;
+	static _Thread_local long pid;
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);

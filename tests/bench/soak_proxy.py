@@ -37,8 +37,8 @@ import varlink  # noqa: E402
 from lab import Lab, wait_for  # noqa: E402
 from soak_peers import PATIENT, Backend, Book, Session, UdpBackend, datagrams  # noqa: E402
 
-# A sanitizer's own books grow with each new way to an allocation.
-GROWTH_KIB = 8192 if "san" in laboratory.BUILD.name else 1024
+# A sanitizer's own books grow, with each new way to an allocation, with each address touched.
+GROWTH_KIB = {"build-san": 8192, "build-tsan": 1 << 20}.get(laboratory.BUILD.name, 1024)
 VIP, VIP6 = "10.4.7.10", "fd00:7::10"
 WORKERS = 20
 IDLE = 40
@@ -448,11 +448,14 @@ class Soak:
 
     def sample(self, number):
         pid = self.proxy.daemon_pid("proxyd")
-        # Connections of our own come and go; the spare descriptor is a /dev/null.
+        # Connections of our own come and go; the spare descriptor is a /dev/null; a listener gets
+        # sockets until they go evenly by each number of threads there was.
         files = min((files_of(pid) for _ in range(8)), key=len)
+        listening = len(self.proxy.run(["ss", "-Hltun"]).stdout.splitlines())
         row = {"rest": number, "at": round(time.monotonic() - self.begun), "pid": pid,
                "threads": self.plan.threads,
-               "files": sum(f != "/dev/null" and "pipe:" not in f for f in files),
+               "files": sum(f != "/dev/null" and "pipe:" not in f for f in files) - listening,
+               "listening": listening,
                "pipes": sum("pipe:" in f for f in files), "KiB": private(pid),
                "suite files": len(os.listdir(f"/proc/{self.suite.pid}/fd")),
                "suite KiB": private(self.suite.pid)}
