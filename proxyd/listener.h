@@ -15,9 +15,10 @@
  * could steer clients away from a socket until it is empty, at the price of the
  * kernel's own choice for all of them, and of connects that are lost all the same
  * when their last ACK comes after the socket was found empty.  There is nothing to
- * gain: one thread with 1, 4 or 16 sockets took 95, 87 and 89 us of CPU for a short
- * connection (50 at once; 80, 78 and 80 with 500) and 13.96, 14.14 and 14.25
- * system calls, which is the noise of one machine (tests/bench/proxy.py, "sockets").
+ * gain: one thread with 4 or with 16 sockets took 1.03 of the CPU that one with a
+ * single socket takes for a short connection, 50 at once, and 0.98 with 500
+ * (medians of 25 rounds in turn, half of them within 8 % of that); 14.1 and 14.3
+ * system calls instead of 14.0 (tests/bench/proxy.py, "sockets").
  *
  * The record outlives its configuration until the last session it accepted has
  * ended (state draining).
