@@ -507,7 +507,7 @@ class Soak:
             self.book.fail(report)
         log = self.suite.log()
         for pattern in (r"LeakSanitizer has encountered a fatal error", r"proxyd\) ended with (?!status 0$)",
-                        r"cannot be handed over", r"refused_total"):
+                        r"cannot be handed over", r"\(proxyd\) silent", r"\(proxyd\) killed"):
             for line in re.findall(f"^.*{pattern}.*$", log, re.MULTILINE):
                 self.book.fail(line)
         for word in ("good", "cut"):
