@@ -234,7 +234,7 @@ void
 daemon_ready(struct daemon *d)
 {
 	notify_send("READY=1");
-	daemon_config_keep(d);
+	daemon_keep(d);
 	if (notify_watchdog_us() > 0)
 		loop_timer_at(&life.watchdog, loop_now());
 }

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LAST_GOOD     "last-good.conf"
 #define LAST_GOOD_MAX (16u * 1024 * 1024) /* normalised text of files of 4 MiB */
 
 static int
@@ -67,7 +66,7 @@ static struct conf *
 load_last_good(const struct daemon *d)
 {
 	struct conf_host host = conf_host_real(d->options.node_id);
-	char *path = daemon_state_path(d, LAST_GOOD);
+	char *path = daemon_state_path(d, DAEMON_LAST_GOOD);
 	struct conf_diags diags = { 0 };
 	struct conf *conf = NULL;
 	char *text;
@@ -136,22 +135,6 @@ daemon_config_start(struct daemon *d)
 	}
 	conf_diags_done(&diags);
 	return err;
-}
-
-void
-daemon_config_keep(struct daemon *d)
-{
-	char *path;
-	int err;
-
-	if (d->reload_error != NULL)
-		return; /* what runs is last-good itself, or not wholly good */
-	path = daemon_state_path(d, LAST_GOOD);
-	err = daemon_write_file(path, d->conf->normal, strlen(d->conf->normal), 0600);
-	if (err < 0)
-		log_warn(
-		    "%s: %s: a broken file at the next start will be fatal", path, strerror(-err));
-	free(path);
 }
 
 int
@@ -249,7 +232,7 @@ accepted(struct daemon *d, struct conf *next, const struct daemon_reload_result 
 	event_emit(LOG_NOTICE, "", (const char *const[]){ "configuration", "reloaded", NULL },
 	    "configuration reloaded, %zu changes, generation %" PRIu64, result->changes.n,
 	    d->generation);
-	daemon_config_keep(d);
+	daemon_keep(d);
 }
 
 int

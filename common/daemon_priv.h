@@ -6,6 +6,8 @@
 
 #include "common/daemon.h"
 
+#define DAEMON_LAST_GOOD "last-good.conf" /* in the state directory, normalised */
+
 /* As root: the run and state directories and the link, owned as design.md says.  0, or -errno
  * after logging. */
 int daemon_make_dirs(const struct daemon *);
@@ -19,8 +21,11 @@ int daemon_check_dirs(const struct daemon *);
  */
 int daemon_config_start(struct daemon *);
 
-/* Remember what runs now, if the whole file is without errors. */
-void daemon_config_keep(struct daemon *);
+/*
+ * Remember what runs now, if the whole file is without errors: soon, not when
+ * this returns.  A failure is logged.
+ */
+void daemon_keep(struct daemon *);
 
 /* -t: print what is to be said on standard error; the exit code. */
 int daemon_config_check(const struct daemon *);

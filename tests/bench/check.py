@@ -239,7 +239,7 @@ def scripts(lab):
     tracked = "".join(f"s{i}\n" for i in range(SCRIPTS))
     keepalived = node.keepalived(text + VRRP.replace("process weight -20", tracked), ready=False)
     pid = node.dir / "keepalived-vrrp.pid"
-    wait_for(pid.exists, "keepalived runs", timeout=60)
+    wait_for(lambda: pid.exists() and pid.read_text(), "keepalived runs", timeout=60)
     watch_runs("keepalived", [int(pid.read_text())], node.dir / "keepalived.dots")
     keepalived.stop()
     return failed == 0 and min(more) >= SCRIPT_SECONDS - 1

@@ -1,8 +1,11 @@
 """The life of a daemon, the same for all three: options, exit codes, who it is,
 which configuration runs (common/daemon*.c; design.md sections 3 and 8)."""
 
+import contextlib
 import os
 import pwd
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +59,10 @@ def degraded(node, daemon):
     return status["healthReasons"] if status["health"] == "degraded" else []
 
 
+def remembered(node, daemon):
+    return node.state_dir / daemon / "last-good.conf"
+
+
 @pytest.mark.parametrize("daemon", DAEMONS)
 def test_options(node, daemon):
     binary = node.binary(daemon)
@@ -107,8 +114,8 @@ def test_directories(node, daemon):
     assert (run.st_uid, run.st_mode & 0o7777) == (0, 0o755)
     assert (pwd.getpwuid(own.st_uid).pw_name, own.st_mode & 0o7777) == (f"_trivet-{daemon}", 0o750)
     assert os.readlink(node.run_dir / f"{daemon}.sock") == f"{daemon}/bus"
-    last_good = (node.state_dir / daemon / "last-good.conf").stat()
-    assert last_good.st_mode & 0o7777 == 0o600
+    wait_for(remembered(node, daemon).exists, "it remembers its configuration")
+    assert remembered(node, daemon).stat().st_mode & 0o7777 == 0o600
 
 
 @pytest.mark.parametrize("daemon", DAEMONS)
@@ -190,6 +197,7 @@ def test_broken_at_restart(node, daemon, how):
     """The last good configuration runs, degraded and loud."""
     proc = node.daemon(daemon, GOOD)
     digest = node.status(daemon)["configDigest"]
+    wait_for(remembered(node, daemon).exists, "it remembers its configuration")
     if how == "file removed":
         os.unlink(node.dir / "trivet.conf")
     else:
@@ -208,7 +216,7 @@ def test_last_good_of_a_stranger(node):
     """A last-good that others may write is not believed."""
     proc = node.daemon("checkd", GOOD)
     proc.stop()
-    os.chmod(node.state_dir / "checkd" / "last-good.conf", 0o666)
+    os.chmod(remembered(node, "checkd"), 0o666)
     again = node.daemon("checkd", "stream {\n", ready=False)
     assert again.wait() == 78
     assert "not trusted" in again.log()
@@ -256,6 +264,39 @@ def test_full_disk(node, daemon):
     assert proc.stop() == 0
     said = complaints(proc, f"/{daemon}/last-good")
     assert len(said) == 1 and "No space left on device" in said[0]
+
+
+@contextlib.contextmanager
+def frozen(proc, directory):
+    """Whoever writes there waits, as for a disk that does not answer (fsfreeze(8))."""
+    enter = ["nsenter", "--mount", f"--target={proc.pid}", "fsfreeze"]
+    subprocess.run([*enter, "--freeze", directory], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*enter, "--unfreeze", directory], check=True)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/loop-control"), reason="no loop devices")
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_a_disk_that_stalls(node, daemon):
+    """Nobody waits for it, and what is remembered in the end is the newest."""
+    image = node.dir / "disk"
+    with open(image, "wb") as file:
+        file.truncate(8 << 20)
+    node.run(["mkfs.ext4", "-q", image])
+    proc = in_own_mounts(node, daemon, f"mount -o loop {image} $STATE")
+    node.wait_ready(daemon, proc)
+    kept = Path(f"/proc/{proc.pid}/root{remembered(node, daemon)}")
+    wait_for(kept.exists, "it remembers its configuration")
+    with frozen(proc, node.state_dir):
+        for generation in (2, 3):
+            node.write("trivet.conf", GOOD.replace("priority 100", f"priority 10{generation}"))
+            node.call(daemon, "org.trivet.daemon.control.Reload", timeout=20)
+            assert node.status(daemon)["configGeneration"] == generation
+        assert "priority 100" in kept.read_text()
+    wait_for(lambda: "priority 103" in kept.read_text(), "the newest is remembered")
+    assert proc.stop() == 0
 
 
 def test_full_run_directory(node):
