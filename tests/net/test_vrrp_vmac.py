@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from frr import Frr
 from lab import holds_for, wait_for
 from vrrp import VIP, AddressLog, Pair, globals_of, instance
 
@@ -149,6 +150,33 @@ def test_beside_keepalived(lab, kinds):
     pair.start(0)
     holds(0)
     assert {row[0] for row in capture.tshark("vrrp", "eth.src")} == {VMAC}
+
+
+def test_beside_frr(lab):
+    """It knows no other way: the MAC goes from its macvlan to ours, and back.  (The address
+    always stands there: without arp_ignore its own interface would answer for it.)"""
+    lab.switch()
+    ours, theirs = lab.node("r1", "10.4.7.11/24"), lab.node("r2", "10.4.7.12/24")
+    client = lab.node("c", "10.4.7.50/24")
+    capture = client.capture("vrrp")
+    theirs.run(["sysctl", "-qw", "net.ipv4.conf.eth0.arp_ignore=1"])
+    frr = Frr(theirs, 51, 90, [f"{VIP}/24"])
+
+    def settled(node):
+        wait_for(lambda: (is_up(ours) and ours.holds(VIP, DEV), frr.holds(VIP)) ==
+                 (node is ours, node is theirs), f"{node.name} alone holds it", timeout=12)
+        wait_for(lambda: pings(client, VIP), "the VIP answers")
+        client.run(["ip", "neigh", "flush", "dev", "eth0"])
+        wait_for(lambda: pings(client, VIP), "the VIP answers")
+        assert neighbour(client, VIP) == [VMAC]
+    settled(theirs)
+    proc = ours.daemon("vrrpd", globals_of("r1") + instance(priority=100,
+                                                            extra="version 3\nuse_vmac\n"))
+    settled(ours)
+    proc.stop()
+    settled(theirs)
+    assert {row[0] for row in capture.tshark("vrrp", "eth.src")} == {VMAC}
+    assert not capture.malformed()
 
 
 def test_ipv6(lab):
