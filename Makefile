@@ -226,8 +226,10 @@ deps:
 # ---- fuzzing: libFuzzer, from the corpus beside each target ----
 # The short run guards what is known, so it is the same each time; to search, give it time and
 # FUZZ_SEED=0, which is another seed in each run.
-FUZZ_SECONDS ?= 20
-FUZZ_SEED    ?= 1
+FUZZ_SECONDS      ?= 15
+FUZZ_SECONDS_LONG ?= 60 # what reads the segment, and what reads people's files
+FUZZ_LONG         := packet conf
+FUZZ_SEED         ?= 1
 FUZZ_RUN     := $(FUZZ:%=%-run)
 .PHONY: fuzz fuzz-run $(FUZZ_RUN)
 fuzz:
@@ -242,7 +244,7 @@ fuzz-run: $(FUZZ_RUN)
 $(FUZZ_RUN): name = $(patsubst %_fuzz-run,%,$(@F))
 $(FUZZ_RUN): %-run: %
 	$(Q)mkdir -p $(B)/corpus/$(name)
-	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) -timeout=10 -rss_limit_mb=2048 \
+	$(Q)$< -max_total_time=$(if $(filter $(name),$(FUZZ_LONG)),$(FUZZ_SECONDS_LONG),$(FUZZ_SECONDS)) -seed=$(FUZZ_SEED) -timeout=10 -rss_limit_mb=2048 \
 		-verbosity=0 -print_final_stats=1 -artifact_prefix=$(B)/ $(B)/corpus/$(name) \
 		tests/fuzz/corpus/$(name) > $<.log 2>&1 || { tail -50 $<.log; exit 1; }
 	@echo "fuzz $(name): $$(sed -n 's/^stat::number_of_executed_units: *//p' $<.log) runs, nothing found"
