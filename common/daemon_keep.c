@@ -1,7 +1,8 @@
 /*
  * daemon_keep.c - last-good.conf, written where a disk that stalls holds up
  * nobody: by a thread of libuv's pool.  A reload does not wait for it; of
- * several in a row the newest is written, each whole or not at all.
+ * several in a row the newest is written, each whole or not at all.  The end of
+ * the process does wait: a thread that is held up by a disk cannot be killed.
  */
 #include "common/daemon_priv.h"
 #include "common/log.h"

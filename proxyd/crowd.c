@@ -3,9 +3,10 @@
  */
 #include "proxyd/crowd.h"
 
+#include "common/util.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/param.h> /* MIN, MAX */
 
 void
 crowd_init(struct crowd *c, unsigned n_threads)

@@ -3,7 +3,8 @@
  * enable_script_security, held always: every component, symbolic links
  * followed, belongs to root and can be written by root only (sticky
  * directories apart, where nobody can replace what is root's).  Unlike there,
- * the refusal names the component.
+ * the refusal names the component.  What passes is also what nobody but root can
+ * hold up (exec.h).
  *
  * Pure: the file system comes in through struct secure_host, so the rules are
  * tested against file systems that nobody has.
