@@ -6,9 +6,10 @@
 #include <stdlib.h>
 
 void
-session_table_init(struct session_table *t)
+session_table_init(struct session_table *t, uint32_t seed)
 {
 	t->n_chunks = t->n_used = 0;
+	t->first = seed & ~UINT32_C(1);
 	TAILQ_INIT(&t->free);
 }
 
@@ -17,7 +18,7 @@ session_table_done(struct session_table *t)
 {
 	for (uint32_t i = 0; i < t->n_chunks; i++)
 		free(t->chunks[i]);
-	session_table_init(t);
+	session_table_init(t, t->first);
 }
 
 static bool
@@ -32,6 +33,7 @@ grow(struct session_table *t)
 		return false;
 	for (uint32_t i = 0; i < SESSION_CHUNK; i++) {
 		chunk[i].index = t->n_chunks * SESSION_CHUNK + i;
+		chunk[i].generation = t->first;
 		TAILQ_INSERT_TAIL(&t->free, &chunk[i], queue);
 	}
 	t->chunks[t->n_chunks++] = chunk;

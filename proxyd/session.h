@@ -5,8 +5,8 @@
  *
  * A session belongs to one data thread from accept to close and is found by its
  * index; a record is used again, 'generation' tells the users apart (what epoll
- * hands back may be about the one before).  No memory beyond the record while
- * nothing waits.
+ * hands back may be about the one before; and what an operator names may be of
+ * the process before).  No memory beyond the record while nothing waits.
  */
 #ifndef PROXYD_SESSION_H
 #define PROXYD_SESSION_H
@@ -74,9 +74,11 @@ struct session_table {
 	uint32_t n_chunks;
 	struct session_queue free;
 	uint32_t n_used;
+	uint32_t first; /* generation of a record that was never used; even */
 };
 
-void session_table_init(struct session_table *);
+/* 'seed' is another for each process and thread: generations begin there. */
+void session_table_init(struct session_table *, uint32_t seed);
 void session_table_done(struct session_table *);
 
 /* A clean record with its index and a new generation; NULL: no memory, or the table is full. */

@@ -29,6 +29,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -509,6 +510,7 @@ worker_start(
     unsigned number, struct crowd *crowd, void (*wake)(void *aux), void *aux, struct worker **ret)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
+	uint32_t seed;
 	int rc;
 
 	w->number = w->next_source = number;
@@ -528,7 +530,9 @@ worker_start(
 	TAILQ_INIT(&w->outgoing);
 	pipes_init(&w->pipes);
 	STAILQ_INIT(&w->commands);
-	session_table_init(&w->sessions);
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		seed = (uint32_t)w->now.us;
+	session_table_init(&w->sessions, seed);
 	wheel_init(&w->wheel, w->now);
 	pthread_mutex_init(&w->lock, NULL);
 	rc = open_fds(w);

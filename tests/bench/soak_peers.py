@@ -629,7 +629,7 @@ def is_closed(s):
     s.command("echo")
     s.say(b"hello")
     s.hear(b"hello")
-    s.load.close_session("{}:{}".format(*s.sock.getsockname()))
+    s.load.close_session(s.listener.name, "{}:{}".format(*s.sock.getsockname()))
     expect_end(s.sock, "reset")
 
 

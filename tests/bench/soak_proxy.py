@@ -190,14 +190,16 @@ class Soak:
                 return None
         return wait_for(asked, f"an answer to {method}", PATIENT)[0]
 
-    def close_session(self, client):
-        """Called by a client: the session that is its own."""
+    def close_session(self, listener, client):
+        """Called by a client: the session that is its own (a port of a client may be in use
+        towards another listener, too)."""
         found = False
         limit = time.monotonic() + PATIENT
         while time.monotonic() < limit:
             try:
                 with varlink.Bus(self.proxy.socket_path("proxyd")) as bus:
-                    mine = [s["id"] for part in bus.monitor("org.trivet.proxy.ListSessions", limit=5000)
+                    mine = [s["id"] for part in bus.monitor("org.trivet.proxy.ListSessions",
+                                                            listener=listener, limit=5000)
                             for s in part["sessions"] if s["client"] == client]
                 if found and not mine:
                     return
