@@ -31,7 +31,9 @@ import subprocess
 import time
 from pathlib import Path
 
+import netns
 import varlink
+from rtnl import Rtnl
 from varlink import PATIENCE, VarlinkError  # noqa: F401: for the tests
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -58,9 +60,11 @@ class LabError(AssertionError):
 def wait_for(predicate, what, timeout=10.0, step=0.02):
     """Wait until predicate() is true and return what it returned.
 
-    After 'timeout' seconds: LabError, with the ends of all logs of the lab.
+    After 'timeout' seconds: LabError, with the ends of all logs of the lab.  What lets itself
+    be waited for is asked less often: after 'step' seconds at first, at last after four times that.
     """
     limit = time.monotonic() + timeout * PATIENCE
+    longest = 4 * step
     while True:
         value = predicate()
         if value:
@@ -68,6 +72,7 @@ def wait_for(predicate, what, timeout=10.0, step=0.02):
         if time.monotonic() > limit:
             raise LabError(f"not within {timeout} s: {what}; last seen: {value!r}\n{_tails()}")
         time.sleep(step)
+        step = min(step * 1.2, longest)
 
 
 def holds_for(predicate, what, seconds, step=0.05):
@@ -90,45 +95,16 @@ def _sh(*argv, check=True, timeout=30):
     return done.stdout
 
 
-def _alive(pid):
-    """Runs and is no zombie."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
-
-
-def _kill_namespace(netns):
-    """End every process in a namespace.  Frozen first, so that none sees another die."""
-    for _ in range(50):
-        pids = [int(p) for p in _sh("ip", "netns", "pids", netns, check=False).split()]
-        pids = [p for p in pids if _alive(p)]
-        if not pids:
-            return
-        for sig in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in pids:
-                try:
-                    os.kill(pid, sig)
-                except ProcessLookupError:
-                    pass
-        time.sleep(0.01)
-
-
-def _namespaces():
-    return [line.split()[0] for line in _sh("ip", "netns", "list", check=False).splitlines()]
-
-
 def sweep():
     """Remove what earlier runs left behind whose process is gone."""
-    for netns in _namespaces():
-        owner = PREFIX.match(netns)
-        if owner and not _alive(int(owner.group(1))):
-            _kill_namespace(netns)
-            _sh("ip", "netns", "del", netns, check=False)
+    for name in netns.names():
+        owner = PREFIX.match(name)
+        if owner and not netns.alive(int(owner.group(1))):
+            netns.kill(name)
+            netns.remove(name)
     for path in ROOT.glob("tl*"):
         owner = PREFIX.match(path.name)
-        if owner and not _alive(int(owner.group(1))):
+        if owner and not netns.alive(int(owner.group(1))):
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -149,7 +125,7 @@ class Lab:
         os.chmod(self.dir, 0o755)
         self.switches = {}
         self.nodes = {}
-        self._namespaces = []
+        self._rtnl = {}
         self._closed = False
         _labs.append(self)
         atexit.register(self.close)
@@ -161,19 +137,21 @@ class Lab:
         self.close()
 
     def _netns(self, name):
-        netns = f"{self.id}-{name}"
-        _sh("ip", "netns", "add", netns)
-        self._namespaces.append(netns)
-        _sh("ip", "-n", netns, "link", "set", "lo", "up")
-        return netns
+        name = f"{self.id}-{name}"
+        netns.make(name)
+        self._rtnl[name] = None
+        self._rtnl[name] = Rtnl(name)
+        self._rtnl[name].set_up("lo")
+        return name
+
+    def rtnl(self, name):
+        """The Rtnl of one of this laboratory's namespaces."""
+        return self._rtnl[name]
 
     def switch(self, name="lan"):
         """A bridge in its own namespace; forwards at once, floods multicast."""
-        netns = self._netns(f"sw-{name}")
-        _sh("ip", "-n", netns, "link", "add", "br0", "type", "bridge",
-            "forward_delay", "0", "mcast_snooping", "0")
-        _sh("ip", "-n", netns, "link", "set", "br0", "up")
-        self.switches[name] = netns
+        self.switches[name] = self._netns(f"sw-{name}")
+        self.rtnl(self.switches[name]).add_bridge("br0")
         return name
 
     def node(self, name, address=None, switch=None):
@@ -202,13 +180,15 @@ class Lab:
         atexit.unregister(self.close)
         if self in _labs:
             _labs.remove(self)
-        for netns in self._namespaces:
-            _kill_namespace(netns)
+        for name in self._rtnl:
+            netns.kill(name)
         for node in self.nodes.values():
             for proc in node.procs:
                 proc.reap()
-        for netns in self._namespaces:
-            _sh("ip", "netns", "del", netns, check=False)
+        for name, rtnl in self._rtnl.items():
+            if rtnl:
+                rtnl.close()
+            netns.remove(name)
         if not os.environ.get("TRIVET_LAB_KEEP"):
             shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -223,11 +203,9 @@ class Proc:
         same = sum(1 for p in node.procs if p.name == name)
         self.log_path = node.dir / (f"{name}.{same}.log" if same else f"{name}.log")
         with open(self.log_path, "wb") as log:
-            # `ip netns exec` becomes the program: its process id is the program's.
-            self.popen = subprocess.Popen(
-                ["ip", "netns", "exec", node.netns] + self.argv, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=cwd,
-                env={**os.environ, **(env or {})})
+            self.popen = netns.run_in(node.netns, lambda: subprocess.Popen(
+                self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True, cwd=cwd, env={**os.environ, **(env or {})}))
         self.pid = self.popen.pid
 
     def log(self):
@@ -294,6 +272,7 @@ class Node:
         self.lab = lab
         self.name = name
         self.netns = lab._netns(name)
+        self.rtnl = lab.rtnl(self.netns)
         self.dir = lab.dir / name
         self.run_dir = self.dir / "run"
         self.state_dir = self.dir / "state"
@@ -310,26 +289,23 @@ class Node:
         dev = dev or f"eth{len(self.attached)}"
         port = f"p-{self.name}"[:12] + f".{len(self.attached)}"
         bridge = self.lab.switches[switch]
-        _sh("ip", "-n", bridge, "link", "add", port, "type", "veth",
-            "peer", "name", dev, "netns", self.netns)
-        _sh("ip", "-n", bridge, "link", "set", port, "master", "br0", "up")
+        self.lab.rtnl(bridge).add_veth(port, "br0", dev, self.netns)
         self.attached.append((dev, bridge, port))
         for one in [address] if isinstance(address, str) else address:
-            nodad = ["nodad"] if ":" in one else []
-            _sh("ip", "-n", self.netns, "addr", "add", one, "dev", dev, *nodad)
-        _sh("ip", "-n", self.netns, "link", "set", dev, "up")
+            self.rtnl.add_address(dev, one)
+        self.rtnl.set_up(dev)
 
     def ip(self, *args, check=True):
         return _sh("ip", "-n", self.netns, *args, check=check)
 
     def link(self, dev="eth0", state="down"):
         """The administrator's switch: ip link set DEV up|down."""
-        self.ip("link", "set", dev, state)
+        self.rtnl.set_up(dev, {"up": True, "down": False}[state])
 
     def cable(self, dev="eth0", state="down"):
         """The far end: carrier goes, the administrative state stays."""
         _, bridge, port = next(a for a in self.attached if a[0] == dev)
-        _sh("ip", "-n", bridge, "link", "set", port, state)
+        self.lab.rtnl(bridge).set_up(port, {"up": True, "down": False}[state])
 
     def addresses(self, dev="eth0"):
         """The records of `ip -json address` (local, prefixlen, valid_life_time, protocol, ...)."""
@@ -337,7 +313,7 @@ class Node:
         return [a for link in links for a in link.get("addr_info", [])]
 
     def holds(self, address, dev="eth0"):
-        return any(a.get("local") == address for a in self.addresses(dev))
+        return self.rtnl.holds(address, dev)
 
     def mac(self, dev="eth0"):
         return json.loads(self.ip("-json", "link", "show", "dev", dev))[0]["address"]
@@ -347,9 +323,9 @@ class Node:
     def run(self, argv, check=True, timeout=20.0, env=None, input=None):
         """To its end, in the node; subprocess.CompletedProcess with text."""
         argv = [str(a) for a in argv]
-        done = subprocess.run(["ip", "netns", "exec", self.netns] + argv, capture_output=True,
-                              text=True, timeout=timeout * PATIENCE, input=input,
-                              errors="replace", env={**os.environ, **(env or {})})
+        done = netns.run_in(self.netns, lambda: subprocess.run(
+            argv, capture_output=True, text=True, timeout=timeout * PATIENCE, input=input,
+            errors="replace", env={**os.environ, **(env or {})}))
         if check and done.returncode:
             raise LabError(f"{self.name}: {' '.join(argv)}: exit {done.returncode}\n"
                            f"{done.stdout}{done.stderr}\n{_tails()}")
@@ -362,8 +338,7 @@ class Node:
 
     def pids(self):
         """Everything that runs in this node now."""
-        pids = [int(p) for p in _sh("ip", "netns", "pids", self.netns, check=False).split()]
-        return [p for p in pids if _alive(p)]
+        return netns.pids(self.netns)
 
     def pids_of(self, name):
         """Processes here whose executable's file name is 'name'."""
@@ -372,7 +347,7 @@ class Node:
 
     def kill_all(self):
         """kill -9 of everything in the node, in one instant as far as they can tell."""
-        _kill_namespace(self.netns)
+        netns.kill(self.netns)
         for proc in self.procs:
             # killall -0 finds a process that nobody has waited for; and one that is ending has
             # left its namespace before it is a zombie.
@@ -533,13 +508,16 @@ class Node:
 
     def listener(self, port, name=None):
         """A plain TCP echo service on a port."""
-        proc = self.spawn(["socat", f"TCP-LISTEN:{port},fork,reuseaddr", "EXEC:cat"],
+        proc = self.spawn(["socat", f"TCP-LISTEN:{port},fork,reuseaddr", "PIPE"],
                           name or f"listen{port}")
         self.wait_port(port)
         return proc
 
     def listens(self, port):
-        return bool(self.run(["ss", "-Hltn", f"sport = :{port}"]).stdout.strip())
+        with netns.inside(self.netns):
+            return any(re.search(rf"^ *\d+: \w+:{port:04X} \w+:0000 0A ", Path(table).read_text(),
+                                 re.MULTILINE)
+                       for table in ("/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"))
 
     def wait_port(self, port, timeout=10.0):
         wait_for(lambda: self.listens(port), f"{self.name}: something listens on {port}", timeout)

@@ -9,38 +9,21 @@ but in this process: a test says byte by byte what each side does and sees.
 """
 
 import contextlib
-import ctypes
 import hashlib
-import os
 import select
 import socket
 import struct
 import threading
 
+import netns
 from lab import PATIENCE
 
-CLONE_NEWNET = 0x40000000
 TIMEOUT = 5.0 * PATIENCE
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _setns(fd):
-    if _libc.setns(fd, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
-
-
-@contextlib.contextmanager
 def inside(node):
     """This thread in the node's network; sockets made meanwhile stay there."""
-    here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{node.netns}", os.O_RDONLY)
-    try:
-        _setns(there)
-        yield
-    finally:
-        _setns(here)
-        os.close(here)
-        os.close(there)
+    return netns.inside(node.netns)
 
 
 def make_socket(node, family=socket.AF_INET):
