@@ -44,7 +44,7 @@ CORE_SRC := $(wildcard common/conf/*.c) \
 	$(wildcard $(addprefix common/,addr.c brake.c cksum.c message.c regex.c sha256.c text.c rng.c)) \
 	$(wildcard $(addprefix common/runner/,protocol.c secure.c output.c exec_error.c)) \
 	$(wildcard $(addprefix ipc/,varlink.c idl.c idl_check.c mirror.c)) \
-	$(wildcard $(addprefix vrrpd/,event.c agenda.c fsm.c fsm_role.c fsm_backup.c fsm_master.c deaf.c packet.c hmac.c proof.c owed.c filter.c announce.c lease.c owned.c priority.c group.c adopt.c record.c)) \
+	$(wildcard $(addprefix vrrpd/,event.c agenda.c fsm.c fsm_role.c fsm_backup.c fsm_master.c deaf.c packet.c hmac.c proof.c owed.c filter.c announce.c announce_plan.c lease.c owned.c priority.c group.c adopt.c record.c)) \
 	$(wildcard $(addprefix checkd/,verdict.c cmdline.c admin.c flap.c histogram.c plan.c http.c request.c response.c expect.c dns.c smtp.c number.c proc.c)) \
 	$(wildcard $(addprefix proxyd/,crowd.c pool.c pick.c flow.c bulk.c wheel.c parcel.c parcel_kinds.c parcel_fields.c)) \
 	$(wildcard proxyd/balance*.c $(addprefix proxyd/,answer.c crc32.c facts.c clienthello.c proxyproto.c rate.c)) \

@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGAIN_INTERVALS 3
-
 static void on_due(struct loop_timer *, mono_t);
 
 void
@@ -21,20 +19,25 @@ announcer_init(struct announcer *a, uv_loop_t *loop, struct netlink *nl, struct 
     const struct vip_group *vips)
 {
 	*a = (struct announcer){ .nl = nl, .socks = socks, .vips = vips };
-	a->again_at = a->second_at = a->refresh_at = a->pace_at = MONO_NEVER;
+	announce_plan_init(&a->plan);
+	a->pace_at = MONO_NEVER;
 	loop_timer_init(loop, &a->timer, on_due);
 }
 
 void
-announcer_configure(struct announcer *a, const struct vrrp_conf *conf)
+announcer_configure(struct announcer *a, const struct vrrp_conf *conf, int32_t lease_s)
 {
-	a->delay_us = conf->garp_delay_us;
-	a->again_us = MIN(AGAIN_INTERVALS * conf->advert_us, a->delay_us);
-	a->refresh_us = conf->garp_refresh_us;
-	a->repeat = conf->garp_repeat;
-	a->refresh_repeat = conf->garp_refresh_repeat;
-	a->lower_delay_us = conf->garp_lower_delay_us;
-	a->lower_repeat = conf->garp_lower_repeat;
+	struct announce_words words = {
+		.delay_us = conf->garp_delay_us,
+		.repeat = conf->garp_repeat,
+		.refresh_us = conf->garp_refresh_us,
+		.refresh_repeat = conf->garp_refresh_repeat,
+		.lower_delay_us = conf->garp_lower_delay_us,
+		.lower_repeat = conf->garp_lower_repeat,
+	};
+
+	announce_plan_configure(
+	    &a->plan, &words, lease_s, conf->advert_us, conf->down_timer_adverts);
 	a->garp_interval_us = conf->garp_interval_us;
 	a->gna_interval_us = conf->gna_interval_us;
 }
@@ -101,56 +104,38 @@ announce_all(struct announcer *a, unsigned repeat, mono_t now)
 	announce_rest(a, now);
 }
 
-static mono_t
-after(mono_t now, int64_t us)
-{
-	return us > 0 ? mono_add(now, us) : MONO_NEVER;
-}
-
 static void
 arm(struct announcer *a)
 {
-	loop_timer_at(&a->timer,
-	    mono_min(mono_min(a->again_at, a->pace_at), mono_min(a->second_at, a->refresh_at)));
+	loop_timer_at(&a->timer, mono_min(a->pace_at, announce_plan_next(&a->plan)));
 }
 
 static void
 on_due(struct loop_timer *t, mono_t now)
 {
 	struct announcer *a = CONTAINER_OF(t, struct announcer, timer);
+	unsigned rounds;
 
 	if (!mono_before(now, a->pace_at))
 		announce_rest(a, now);
-	if (!mono_before(now, a->again_at)) {
-		announce_all(a, 1, now);
-		a->again_at = MONO_NEVER;
-	}
-	if (!mono_before(now, a->second_at)) {
-		announce_all(a, a->second_repeat, now);
-		a->second_at = MONO_NEVER;
-	}
-	if (!mono_before(now, a->refresh_at)) {
-		announce_all(a, a->refresh_repeat, now);
-		a->refresh_at = after(now, a->refresh_us);
-	}
+	rounds = announce_plan_due(&a->plan, now);
+	if (rounds > 0)
+		announce_all(a, rounds, now);
 	arm(a);
 }
 
 void
 announcer_begin(struct announcer *a, bool contest, mono_t now)
 {
-	a->second_repeat = contest ? a->lower_repeat : a->repeat;
-	announce_all(a, a->second_repeat, now);
-	a->again_at = after(now, a->again_us);
-	a->second_at = after(now, contest ? a->lower_delay_us : a->delay_us);
-	a->refresh_at = after(now, a->refresh_us);
+	announce_all(a, announce_plan_begin(&a->plan, contest, now), now);
 	arm(a);
 }
 
 void
 announcer_stop(struct announcer *a)
 {
-	a->again_at = a->second_at = a->refresh_at = a->pace_at = MONO_NEVER;
+	announce_plan_stop(&a->plan);
+	a->pace_at = MONO_NEVER;
 	a->rounds = 0;
 	a->at = 0;
 	loop_timer_stop(&a->timer);

@@ -294,7 +294,7 @@ configure(struct instance *in, const struct vrrp_conf *conf, mono_t now)
 	vmac_configure(&in->vmac, conf);
 	vip_group_configure(&in->vips, conf);
 	routing_configure(&in->routing, &conf->routing, conf->vips, conf->n_vips, in->vips.lease_s);
-	announcer_configure(&in->announcer, conf);
+	announcer_configure(&in->announcer, conf, in->vips.lease_s);
 	in->params = (struct vrrp_params){
 		.primary = in->params.primary,
 		.version = conf->version,
