@@ -68,7 +68,9 @@ def test_tshark_finds_a_bad_checksum(lab):
     a = lab.node("a", "10.4.7.11/24")
     capture = a.capture("proto 112")
     a.run(["/usr/bin/python3", "-c", textwrap.dedent("""
-        from scapy.all import *
+        from scapy.layers.l2 import Ether
+        from scapy.layers.vrrp import IP, VRRP
+        from scapy.sendrecv import sendp
         sendp(Ether(dst="01:00:5e:00:00:12") /
              IP(src="10.4.7.11", dst="224.0.0.18", ttl=255, proto=112) /
              VRRP(version=2, vrid=1, priority=1, chksum=0x1234, addrlist=["10.4.7.10"]),

@@ -1,6 +1,7 @@
 """What the tests of vrrpd share: a pair of nodes as keepalived.conf text, and
 questions about who holds what."""
 
+import os
 import re
 
 from lab import wait_for
@@ -123,14 +124,32 @@ while not done:
 
 
 def scapy_argv(program):
-    """Makes packets with scapy; `program` sees scapy's names and iface."""
-    return ["/usr/bin/python3", "-c", "import logging; logging.disable(logging.WARNING)\n"
-            "from scapy.all import *\nfrom scapy.layers.vrrp import *\niface = 'eth0'\n"
-            + program]
+    """Makes packets with scapy; `program` sees scapy's names and iface.
+
+    Of scapy what is needed here: all of it takes a second of processor time to start.
+    """
+    return ["/usr/bin/python3", "-c", "import logging, time; logging.disable(logging.WARNING)\n"
+            "from scapy.layers.l2 import *\nfrom scapy.layers.inet import *\n"
+            "from scapy.layers.vrrp import *\nfrom scapy.packet import Raw\n"
+            "from scapy.sendrecv import sendp\niface = 'eth0'\n" + program]
 
 
 def scapy(node, program):
     node.run(scapy_argv(program), timeout=120)
+
+
+class Scapy:
+    """One that stays, for many programs, each a line."""
+
+    def __init__(self, node, beginning=""):
+        path = node.dir / "scapy"
+        os.mkfifo(path)
+        self.pipe = os.open(path, os.O_RDWR)  # open for both it waits for nobody
+        node.spawn(scapy_argv(f"{beginning}\nfor line in open({str(path)!r}):\n    exec(line)"),
+                   "scapy")
+
+    def __call__(self, program):
+        os.write(self.pipe, program.encode() + b"\n")
 
 
 
