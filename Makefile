@@ -31,6 +31,8 @@ PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 LIBS_proxyd := -lresolv
 override CPPFLAGS += $(PKG_CFLAGS)
 
+# Of a build, and of what runs one program for each file.
+JOBS  := $(shell nproc)
 comma := ,
 ifeq ($(V),)
 Q := @
@@ -73,8 +75,8 @@ C_FILES  := $(wildcard common/*.[ch] common/*/*.[ch] ipc/*.[ch] vrrpd/*.[ch] che
 	proxyd/*.[ch] ctl/*.[ch] tests/unit/*.[ch] tests/sim/*.[ch] tests/config/*.[ch] tests/fuzz/*.[ch] \
 	tests/net/*.c tests/bench/*.c)
 
-.PHONY: all deps check check-unit check-sim check-config purity test test-net test-san lint arrows format \
-	install deb deb-again deb-next test-systemd demo clean
+.PHONY: all programs deps check check-unit check-sim check-config purity test test-net test-san lint arrows format \
+	install deb deb-again deb-next test-systemd test-systemd-only demo clean
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS:%=$(B)/%) $(MODULES:%=$(B)/%) $(B)/trivet-sync
@@ -125,6 +127,8 @@ $(UNIT): $(B)/%: $(B)/obj/%.o $(B)/libcore.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) -lcmocka
+# All that tests execute: make it with -j, and then run them one kind after the other.
+programs: all $(UNIT) $(B)/tests/sim/sim $(B)/tests/config/conf_run $(B)/tests/net/busd
 check-unit: $(UNIT)
 	$(Q)for t in $(UNIT); do $$t || exit 1; done
 
@@ -233,7 +237,7 @@ FUZZ_SEED         ?= 1
 FUZZ_RUN     := $(FUZZ:%=%-run)
 .PHONY: fuzz fuzz-run $(FUZZ_RUN)
 fuzz:
-	$(MAKE) -j$(shell nproc) fuzz-run CC=clang B=$(B)-fuzz SANITIZE=fuzzer-no-link,address,undefined \
+	$(MAKE) -j$(JOBS) fuzz-run CC=clang B=$(B)-fuzz SANITIZE=fuzzer-no-link,address,undefined \
 		CFLAGS="-O1 -g"
 $(FUZZ): $(B)/%: $(B)/obj/%.o $(B)/libcore.a
 	$(call say,LD,$@)
@@ -251,20 +255,21 @@ $(FUZZ_RUN): %-run: %
 
 # ---- everything ----
 test: deps
-	$(MAKE) all
+	$(MAKE) -j$(JOBS) programs
 	$(MAKE) check
 	$(MAKE) test-net
 
 # ---- a pair of nodes in namespaces, a failure, the move (root) ----
 # A second make, as in test: what pkg-config knows is asked when make starts.
 demo: deps
-	$(MAKE) all
+	$(MAKE) -j$(JOBS) all
 	@TRIVET_BUILD=$(B) /usr/bin/python3 -B tests/demo/demo.py
 
 # The same, built with the sanitizers: daemons in the network tests too.
+SAN := B=$(B)-san SANITIZE=address,undefined CFLAGS="-O1 -g"
 test-san:
-	$(MAKE) all check test-net B=$(B)-san SANITIZE=address,undefined CFLAGS="-O1 -g" \
-		SIM_SEEDS=300 TEST_JOBS=6 TRIVET_BUILD=$(abspath $(B)-san) \
+	$(MAKE) -j$(JOBS) programs $(SAN)
+	$(MAKE) check test-net $(SAN) SIM_SEEDS=300 TEST_JOBS=6 TRIVET_BUILD=$(abspath $(B)-san) \
 		TRIVET_PATIENCE=$(or $(TRIVET_PATIENCE),3)
 
 # The arrows of the house: daemon -> ipc -> common; daemons never include each other; ctl includes
@@ -279,11 +284,12 @@ arrows:
 	@! $(call against,ctl,vrrpd|checkd|proxyd) | grep -vF $(patsubst %.c,-e '"%.h"',$(CORE_SRC))
 	@echo 'arrows: every include points the right way'
 
+# What clang says comes of its front end, before anything is optimized.
 lint: arrows
-	clang-format --dry-run -Werror $(C_FILES)
-	$(MAKE) all CC=clang B=$(B)-clang
+	printf '%s\n' $(C_FILES) | xargs -P$(JOBS) -n40 clang-format --dry-run -Werror
+	$(MAKE) -j$(JOBS) all CC=clang B=$(B)-clang CFLAGS=-O0
 	mandoc -Tlint -Wwarning $(wildcard */*.[1578])
-	cppcheck -j $$(nproc) --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+	cppcheck -j $(JOBS) --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -I. \
 		-I/usr/include/$(shell gcc -print-multiarch) --suppress=internalAstError --suppress=unknownMacro \
 		$(filter-out tests/%,$(filter %.c,$(C_FILES)))
@@ -366,13 +372,16 @@ deb-next:
 	@ls $(B)/deb-next/*.deb
 
 # The packages in a container with a real systemd (root); TRIVET_SUITE=trixie for that one's.
-test-systemd: export TRIVET_DEBS = $(abspath $(DEB))
-test-systemd: export TRIVET_DEBS_NEXT = $(abspath $(B)/deb-next)
+test-systemd-only: export TRIVET_DEBS = $(abspath $(DEB))
+test-systemd-only: export TRIVET_DEBS_NEXT = $(abspath $(B)/deb-next)
 # The machines' root is fetched while the packages are compiled; two files of tests, each with
 # machines of its own, run side by side (most of their time is waiting for timers), the longest first.
 test-systemd:
 	$(MAKE) -j2 deb lab-base
 	$(MAKE) deb-next
+	$(MAKE) test-systemd-only
+# With the packages as they are.
+test-systemd-only:
 	$(call pytest,systemd,-n 2 --dist loadfile)
 .PHONY: lab-base
 lab-base:
