@@ -14,7 +14,7 @@ SANITIZE ?=
 prefix   ?= /usr
 DESTDIR  ?=
 
-PKGS   := libuv jansson libmnl libcap libsystemd libpcre2-8
+PKGS   := libuv jansson libmnl libcap libpcre2-8
 CFLAGS ?= -O2 -g
 WARN   := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
 override CPPFLAGS += -D_GNU_SOURCE -DTRIVET_VERSION='"$(VERSION)"' -I.

@@ -3,11 +3,11 @@
  */
 #include "common/fdstore.h"
 
+#include "common/systemd.h"
 #include "common/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 bool
@@ -28,9 +28,10 @@ fdstore_max(void)
 size_t
 fdstore_take(struct fdstore_entry **ret)
 {
+	const struct systemd *sd = getenv("LISTEN_FDS") != NULL ? systemd() : NULL;
 	struct fdstore_entry *entries;
 	char **names = NULL;
-	int n = sd_listen_fds_with_names(1, &names);
+	int n = sd != NULL ? sd->sd_listen_fds_with_names(1, &names) : 0;
 
 	if (n <= 0) {
 		*ret = NULL;
@@ -55,6 +56,13 @@ fdstore_free(struct fdstore_entry *entries, size_t n)
 	free(entries);
 }
 
+/* NULL: nobody would listen. */
+static const struct systemd *
+store(void)
+{
+	return fdstore_exists() ? systemd() : NULL;
+}
+
 /* sd_notify(3): 0 means that nobody listens. */
 static int
 result(int rc)
@@ -66,7 +74,8 @@ int
 fdstore_push(const char *name, int fd)
 {
 	char *state = xasprintf("FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
-	int rc = sd_pid_notify_with_fds(0, 0, state, &fd, 1);
+	const struct systemd *sd = store();
+	int rc = sd != NULL ? sd->sd_pid_notify_with_fds(0, 0, state, &fd, 1) : 0;
 
 	free(state);
 	return result(rc);
@@ -76,7 +85,8 @@ int
 fdstore_remove(const char *name)
 {
 	char *state = xasprintf("FDSTOREREMOVE=1\nFDNAME=%s", name);
-	int rc = sd_notify(0, state);
+	const struct systemd *sd = store();
+	int rc = sd != NULL ? sd->sd_notify(0, state) : 0;
 
 	free(state);
 	return result(rc);
@@ -85,5 +95,7 @@ fdstore_remove(const char *name)
 int
 fdstore_barrier(int64_t timeout_us)
 {
-	return result(sd_notify_barrier(0, (uint64_t)timeout_us));
+	const struct systemd *sd = store();
+
+	return result(sd != NULL ? sd->sd_notify_barrier(0, (uint64_t)timeout_us) : 0);
 }

@@ -3,6 +3,8 @@
  */
 #include "common/log.h"
 
+#include "common/systemd.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -11,8 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -164,6 +164,7 @@ send_to_journal(int level, const char *id, const char *const *fields, const char
 	static char text[4 + FIELDS_MAX][FIELD_MAX_BYTES]; /* one thread emits events */
 	struct iovec iov[4 + FIELDS_MAX];
 	char priority[4], name[64], message[LINE_MAX_BYTES];
+	const struct systemd *sd = systemd();
 	int n = 0, saved = errno, r;
 
 	r = snprintf(message, sizeof(message), "MESSAGE=%s", line);
@@ -183,7 +184,7 @@ send_to_journal(int level, const char *id, const char *const *fields, const char
 		add_field(&iov[n], text[n], name, fields[1]);
 		n++;
 	}
-	r = sd_journal_sendv(iov, n);
+	r = sd != NULL ? sd->sd_journal_sendv(iov, n) : -ENOSYS;
 	errno = saved;
 	return r;
 }

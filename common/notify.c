@@ -4,14 +4,12 @@
 #include "common/notify.h"
 
 #include "common/loop.h"
+#include "common/systemd.h"
 #include "common/text.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-bus.h>
-#include <systemd/sd-daemon.h>
-#include <systemd/sd-login.h>
 
 #define ANSWER_US (250 * USEC_PER_MSEC) /* adverts go on meanwhile, but a stop must not wait */
 
@@ -38,15 +36,19 @@ struct question {
 void
 notify_send(const char *state)
 {
-	sd_notify(0, state);
+	const struct systemd *sd = getenv("NOTIFY_SOCKET") != NULL ? systemd() : NULL;
+
+	if (sd != NULL)
+		sd->sd_notify(0, state);
 }
 
 uint64_t
 notify_watchdog_us(void)
 {
+	const struct systemd *sd = getenv("WATCHDOG_USEC") != NULL ? systemd() : NULL;
 	uint64_t us;
 
-	return sd_watchdog_enabled(0, &us) > 0 ? us / 2 : 0;
+	return sd != NULL && sd->sd_watchdog_enabled(0, &us) > 0 ? us / 2 : 0;
 }
 
 static void
@@ -54,7 +56,8 @@ release(struct question *q)
 {
 	if (--q->n_open > 0)
 		return;
-	sd_bus_close_unref(q->bus);
+	if (q->bus != NULL)
+		systemd()->sd_bus_close_unref(q->bus);
 	free(q->daemon);
 	free(q->request);
 	free(q);
@@ -165,17 +168,18 @@ on_jobs(sd_bus_message *m, void *aux, sd_bus_error *error)
 {
 	enum notify_job job = NOTIFY_JOB_UNKNOWN;
 	const char *unit, *type, *state, *path, *unit_path;
+	const struct systemd *sd = systemd();
 	struct question *q = aux;
 	uint32_t id;
 
 	(void)error;
-	if (sd_bus_message_is_method_error(m, NULL) ||
-	    sd_bus_message_enter_container(m, 'a', "(usssoo)") < 0) {
+	if (sd->sd_bus_message_is_method_error(m, NULL) ||
+	    sd->sd_bus_message_enter_container(m, 'a', "(usssoo)") < 0) {
 		answer(q, NOTIFY_JOB_UNKNOWN, "systemd refused to list its jobs");
 		return 0;
 	}
-	while (
-	    sd_bus_message_read(m, "(usssoo)", &id, &unit, &type, &state, &path, &unit_path) > 0) {
+	while (sd->sd_bus_message_read(
+		   m, "(usssoo)", &id, &unit, &type, &state, &path, &unit_path) > 0) {
 		if (strcmp(unit, q->daemon) != 0)
 			continue;
 		/* "start" queued behind our end: somebody wants us back (packaging notes). */
@@ -193,7 +197,7 @@ static void on_bus_ready(uv_poll_t *, int status, int events);
 static void
 watch_bus(struct question *q)
 {
-	int events = sd_bus_get_events(q->bus);
+	int events = systemd()->sd_bus_get_events(q->bus);
 
 	if (events < 0) {
 		answer(q, NOTIFY_JOB_UNKNOWN, "the system bus went away");
@@ -211,7 +215,7 @@ on_bus_ready(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
-	while (!q->answered && (n = sd_bus_process(q->bus, NULL)) != 0) {
+	while (!q->answered && (n = systemd()->sd_bus_process(q->bus, NULL)) != 0) {
 		if (n < 0) {
 			answer(q, NOTIFY_JOB_UNKNOWN, "the system bus went away");
 			return;
@@ -227,12 +231,12 @@ on_bus_ready(uv_poll_t *poll, int status, int events)
  * ProtectProc=invisible hides from us.
  */
 static char *
-own_unit(void)
+own_unit(const struct systemd *sd)
 {
 	static const char suffix[] = ".service";
 	char *path = NULL, *unit = NULL, *word, *rest;
 
-	if (sd_pid_get_cgroup(0, &path) < 0)
+	if (sd->sd_pid_get_cgroup(0, &path) < 0)
 		return NULL;
 	for (word = strtok_r(path, "/", &rest); word != NULL; word = strtok_r(NULL, "/", &rest)) {
 		size_t n = strlen(word);
@@ -246,15 +250,15 @@ own_unit(void)
 }
 
 static void
-ask_systemd(uv_loop_t *loop, struct question *q)
+ask_systemd(uv_loop_t *loop, const struct systemd *sd, struct question *q)
 {
-	char *unit = own_unit();
+	char *unit = own_unit(sd);
 
-	if (unit == NULL || sd_bus_open_system(&q->bus) < 0 ||
-	    sd_bus_call_method_async(q->bus, NULL, "org.freedesktop.systemd1",
+	if (unit == NULL || sd->sd_bus_open_system(&q->bus) < 0 ||
+	    sd->sd_bus_call_method_async(q->bus, NULL, "org.freedesktop.systemd1",
 		"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "ListJobs",
 		on_jobs, q, "") < 0 ||
-	    uv_poll_init(loop, &q->poll, sd_bus_get_fd(q->bus)) < 0) {
+	    uv_poll_init(loop, &q->poll, sd->sd_bus_get_fd(q->bus)) < 0) {
 		free(unit);
 		answer(q, NOTIFY_JOB_UNKNOWN, "the system bus cannot be reached");
 		return;
@@ -272,6 +276,7 @@ notify_ask_job(uv_loop_t *loop, const char *daemon,
 {
 	const char *supervisor = getenv("TRIVET_SUPERVISOR");
 	struct question *q = xcalloc(1, sizeof(*q));
+	const struct systemd *sd;
 
 	q->on_answer = on_answer;
 	q->aux = aux;
@@ -281,8 +286,8 @@ notify_ask_job(uv_loop_t *loop, const char *daemon,
 	loop_timer_at(&q->limit, mono_add(loop_now(), ANSWER_US));
 	if (supervisor != NULL)
 		ask_supervisor(loop, q, supervisor);
-	else if (sd_booted() > 0 && getenv("NOTIFY_SOCKET") != NULL)
-		ask_systemd(loop, q);
+	else if (getenv("NOTIFY_SOCKET") != NULL && (sd = systemd()) != NULL && sd->sd_booted() > 0)
+		ask_systemd(loop, sd, q);
 	else
 		answer(q, NOTIFY_JOB_STOP, "there is no service manager");
 }

@@ -340,3 +340,20 @@ def test_service_manager_that_is_not_there(node, daemon, env):
     assert node.status(daemon)["health"] in ("ok", "degraded")
     assert proc.stop() == 0
     assert "stopping" in proc.log()
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_systemd_is_not_installed(node, daemon):
+    """Its library is loaded when it is needed, and missed only where somebody would listen."""
+    broken = node.dir / "lib"
+    broken.mkdir()
+    (broken / "libsystemd.so.0").touch()
+    missed = "without the service manager and its journal: "
+    proc = node.daemon(daemon, GOOD, env={"LD_LIBRARY_PATH": str(broken)})
+    assert missed not in proc.log()
+    proc.stop()
+    proc = node.daemon(daemon, GOOD, env={"LD_LIBRARY_PATH": str(broken),
+                                          "NOTIFY_SOCKET": "/nowhere/notify"})
+    proc.wait_log(missed)
+    proc.stop()
+    assert proc.log().count(missed) == 1
