@@ -8,12 +8,15 @@ with what was sent as they arrive: also of a session that is cut off no byte is 
 import contextlib
 import ctypes
 import socket
+import struct
 import threading
 import time
 
 import proxy_header
+from lab import wait_for
 from peers import Stream, chunks, ending, inside, read_exactly, reset
 
+TCPI_UNACKED = 24  # where it is in struct tcp_info
 PATIENT = 60.0  # of any single wait; the machine may be busy
 
 
@@ -312,7 +315,10 @@ class Backend:
         """Who connects from now on is refused; who is queued already is taken."""
         self.node.run(["nft", "add", "element", "inet", "soak", "stopped", self.refused],
                       timeout=PATIENT)
-        time.sleep(0.2)  # who had begun to connect is in the queue by now, and accepted
+        time.sleep(0.2)  # who had begun to connect is in the queue by now, ...
+        # ... and accepted when nobody is (tcp(7): of a listener it is the length of its queue).
+        wait_for(lambda: not struct.unpack_from("I", self.listener.getsockopt(
+            socket.IPPROTO_TCP, socket.TCP_INFO, 104), TCPI_UNACKED)[0], "all are accepted", PATIENT)
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
