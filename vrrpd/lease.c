@@ -21,9 +21,11 @@ int64_t
 lease_renew_us(int32_t lease_s, int64_t interval_us)
 {
 	int64_t lease_us = lease_s * USEC_PER_SEC;
+	int32_t rule_s = lease_seconds(-1, interval_us);
 
-	if (lease_s >= 2 * lease_seconds(-1, interval_us))
-		return lease_us / 2;
+	/* A quarter less: for the tick at which exactly the rule's is left, early or not. */
+	if (lease_s >= 2 * rule_s)
+		return MIN(lease_us / 3 * 2, lease_us - rule_s * USEC_PER_SEC - interval_us / 4);
 	return MAX(MIN(3 * interval_us, lease_us) / 4, LEASE_RENEW_MIN_US);
 }
 

@@ -16,10 +16,14 @@ int32_t lease_seconds(int64_t written_us, int64_t interval_us);
 
 /*
  * How old a renewal is at least when the next is asked for.  Three quarters of an
- * interval, so that each tick finds it due, but 333 ms at least; or half of a lease that
- * is twice as long as the rule's or more: it is written to spare the kernel the renewals,
- * what is left of it never is less than the rule's, and that we were master until just
- * now is proved by the adverts (beats.h).
+ * interval, so that each tick finds it due, but 333 ms at least.
+ *
+ * A lease that is twice as long as the rule's or more is written to spare the kernel
+ * renewals: for one of IPv6 it looks at every address with a lifetime and at every
+ * multicast group of the link, some 25 us where there are a thousand.  So two thirds of
+ * it, unless less than the rule's would be left: a stall of the machine that the others
+ * bear does not lose the address, a longer one loses the role anyway.  That we were
+ * master until just now is proved by the adverts (beats.h).
  */
 int64_t lease_renew_us(int32_t lease_s, int64_t interval_us);
 

@@ -45,10 +45,13 @@ how_often(void **unused)
 	} rows[] = {
 		{ 3, MS(1000), MS(750) },
 		{ 1, MS(100), MS(333) }, /* the rule's, although ten intervals */
-		{ 2, MS(100), MS(1000) }, { 1, MS(300), MS(333) },
+		{ 2, MS(100), MS(975) }, { 1, MS(300), MS(333) },
 		{ 1, MS(400), MS(333) }, /* less than an interval: each tick */
-		{ 1, MS(10), MS(333) }, { 5, MS(1000), MS(750) }, { 6, MS(1000), MS(3000) },
-		{ 10, MS(1000), MS(5000) },
+		{ 1, MS(10), MS(333) }, { 5, MS(1000), MS(750) },
+		{ 6, MS(1000), MS(2750) },   /* by the third tick three seconds are left */
+		{ 10, MS(1000), 6666666 },   /* the seventh: three again */
+		{ 60, MS(1000), MS(40000) }, /* two thirds */
+		{ 60, MS(10000), MS(27500) },
 		{ 1, MS(3000), MS(333) }, /* shorter than its interval: as often as may be */
 	};
 
