@@ -5,7 +5,8 @@ keepalived, each on a node of its own, looked at during the same seconds.  As ro
 	tests/bench/vrrp_many.py [--instances N] [--seconds N] [--families 4,6]
 	tests/bench/vrrp_many.py --soak ADVERTS [--instances N]
 
-  start    until the last instance is BACKUP, seconds (one node after another)
+  start    until the last instance is BACKUP, seconds (one node after another; its links
+           are ready before)
   master   from there until the last address is there (the protocol's own wait is 3.6 s)
   CPU      of the processes at rest, per cent of one processor
   memory   resident, KiB, all its processes; and for each instance, above that of one
@@ -67,6 +68,14 @@ def jitter(rows):
     return tuple(off[int(len(off) * q)] * 1000 for q in (0.5, 0.99)) if off else (float("nan"),) * 2
 
 
+def is_ready(node, links):
+    """Its links carry, and their addresses (their own link-local ones, too) are firm."""
+    firm = [a["scope"] for i in range(links) for a in node.addresses(f"eth{i}")
+            if not a.get("tentative")]
+    return node.ip("link", "show", "up").count("LOWER_UP") >= links and (
+        firm.count("global") == links and firm.count("link") == links)
+
+
 def n_held(node, links):
     return sum(1 for i in range(links) for a in node.addresses(f"eth{i}")
                if ".9." in a["local"] or a["local"].startswith("fd09:"))
@@ -81,6 +90,7 @@ class Many:
         for i in range(self.links):
             node.attach(lab.switch(f"lan{i}"), f"10.{4 + i}.7.11/16" if family == 4
                         else f"fd07:{i}::11/64")
+        wait_for(lambda: is_ready(node, self.links), "the links are there", PATIENT)
         conf = text(n, family, extra)
         began = time.monotonic()
         if kind == "trivet":
