@@ -5,7 +5,6 @@
 
 #include "common/util.h"
 
-#define AGAIN_INTERVALS 3
 #define LENT_EVERY_US	(500 * USEC_PER_MSEC)
 #define LENT_ROUNDS_MAX 16
 /* The kernel looks at most this late whether a lease is over (design.md section 5). */
@@ -25,7 +24,7 @@ announce_plan_configure(struct announce_plan *p, const struct announce_words *wo
 	int64_t silent_us = interval_us * down_adverts;
 
 	p->words = *words;
-	p->again_us = MIN(AGAIN_INTERVALS * interval_us, words->delay_us);
+	p->again_us = MIN(interval_us * 5 / 2, words->delay_us);
 	p->lent_us = 0;
 	if (lease_s > 0 && words->delay_us > 0)
 		p->lent_us = MAX(lease_s * USEC_PER_SEC - silent_us, 0) + SWEEP_US;

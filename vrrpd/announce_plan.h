@@ -4,9 +4,9 @@
  * numbers; announcer.c sends.
  *
  *   at once           'repeat' rounds
- *   3 intervals on    one: a router that did not hear us answers our first adverts,
- *                     tells the segment that the addresses are its own, and then
- *                     gives way (design.md section 6, deaf peer)
+ *   2.5 intervals on  one: a router that did not hear us answers our first adverts,
+ *                     tells the segment that the addresses are its own, and gives
+ *                     way to our third (deaf.h)
  *   until lent_us     one each 'lent_every_us': as long as a master that hangs may
  *                     be lent the addresses, its kernel answers who asks for them;
  *                     whoever learned them from it is told better soon after

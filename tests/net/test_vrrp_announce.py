@@ -7,12 +7,12 @@ from lab import wait_for
 from vrrp import VIP, R2, Pair, globals_of, instance
 
 
-def test_again_after_three_intervals(lab):
+def test_again_when_the_deaf_one_gave_way(lab):
     """One-way loss: the old master says the address is its own and then gives way.  The client
     that believed it is corrected soon, not with the second burst after five seconds."""
     pair = Pair(lab, lambda name, priority, own, peer:
                 globals_of(name) + instance(priority=priority, advert_int=0.2,
-                                                  extra="version 3\nvip_lease off"))
+                                             extra="version 3\nvip_lease off"))
     pair.settle("r1")
     watcher = lab.node("w", "10.4.7.50/24")
     # The bursts of r1's own beginning are over: what follows is about this.
