@@ -23,6 +23,13 @@ bulk_spliced(struct bulk *b, uint32_t n)
 		bulk_off(b);
 }
 
+/* Nothing moved: room to write was what the pass was about, or there was no pipe. */
+int64_t
+bulk_pause_us(uint64_t moved)
+{
+	return moved > 0 && moved < BULK_MUCH ? BULK_PAUSE_US : 0;
+}
+
 void
 bulk_off(struct bulk *b)
 {

@@ -22,6 +22,16 @@
 #define BULK_SMALL_ROW	4U
 #define BULK_SPLICE_MAX (1024U * 1024) /* of one transfer, and a pipe's size */
 
+/*
+ * Moderation, as network cards do it: after a pass that moved little, bulk sockets
+ * are left alone for a moment, so that the next pass finds more in each.  One that
+ * looks at once whenever a packet has come makes three times as many transfers.
+ * After a pass that moved much there is no need, and more would no longer be in
+ * the cache.
+ */
+#define BULK_PAUSE_US	200
+#define BULK_MUCH	(512U * 1024) /* of all sessions of a thread together */
+
 struct bulk { /* of one direction; zeroed: it copies */
 	bool on;
 	uint8_t row; /* large reads in a row while off, small transfers while on */
@@ -32,6 +42,9 @@ void bulk_copied(struct bulk *, uint32_t n, uint32_t size);
 
 /* A transfer through a pipe brought n. */
 void bulk_spliced(struct bulk *, uint32_t n);
+
+/* How long not to look after a pass that moved so many bytes through pipes; 0: look at once. */
+int64_t bulk_pause_us(uint64_t moved);
 
 /* splice(2) is of no use here now (the end, urgent data, not this kind of socket). */
 void bulk_off(struct bulk *);

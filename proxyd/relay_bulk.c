@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-enum { ARM_IN = 1, ARM_OUT = 2, ARM_UNKNOWN = 4 }; /* session.armed */
+enum { ARM_IN = 1, ARM_OUT = 2, ARM_NEW = 4 }; /* session.armed; NEW: in no epoll set now */
 
 static void
 queue(struct worker *w, struct session *s)
@@ -26,9 +26,28 @@ queue(struct worker *w, struct session *s)
 void
 relay_bulk_begin(struct worker *w, struct session *s)
 {
+	if (worker_bulk_begins(w) < 0) { /* it copies, and may try again */
+		bulk_off(&s->bulk[FLOW_CLIENT]);
+		bulk_off(&s->bulk[FLOW_SERVER]);
+		return;
+	}
+	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++) {
+		relay_watch(w, s, side, EPOLL_CTL_DEL, 0);
+		s->armed[side] = ARM_NEW;
+	}
 	s->is_level = true;
-	s->armed[FLOW_CLIENT] = s->armed[FLOW_SERVER] = ARM_UNKNOWN;
 	queue(w, s);
+}
+
+void
+relay_bulk_end(struct worker *w, struct session *s)
+{
+	if (s->is_outgoing)
+		TAILQ_REMOVE(&w->outgoing, s, queue);
+	s->is_outgoing = false;
+	if (s->is_level)
+		worker_bulk_ends(w);
+	s->is_level = false;
 }
 
 /* ---- in ---- */
@@ -53,6 +72,7 @@ splice_in(struct worker *w, struct session *s, enum flow_side from)
 		return false;
 	}
 	s->parked[from].pipe = p;
+	w->bulk.moved += (uint64_t)n;
 	bulk_spliced(&s->bulk[from], (uint32_t)n);
 	relay_count(w, s, from, (size_t)n);
 	relay_feed(
@@ -116,6 +136,7 @@ arm(struct worker *w, struct session *s, enum flow_side side)
 {
 	const struct flow *f = &s->flow;
 	uint8_t want = 0;
+	int op;
 
 	if (!f->half[side].eof && f->pending[side] == 0 && !f->half[side].held)
 		want |= ARM_IN;
@@ -123,20 +144,25 @@ arm(struct worker *w, struct session *s, enum flow_side side)
 		want |= ARM_OUT;
 	if (want == s->armed[side])
 		return 0;
+	op = s->armed[side] == ARM_NEW ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 	s->armed[side] = want;
-	return relay_watch(w, s, side, EPOLL_CTL_MOD,
+	return relay_watch(w, s, side, op,
 	    (want == 0 ? EPOLLET : 0) | (want & ARM_IN ? EPOLLIN | EPOLLPRI : 0) |
 		(want & ARM_OUT ? EPOLLOUT : 0));
 }
 
 /* epoll tells anew, as edges, what the sockets are ready for. */
 static int
-end_bulk(struct worker *w, struct session *s)
+back_to_edges(struct worker *w, struct session *s)
 {
-	int rc = relay_watch(w, s, FLOW_CLIENT, EPOLL_CTL_MOD, RELAY_EDGES);
+	int rc;
 
-	s->is_level = false;
-	return rc < 0 ? rc : relay_watch(w, s, FLOW_SERVER, EPOLL_CTL_MOD, RELAY_EDGES);
+	for (enum flow_side side = FLOW_CLIENT; side <= FLOW_SERVER; side++)
+		if (s->armed[side] != ARM_NEW)
+			relay_watch(w, s, side, EPOLL_CTL_DEL, 0);
+	relay_bulk_end(w, s);
+	rc = relay_watch_edges(w, s, FLOW_CLIENT);
+	return rc < 0 ? rc : relay_watch_edges(w, s, FLOW_SERVER);
 }
 
 static int
@@ -145,7 +171,7 @@ ask(struct worker *w, struct session *s)
 	int rc;
 
 	if (!s->bulk[FLOW_CLIENT].on && !s->bulk[FLOW_SERVER].on)
-		return end_bulk(w, s);
+		return back_to_edges(w, s);
 	rc = arm(w, s, FLOW_CLIENT);
 	return rc < 0 ? rc : arm(w, s, FLOW_SERVER);
 }

@@ -10,6 +10,9 @@
  * while it blocks what waits; each transfer of a busy session would otherwise
  * wake the loop for room it does not need.
  *
+ * Their sockets have an epoll set of their own: after a pass that moved little the
+ * thread waits for everybody else's only, up to BULK_PAUSE_US (bulk.h).
+ *
  * A pipe is held while bytes are in it and no longer; a direction without one
  * copies.  What splice(2) does not take (the end, an error, urgent data) is for
  * recv(2) to tell: the direction goes back to copying and reads.
@@ -21,6 +24,9 @@
 
 /* A direction has become bulk; the session's sockets from now on level-triggered. */
 void relay_bulk_begin(struct worker *, struct session *);
+
+/* The session is going, or is no longer bulk: off the thread's list and count. */
+void relay_bulk_end(struct worker *, struct session *);
 
 /* First phase: 'ev' is READY of that side. */
 void relay_bulk_ready(

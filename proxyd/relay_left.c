@@ -5,6 +5,7 @@
 #include "proxyd/relay_priv.h"
 
 #include "proxyd/guest.h"
+#include "proxyd/relay_bulk.h"
 
 void
 relay_leave(struct worker *w, struct session *s)
@@ -18,6 +19,7 @@ relay_leave(struct worker *w, struct session *s)
 	wheel_set(&w->wheel, &s->timer, MONO_NEVER);
 	if (s->is_queued)
 		TAILQ_REMOVE(&w->leftover, s, queue);
+	relay_bulk_end(w, s);
 	route_unref(s->route);
 	session_free(&w->sessions, s);
 	worker_counted(w);

@@ -83,8 +83,7 @@ end(struct worker *w, struct session *s)
 	wheel_set(&w->wheel, &s->timer, MONO_NEVER);
 	if (s->is_queued)
 		TAILQ_REMOVE(&w->leftover, s, queue);
-	if (s->is_outgoing)
-		TAILQ_REMOVE(&w->outgoing, s, queue);
+	relay_bulk_end(w, s);
 	relay_count_end(s, s->route->tally); /* the listener may be gone after it */
 	route_unref(s->route);
 	session_free(&w->sessions, s);
@@ -98,7 +97,7 @@ relay_watch(struct worker *w, struct session *s, enum flow_side side, int op, ui
 {
 	struct epoll_event ev = { .events = events, .data.u64 = worker_tag_session(s, side) };
 
-	return epoll_ctl(w->epoll_fd, op, s->fd[side], &ev);
+	return epoll_ctl(s->is_level ? w->bulk.epoll_fd : w->epoll_fd, op, s->fd[side], &ev);
 }
 
 int

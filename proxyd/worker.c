@@ -2,11 +2,12 @@
  * worker.c - see worker.h.
  *
  * One pass: what was left over from the pass before, what epoll reports, what
- * bulk sessions have read meanwhile (relay_bulk.h), what has come due.  No pass
- * ends with a bulk session that waits for its second phase: epoll would not come
- * back to it.  Listener
- * sockets are level-triggered, so that a bounded number of accepts needs no
- * bookkeeping; sessions are edge-triggered (relay_tcp.c) unless they are bulk.
+ * bulk sessions have read meanwhile (relay_bulk.h), what has come due.  While there
+ * are bulk sessions it reports them, and that others have something; in a pause of
+ * theirs, the others only.  No pass ends with a bulk session that waits for its
+ * second phase: epoll would not come back to it.  Listener sockets are
+ * level-triggered, so that a bounded number of accepts needs no bookkeeping;
+ * sessions are edge-triggered (relay_tcp.c) unless they are bulk.
  */
 #include "proxyd/worker.h"
 
@@ -283,9 +284,31 @@ worker_send(struct worker *w, const struct command *command)
 		log_err("eventfd: %s", strerrordesc_np(errno));
 }
 
-/* ---- the pass ---- */
+/* ---- bulk sessions ---- */
 
-enum { ALARM = 1 }; /* with TAG_COMMAND: only time has passed */
+/* With TAG_COMMAND: only time has passed; the epoll set of all that is not bulk has something. */
+enum { ALARM = 1, OTHERS = 2 };
+
+int
+worker_bulk_begins(struct worker *w)
+{
+	struct epoll_event ev = { .events = EPOLLIN,
+		.data.u64 = (uint64_t)TAG_COMMAND << 62 | OTHERS };
+
+	if (w->bulk.n == 0 && epoll_ctl(w->bulk.epoll_fd, EPOLL_CTL_ADD, w->epoll_fd, &ev) < 0)
+		return -1;
+	w->bulk.n++;
+	return 0;
+}
+
+void
+worker_bulk_ends(struct worker *w)
+{
+	if (--w->bulk.n == 0) /* else each event would have to wake two sets */
+		epoll_ctl(w->bulk.epoll_fd, EPOLL_CTL_DEL, w->epoll_fd, NULL);
+}
+
+/* ---- the pass ---- */
 
 static bool
 set_alarm(struct worker *w, mono_t at)
@@ -321,6 +344,18 @@ wait_ms(struct worker *w)
 	return us <= 0 ? 0 : (int)MIN((us + 999) / USEC_PER_MSEC, INT64_C(3600000));
 }
 
+static void dispatch(struct worker *w, const struct epoll_event *ev);
+
+static void
+dispatch_others(struct worker *w)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, 0);
+
+	for (int i = 0; i < n; i++)
+		dispatch(w, &events[i]);
+}
+
 static void
 dispatch(struct worker *w, const struct epoll_event *ev)
 {
@@ -331,7 +366,9 @@ dispatch(struct worker *w, const struct epoll_event *ev)
 
 	switch ((enum worker_tag)(tag >> 62)) {
 	case TAG_COMMAND:
-		if ((uint32_t)tag != ALARM)
+		if ((uint32_t)tag == OTHERS)
+			dispatch_others(w);
+		else if ((uint32_t)tag != ALARM)
 			obey_all(w);
 		return;
 	case TAG_LISTENER:
@@ -384,17 +421,44 @@ expire(struct worker *w)
 		accept_resume(w);
 }
 
+/* For what is not bulk, until the pause is over: less than what wait_ms() can say. */
+static int
+wait_pause(struct worker *w, struct epoll_event events[static EVENTS_MAX])
+{
+	int ms = wait_ms(w), n;
+	int64_t us = ms == 0 ? 0 : mono_until(loop_now(), w->bulk.pause);
+
+	if (us <= 0)
+		return epoll_wait(w->epoll_fd, events, EVENTS_MAX, 0);
+	n = epoll_pwait2(
+	    w->epoll_fd, events, EVENTS_MAX, &(struct timespec){ .tv_nsec = us * 1000 }, NULL);
+	return n >= 0 ? n : epoll_wait(w->epoll_fd, events, EVENTS_MAX, 1); /* before Linux 5.11 */
+}
+
+static int
+wait_events(struct worker *w, struct epoll_event events[static EVENTS_MAX])
+{
+	if (w->bulk.n == 0)
+		return epoll_wait(w->epoll_fd, events, EVENTS_MAX, wait_ms(w));
+	if (mono_before(w->now, w->bulk.pause))
+		return wait_pause(w, events);
+	return epoll_wait(w->bulk.epoll_fd, events, EVENTS_MAX, wait_ms(w));
+}
+
 static void
 pass(struct worker *w)
 {
 	struct epoll_event events[EVENTS_MAX];
-	int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, wait_ms(w));
+	int n = wait_events(w, events);
 
 	w->now = loop_now();
+	w->bulk.moved = 0;
 	go_on(w);
 	for (int i = 0; i < n; i++)
 		dispatch(w, &events[i]);
 	relay_bulk_flush(w);
+	if (w->bulk.moved > 0)
+		w->bulk.pause = mono_add(w->now, bulk_pause_us(w->bulk.moved));
 	expire(w);
 	relay_bulk_flush(w); /* a server that was tried in time's name may have answered at once */
 }
@@ -419,7 +483,8 @@ worker_main(void *aux)
 static void
 close_fds(struct worker *w)
 {
-	int *const fds[] = { &w->epoll_fd, &w->event_fd, &w->timer_fd, &w->spare_fd };
+	int *const fds[] = { &w->epoll_fd, &w->bulk.epoll_fd, &w->event_fd, &w->timer_fd,
+		&w->spare_fd };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		if (*fds[i] >= 0)
@@ -463,10 +528,11 @@ open_fds(struct worker *w)
 		.data.u64 = (uint64_t)TAG_COMMAND << 62 | ALARM };
 
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->bulk.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK); /* mono_t's */
-	if (w->epoll_fd < 0 || w->event_fd < 0 || w->timer_fd < 0 || !accept_have_spare(w) ||
-	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->event_fd, &ev) < 0 ||
+	if (w->epoll_fd < 0 || w->bulk.epoll_fd < 0 || w->event_fd < 0 || w->timer_fd < 0 ||
+	    !accept_have_spare(w) || epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->event_fd, &ev) < 0 ||
 	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->timer_fd, &alarm) < 0)
 		return -errno;
 	return 0;
@@ -520,7 +586,7 @@ worker_start(
 	w->wake_aux = aux;
 	w->spare_fd = -1;
 	w->fd_max = fd_max();
-	w->now = loop_now();
+	w->now = w->bulk.pause = loop_now();
 	w->accept_again = MONO_NEVER;
 	w->connect_log = (struct log_limit){ 0 };
 	w->ports_log = (struct log_limit){ .interval_us = SAY_AGAIN_US, .burst = 1 };

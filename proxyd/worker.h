@@ -107,6 +107,12 @@ struct worker {
 	struct session_table sessions;
 	struct session_queue leftover;
 	struct session_queue outgoing; /* bulk: read in this pass, to be written at its end */
+	struct {
+		int epoll_fd;	/* their sockets; and while there are any, the set of all others */
+		unsigned n;	/* sessions */
+		mono_t pause;	/* its end */
+		uint64_t moved; /* bytes through pipes in this pass */
+	} bulk;			/* sessions that are, relay_bulk.h */
 	struct pipes pipes;
 	struct wheel wheel;
 	struct udp *udp; /* relay_udp.h */
@@ -178,6 +184,10 @@ worker_tag_session(const struct session *s, enum flow_side side)
 	       (uint64_t)(s->attempt & 31) << 56 | (uint64_t)(s->index & 0xffffff) << 32 |
 	       s->generation;
 }
+
+/* One more session whose sockets are in bulk.epoll_fd, or one less.  0, or -1 with errno. */
+int worker_bulk_begins(struct worker *);
+void worker_bulk_ends(struct worker *);
 
 void route_ref(struct route *);
 void route_unref(struct route *);

@@ -272,6 +272,39 @@ def test_reset_behind_waiting_bytes(stalled, who):
             pass
 
 
+def test_others_beside_bulk(front):
+    """Bulk sessions are waited for apart: neither one that is stalled nor one that is busy
+    keeps anybody else waiting, whether they were there before or come anew."""
+    front.start(f"server {ONE}:8081;")
+    with Server(front.servers, ONE, 8081) as server:
+        old = front.connect(), server.accept()
+
+        def talk():
+            new = front.connect(), server.accept()
+            for client, conn in (old, new):
+                client.sendall(b"question")
+                assert read_exactly(conn, 8) == b"question"
+                conn.sendall(b"answer")
+                assert read_exactly(client, 6) == b"answer"
+            for sock in new:
+                sock.close()
+        bulk, conn = front.connect(rcvbuf=65536), server.accept()
+        drain = Drain(bulk, 5_000_000)
+        conn.sendall(bytes(drain.wanted))
+        drain.join(20)
+        push(conn)
+        assert pipes(front) > 0
+        talk()
+        drain = Drain(bulk)
+        stream = Stream(conn, "busy", BULK // 5)
+        while stream.is_alive():
+            talk()
+        stream.join()
+        drain.join(60)
+        assert drain.error is None
+        talk()
+
+
 def cpu_seconds(front):
     fields = Path(f"/proc/{front.proxy.daemon_pid('proxyd')}/stat").read_text().rpartition(")")[2]
     return sum(int(ticks) for ticks in fields.split()[11:13]) / os.sysconf("SC_CLK_TCK")

@@ -1,5 +1,5 @@
 /*
- * bulk_test.c - when a direction goes over to splice(2), and back.
+ * bulk_test.c - when a direction goes over to splice(2), and back; when to pause.
  */
 #include "tests/unit/test.h"
 
@@ -74,10 +74,22 @@ test_rows(void **state)
 	}
 }
 
+static void
+test_pause(void **state)
+{
+	(void)state;
+	assert_int_equal(bulk_pause_us(0), 0);
+	assert_int_equal(bulk_pause_us(1), BULK_PAUSE_US);
+	assert_int_equal(bulk_pause_us(512 * K - 1), BULK_PAUSE_US);
+	assert_int_equal(bulk_pause_us(512 * K), 0);
+	assert_int_equal(bulk_pause_us(UINT64_C(1) << 33), 0);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_pause) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
