@@ -48,7 +48,8 @@ announce_plan_begin(struct announce_plan *p, bool contest, mono_t now)
 	p->refresh_at = after(now, w->refresh_us);
 	if (!contest) {
 		p->lent_until = after(now, p->lent_us);
-		p->lent_at = p->lent_us > 0 ? mono_add(now, p->lent_every_us) : MONO_NEVER;
+		p->lent_gap_us = MIN(2 * p->again_us, p->lent_every_us);
+		p->lent_at = p->lent_us > 0 ? mono_add(now, p->lent_gap_us) : MONO_NEVER;
 	}
 	return p->second_repeat;
 }
@@ -64,7 +65,8 @@ announce_plan_due(struct announce_plan *p, mono_t now)
 	}
 	if (!mono_before(now, p->lent_at)) {
 		rounds = 1;
-		p->lent_at = mono_add(now, p->lent_every_us);
+		p->lent_at = mono_add(now, p->lent_gap_us);
+		p->lent_gap_us = MIN(2 * p->lent_gap_us, p->lent_every_us);
 		if (mono_before(p->lent_until, p->lent_at))
 			p->lent_at = MONO_NEVER;
 	}

@@ -7,9 +7,9 @@
  *   2.5 intervals on  one: a router that did not hear us answers our first adverts,
  *                     tells the segment that the addresses are its own, and gives
  *                     way to our third (deaf.h)
- *   until lent_us     one each 'lent_every_us': as long as a master that hangs may
- *                     be lent the addresses, its kernel answers who asks for them;
- *                     whoever learned them from it is told better soon after
+ *   until lent_us     one each 'lent_every_us', sooner at first: as long as a master
+ *                     that hangs may be lent the addresses, its kernel answers who
+ *                     asks for them; whoever learned them from it is told better
  *   after delay_us    'repeat' rounds (garp_master_delay)
  *   each refresh_us   'refresh_repeat' rounds, for as long as we hold them
  *
@@ -34,6 +34,7 @@ struct announce_plan {
 	int64_t again_us, lent_us, lent_every_us;
 	/* by the others; MONO_NEVER: not due */
 	mono_t again_at, lent_at, lent_until, second_at, refresh_at;
+	int64_t lent_gap_us; /* to the next but one */
 	unsigned second_repeat;
 };
 

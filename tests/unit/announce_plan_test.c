@@ -38,17 +38,17 @@ after_a_takeover(void **unused)
 	static const struct row rows[] = {
 		/* Leased for 1 s when last heard 30 ms ago; looked at 1.5 s later at the latest. */
 		{ "10 ms", usual, 1, MS(10), 3,
-		    { { 0, 5 }, { 25, 1 }, { 500, 1 }, { 1000, 1 }, { 1500, 1 }, { 2000, 1 },
-			{ 5000, 5 } } },
+		    { { 0, 5 }, { 25, 1 }, { 50, 1 }, { 100, 1 }, { 200, 1 }, { 400, 1 },
+			{ 800, 1 }, { 1300, 1 }, { 1800, 1 }, { 2300, 1 }, { 5000, 5 } } },
 		{ "1 s", usual, 3, MS(1000), 3,
 		    { { 0, 5 }, { 500, 1 }, { 1000, 1 }, { 1500, 1 }, { 2500, 1 }, { 5000, 5 } } },
 		/* The lease is over before we can be master. */
 		{ "down_timer_adverts 10", usual, 3, MS(1000), 10,
 		    { { 0, 5 }, { 500, 1 }, { 1000, 1 }, { 1500, 1 }, { 2500, 1 }, { 5000, 5 } } },
 		{ "vip_lease off", usual, 0, MS(100), 3, { { 0, 5 }, { 250, 1 }, { 5000, 5 } } },
-		/* An hour's: a sixteenth of it is beyond what is looked at. */
+		/* An hour's: less and less often, down to each sixteenth of it. */
 		{ "vip_lease 3600", usual, 3600, MS(1000), 3,
-		    { { 0, 5 }, { 2500, 1 }, { 5000, 5 } } },
+		    { { 0, 5 }, { 2500, 1 }, { 5000, 5 }, { 10000, 1 } } },
 		{ "vip_lease 10", usual, 10, MS(1000), 3,
 		    { { 0, 5 }, { 531, 1 }, { 1062, 1 }, { 1593, 1 }, { 2125, 1 }, { 2500, 1 },
 			{ 2656, 1 }, { 3187, 1 }, { 3718, 1 }, { 4250, 1 }, { 4781, 1 },
@@ -107,7 +107,7 @@ in_a_contest(void **unused)
 	announce_plan_begin(&p, false, AT(0));
 	announce_plan_begin(&p, true, AT(10));
 	assert_int_equal(announce_plan_due(&p, AT(40)), 1);
-	assert_int_equal(announce_plan_next(&p).us, MS(500));
+	assert_int_equal(announce_plan_next(&p).us, MS(50));
 }
 
 static void
