@@ -43,11 +43,11 @@ fsm_skew(const struct vrrp_params *p, const struct vrrp_state *s)
 }
 
 /*
- * The moments of 'together' are multiples of a sixteenth of the interval on the clock,
- * so that routers need not know of each other.  A wake-up costs as much as several
- * adverts; a sixteenth of a thousand still is no burst worth mentioning.
+ * The moments of 'together' are multiples of an eighth of the interval on the clock,
+ * so that routers need not know of each other.  A wake-up costs as much as twenty
+ * adverts; an eighth of a thousand still is no burst worth mentioning.
  */
-#define MOMENTS	 16  /* in an interval */
+#define MOMENTS	 8   /* in an interval */
 #define EARLY	 100 /* at most this part of an interval, which is nobody's master-down interval */
 #define SHORT_US (100 * USEC_PER_MSEC) /* below, wake-ups are as close together as they can be */
 
