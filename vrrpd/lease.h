@@ -5,6 +5,8 @@
 #ifndef VRRPD_LEASE_H
 #define VRRPD_LEASE_H
 
+#include "common/mono.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,24 +17,34 @@
 int32_t lease_seconds(int64_t written_us, int64_t interval_us);
 
 /*
- * How old a renewal is at least when the next is asked for.  Three quarters of an
- * interval, so that each tick finds it due, but 333 ms at least.
+ * When an address is due for renewal, looked at with each tick of its instance.
+ *
+ * It is as old as three quarters of an interval, so that each tick finds it due, but
+ * 333 ms at least.
  *
  * A lease that is twice as long as the rule's or more is written to spare the kernel
  * renewals: for one of IPv6 it looks at every address with a lifetime and at every
- * multicast group of the link, some 25 us where there are a thousand.  So two thirds of
- * it, unless less than the rule's would be left: a stall of the machine that the others
+ * multicast group of the link, some 25 us where there are a thousand.  So after two thirds
+ * of it, unless less than the rule's would be left: a stall of the machine that the others
  * bear does not lose the address, a longer one loses the role anyway.  That we were
- * master until just now is proved by the adverts (beats.h).
+ * master until just now is proved by the adverts (beats.h).  And at common moments of
+ * the clock, as the first of a batch costs as much as the next ten: what it looks at
+ * was in no cache.
  */
-int64_t lease_renew_us(int32_t lease_s, int64_t interval_us);
+struct lease_pace {
+	int64_t renew_us;  /* so old, and it is due */
+	int64_t moment_us; /* earlier if a multiple of this has passed since; 0: none */
+};
+
+struct lease_pace lease_pace(int32_t lease_s, int64_t interval_us);
 
 /*
- * Whether to renew an address that was given 'given_s' so long ago and is to have
+ * Whether to renew an address that was given 'given_s' at 'renewed' and is to have
  * 'wanted_s'.  Not when it may have ended: a request would make the address anew, and
  * whether it is still ours is not for the lease to say.
  */
-bool lease_is_due(int32_t given_s, int32_t wanted_s, int64_t renew_us, int64_t age_us);
+bool lease_is_due(
+    int32_t given_s, int32_t wanted_s, const struct lease_pace *, mono_t renewed, mono_t now);
 bool lease_may_have_ended(int32_t given_s, int64_t age_us);
 
 #endif

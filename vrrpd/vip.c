@@ -9,7 +9,6 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/text.h"
-#include "vrrpd/lease.h"
 #include "vrrpd/vip_route.h"
 
 #include <errno.h>
@@ -403,7 +402,7 @@ vip_group_configure(struct vip_group *g, const struct vrrp_conf *conf)
 	g->n = conf->n_vips;
 	g->n_advertised = conf->n_advertised;
 	g->lease_s = lease_s;
-	g->renew_us = lease_renew_us(lease_s, conf->advert_us);
+	g->pace = lease_pace(lease_s, conf->advert_us);
 	/* The longer of old and new: a shorter one begins with the next renewal. */
 	for (size_t i = 0; longer && i < g->n; i++)
 		g->vips[i].present = false;
@@ -444,8 +443,8 @@ vip_group_renew(struct vip_group *g, mono_t now)
 	for (size_t i = 0; g->held && i < g->n; i++) {
 		struct vip *vip = &g->vips[i];
 
-		if (vip->present && lease_is_due(vip->lease_s, g->lease_s, g->renew_us,
-					mono_until(vip->renewed, now)))
+		if (vip->present &&
+		    lease_is_due(vip->lease_s, g->lease_s, &g->pace, vip->renewed, now))
 			request_renewal(g, vip, now);
 	}
 }

@@ -16,6 +16,7 @@
 #include "common/mono.h"
 #include "common/netlink.h"
 #include "vrrpd/adopt.h"
+#include "vrrpd/lease.h"
 
 #include <sys/queue.h>
 
@@ -58,10 +59,10 @@ struct vip_group {
 	const char *name; /* the instance's, for log lines; borrowed */
 	struct vip *vips; /* advertised ones first */
 	size_t n, n_advertised;
-	int32_t lease_s;  /* 0: permanent */
-	int64_t renew_us; /* lease.h */
-	struct addr own;  /* the node's address we send from, never taken over */
-	bool held;	  /* wanted here: renewed, and missed when lost */
+	int32_t lease_s; /* 0: permanent */
+	struct lease_pace pace;
+	struct addr own; /* the node's address we send from, never taken over */
+	bool held;	 /* wanted here: renewed, and missed when lost */
 	void (*on_lost)(void *aux, struct vip *, enum vip_loss);
 	void *aux;
 };

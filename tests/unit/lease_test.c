@@ -41,53 +41,69 @@ how_often(void **unused)
 {
 	static const struct {
 		int32_t lease_s;
-		int64_t interval_us, renew_us;
+		int64_t interval_us, renew_us, moment_us;
 	} rows[] = {
-		{ 3, MS(1000), MS(750) },
-		{ 1, MS(100), MS(333) }, /* the rule's, although ten intervals */
-		{ 2, MS(100), MS(975) }, { 1, MS(300), MS(333) },
-		{ 1, MS(400), MS(333) }, /* less than an interval: each tick */
-		{ 1, MS(10), MS(333) }, { 5, MS(1000), MS(750) },
-		{ 6, MS(1000), MS(2750) },   /* by the third tick three seconds are left */
-		{ 10, MS(1000), 6666666 },   /* the seventh: three again */
-		{ 60, MS(1000), MS(40000) }, /* two thirds */
-		{ 60, MS(10000), MS(27500) },
-		{ 1, MS(3000), MS(333) }, /* shorter than its interval: as often as may be */
+		{ 3, MS(1000), MS(750), 0 },
+		{ 1, MS(100), MS(333), 0 }, /* the rule's, although ten intervals */
+		{ 1, MS(300), MS(333), 0 },
+		{ 1, MS(400), MS(333), 0 }, /* less than an interval: each tick */
+		{ 1, MS(10), MS(333), 0 }, { 5, MS(1000), MS(750), 0 },
+		{ 2, MS(100), MS(975), MS(1000) },
+		{ 6, MS(1000), MS(2750), MS(3000) },	/* the third tick: three seconds are left */
+		{ 10, MS(1000), MS(6750), MS(7000) },	/* the seventh: three again */
+		{ 60, MS(1000), MS(39750), MS(40000) }, /* two thirds */
+		{ 60, MS(10000), MS(27500), MS(30000) },
+		{ 59, MS(7000), MS(33250), MS(35000) }, /* 24 left; with a sixth tick, 17 */
+		{ 1, MS(3000), MS(333), 0 }, /* shorter than its interval: as often as may be */
 	};
 
 	(void)unused;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (lease_renew_us(rows[i].lease_s, rows[i].interval_us) != rows[i].renew_us)
-			fail_msg("row %zu: %lld", i,
-			    (long long)lease_renew_us(rows[i].lease_s, rows[i].interval_us));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lease_pace pace = lease_pace(rows[i].lease_s, rows[i].interval_us);
+
+		if (pace.renew_us != rows[i].renew_us || pace.moment_us != rows[i].moment_us)
+			fail_msg("row %zu: %lld, %lld", i, (long long)pace.renew_us,
+			    (long long)pace.moment_us);
+	}
 }
 
 static void
 when(void **unused)
 {
+	static const struct lease_pace each = { MS(750), 0 }, some = { MS(6750), MS(7000) };
 	static const struct {
 		const char *what;
+		const struct lease_pace *pace;
 		int32_t given_s, wanted_s;
-		int64_t age_us;
+		int64_t renewed_us, age_us;
 		bool due, ended;
 	} rows[] = {
-		{ "renewed just now", 3, 3, MS(749), false, false },
-		{ "with the next tick", 3, 3, MS(750), true, false },
-		{ "nearly over", 3, 3, MS(2999), true, false },
-		{ "may be over", 3, 3, MS(3000), false, true },
-		{ "another length: at once", 4, 3, 0, true, false },
-		{ "another length, but over", 4, 3, MS(4000), false, true },
-		{ "permanent stays", 0, 0, MS(MONTHS), false, false },
-		{ "to be permanent: not by renewal", 3, 0, MS(1000), false, false },
-		{ "adopted as permanent, to be leased", 0, 3, MS(MONTHS), true, false },
+		{ "renewed just now", &each, 3, 3, 0, MS(749), false, false },
+		{ "with the next tick", &each, 3, 3, 0, MS(750), true, false },
+		{ "nearly over", &each, 3, 3, 0, MS(2999), true, false },
+		{ "may be over", &each, 3, 3, 0, MS(3000), false, true },
+		{ "another length: at once", &each, 4, 3, 0, 0, true, false },
+		{ "another length, but over", &each, 4, 3, 0, MS(4000), false, true },
+		{ "permanent stays", &each, 0, 0, 0, MS(MONTHS), false, false },
+		{ "to be permanent: not by renewal", &each, 3, 0, 0, MS(1000), false, false },
+		{ "adopted as permanent, to be leased", &each, 0, 3, 0, MS(MONTHS), true, false },
+		{ "long: not with each tick", &some, 10, 10, MS(7100), MS(6000), false, false },
+		{ "but so old", &some, 10, 10, MS(7100), MS(6750), true, false },
+		{ "or with the others", &some, 10, 10, MS(10000), MS(4000), true, false },
+		{ "too early for them", &some, 10, 10, MS(11000), MS(3000), false, false },
+		{ "and at their moment it may be over", &some, 10, 10, MS(4500), MS(10000), false,
+		    true },
 	};
 
 	(void)unused;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (lease_is_due(rows[i].given_s, rows[i].wanted_s, MS(750), rows[i].age_us) !=
-			rows[i].due ||
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		mono_t renewed = { rows[i].renewed_us };
+
+		if (lease_is_due(rows[i].given_s, rows[i].wanted_s, rows[i].pace, renewed,
+			mono_add(renewed, rows[i].age_us)) != rows[i].due ||
 		    lease_may_have_ended(rows[i].given_s, rows[i].age_us) != rows[i].ended)
 			fail_msg("row \"%s\"", rows[i].what);
+	}
 }
 
 int
