@@ -1,5 +1,6 @@
 """The laboratory itself: what the other tests stand on."""
 
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,11 @@ def test_nodes_reach_each_other_and_nothing_else(lab):
     assert pulse.answers() == {"b"}
     assert a.holds("10.4.7.11") and not a.holds("10.4.7.12")
     assert a.run(["ip", "route", "get", "192.0.2.1"], check=False).returncode != 0
+    a.attach("lan", "10.4.8.11/24", "second")
+    devices = {link["ifname"] for link in json.loads(a.ip("-json", "link"))}
+    assert {"eth0", "second"} <= devices == set(a.run(["ls", "/sys/class/net"]).stdout.split())
+    with pytest.raises(OSError, match="eth1"):
+        a.holds("10.4.7.11", "eth1")
 
 
 def test_a_cut_cable_and_a_link_set_down(lab):
