@@ -9,6 +9,8 @@ bridges in namespaces of their own, with real daemons and real peers in them.
 		peer = r2.keepalived(KEEPALIVED_CONF)
 		wait_for(lambda: r1.holds("10.4.7.10"), "r1 holds the VIP", timeout=8)
 
+Namespaces are made by netns.py, links and addresses by rtnl.py, by system calls: a process for each
+(`ip`) costs more than most of what is tested.
 Nothing here touches the host's network.  Names carry this process's id, so
 that runs do not meet; what a dead run left behind is removed by the next one.
 Namespaces separate networks only: processes, files and users are the host's.

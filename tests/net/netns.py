@@ -15,6 +15,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import queue
 import signal
 import subprocess
 import threading
@@ -41,18 +42,25 @@ def _mount(source, target, kind="none", flags=0):
 
 
 def in_thread(function):
-    """What function() returns or raises, in a thread of its own: what it does to itself ends there."""
-    result = []
+    """What function() returns or raises, in a thread of its own: what it does to itself ends there.
+
+    Of a process that it returns it stays the parent to the end: one that set PR_SET_PDEATHSIG,
+    as our daemons do below a supervisor, gets that signal when the thread that started it ends.
+    """
+    result = queue.SimpleQueue()
 
     def body():
         try:
-            result.append((function(), None))
+            value = function()
         except BaseException as error:  # the caller's to handle, whatever it is
-            result.append((None, error))
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
-    value, error = result[0]
+            result.put((None, error))
+            return
+        result.put((value, None))
+        if isinstance(value, subprocess.Popen):
+            with contextlib.suppress(ChildProcessError):  # another one has asked for its status
+                os.waitid(os.P_PID, value.pid, os.WEXITED | os.WNOWAIT)
+    threading.Thread(target=body, daemon=True).start()
+    value, error = result.get()
     if error is not None:
         raise error
     return value

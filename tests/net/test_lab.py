@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
 
-from lab import LabError, Lab, wait_for
+from lab import LabError, Lab, holds_for, wait_for
 
 VRRP_PAIR = """
 global_defs {{ router_id {name} }}
@@ -92,6 +93,16 @@ def test_a_process_that_ends_early_is_told_with_its_log(lab):
     proc = a.spawn(["sh", "-c", "echo why it failed; exit 3"], "short")
     with pytest.raises(LabError, match="(?s)ended with 3.*why it failed"):
         proc.wait_log("ready")
+
+
+def test_who_starts_a_process_lasts_as_long(lab):
+    """PR_SET_PDEATHSIG is about the thread that started a process, not about all of this one."""
+    a = lab.node("a")
+    before = threading.active_count()
+    proc = a.spawn(["sleep", "1000"])
+    holds_for(lambda: threading.active_count() == before + 1, "its thread is there", 0.3)
+    assert proc.kill9() == -9
+    wait_for(lambda: threading.active_count() == before, "its thread has ended")
 
 
 def test_kill_all_leaves_nothing_running(lab):
