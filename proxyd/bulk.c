@@ -18,6 +18,7 @@ bulk_copied(struct bulk *b, uint32_t n, uint32_t size)
 void
 bulk_spliced(struct bulk *b, uint32_t n)
 {
+	b->streak = n < BULK_STREAM - b->streak ? b->streak + n : BULK_STREAM;
 	b->row = n < BULK_SMALL ? b->row + 1 : 0;
 	if (b->row == BULK_SMALL_ROW)
 		bulk_off(b);
@@ -28,6 +29,18 @@ int64_t
 bulk_pause_us(uint64_t moved)
 {
 	return moved > 0 && moved < BULK_MUCH ? BULK_PAUSE_US : 0;
+}
+
+bool
+bulk_is_stream(const struct bulk *b)
+{
+	return b->streak == BULK_STREAM;
+}
+
+void
+bulk_answered(struct bulk *b)
+{
+	b->streak = 0;
 }
 
 void

@@ -27,14 +27,18 @@
  * are left alone for a moment, so that the next pass finds more in each.  One that
  * looks at once whenever a packet has come makes three times as many transfers.
  * After a pass that moved much there is no need, and more would no longer be in
- * the cache.
+ * the cache.  Only where a long stream flows: peers that send each other blocks in
+ * turn would wait for each pause.
  */
 #define BULK_PAUSE_US	200
-#define BULK_MUCH	(512U * 1024) /* of all sessions of a thread together */
+#define BULK_MUCH	(512U * 1024)	   /* of all sessions of a thread together */
+#define BULK_STREAM	(4U * 1024 * 1024) /* through pipes, while nothing came from the other side */
 
 struct bulk { /* of one direction; zeroed: it copies */
 	bool on;
 	uint8_t row; /* large reads in a row while off, small transfers while on */
+	uint32_t
+	    streak; /* bytes through pipes since the other side said something; not beyond STREAM */
 };
 
 /* A read of up to 'size' bytes brought n. */
@@ -45,6 +49,11 @@ void bulk_spliced(struct bulk *, uint32_t n);
 
 /* How long not to look after a pass that moved so many bytes through pipes; 0: look at once. */
 int64_t bulk_pause_us(uint64_t moved);
+
+bool bulk_is_stream(const struct bulk *);
+
+/* The other side said something. */
+void bulk_answered(struct bulk *);
 
 /* splice(2) is of no use here now (the end, urgent data, not this kind of socket). */
 void bulk_off(struct bulk *);

@@ -74,6 +74,8 @@ splice_in(struct worker *w, struct session *s, enum flow_side from)
 	s->parked[from].pipe = p;
 	w->bulk.moved += (uint64_t)n;
 	bulk_spliced(&s->bulk[from], (uint32_t)n);
+	if (!bulk_is_stream(&s->bulk[from]))
+		w->bulk.is_urgent = true;
 	relay_count(w, s, from, (size_t)n);
 	relay_feed(
 	    w, s, (struct flow_event){ .kind = FLOW_EV_READ, .side = from, .n = (uint32_t)n });

@@ -226,6 +226,7 @@ relay_count(struct worker *w, struct session *s, enum flow_side from, size_t n)
 
 	s->bytes[from] += n;
 	s->active = w->now;
+	bulk_answered(&s->bulk[flow_other(from)]);
 	if (s->guest != NULL) {
 		guest_spent(s->guest, from, (uint32_t)n);
 		if (from == FLOW_SERVER)

@@ -453,11 +453,12 @@ pass(struct worker *w)
 
 	w->now = loop_now();
 	w->bulk.moved = 0;
+	w->bulk.is_urgent = false;
 	go_on(w);
 	for (int i = 0; i < n; i++)
 		dispatch(w, &events[i]);
 	relay_bulk_flush(w);
-	if (w->bulk.moved > 0)
+	if (w->bulk.moved > 0 && !w->bulk.is_urgent)
 		w->bulk.pause = mono_add(w->now, bulk_pause_us(w->bulk.moved));
 	expire(w);
 	relay_bulk_flush(w); /* a server that was tried in time's name may have answered at once */

@@ -112,6 +112,7 @@ struct worker {
 		unsigned n;	/* sessions */
 		mono_t pause;	/* its end */
 		uint64_t moved; /* bytes through pipes in this pass */
+		bool is_urgent; /* some of them not of a long stream */
 	} bulk;			/* sessions that are, relay_bulk.h */
 	struct pipes pipes;
 	struct wheel wheel;

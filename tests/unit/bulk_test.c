@@ -85,11 +85,32 @@ test_pause(void **state)
 	assert_int_equal(bulk_pause_us(UINT64_C(1) << 33), 0);
 }
 
+static void
+test_stream(void **state)
+{
+	struct bulk b = { .on = true };
+
+	(void)state;
+	bulk_spliced(&b, 1024 * K);
+	bulk_spliced(&b, 3072 * K - 1);
+	assert_false(bulk_is_stream(&b));
+	bulk_spliced(&b, 1);
+	assert_true(bulk_is_stream(&b));
+	bulk_spliced(&b, 1024 * K);
+	assert_true(bulk_is_stream(&b));
+	bulk_answered(&b);
+	assert_false(bulk_is_stream(&b));
+	bulk_spliced(&b, 4096 * K);
+	assert_true(bulk_is_stream(&b));
+	bulk_off(&b);
+	assert_false(bulk_is_stream(&b));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_pause) };
+		cmocka_unit_test(test_pause), cmocka_unit_test(test_stream) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
