@@ -36,9 +36,8 @@
 
 struct bulk { /* of one direction; zeroed: it copies */
 	bool on;
-	uint8_t row; /* large reads in a row while off, small transfers while on */
-	uint32_t
-	    streak; /* bytes through pipes since the other side said something; not beyond STREAM */
+	uint8_t row;	 /* large reads in a row while off, small transfers while on */
+	uint32_t streak; /* bytes through pipes since the other side's last; at most STREAM */
 };
 
 /* A read of up to 'size' bytes brought n. */

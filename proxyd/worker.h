@@ -164,7 +164,7 @@ worker_sessions(const struct worker *w)
 	return __atomic_load_n(&w->count->sessions, __ATOMIC_RELAXED);
 }
 
-/* ---- between worker.c and relay_tcp.c, on the thread ---- */
+/* ---- for what runs on the thread ---- */
 
 /* A session began or ended; who waits for room need not wait longer. */
 static inline void
