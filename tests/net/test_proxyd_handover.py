@@ -478,6 +478,21 @@ def test_datagrams_go_on(front, logs):
     assert (begin, end) == (f"{number} 0 0 -", f"{number} 8 21 complete")
 
 
+def test_datagrams_wait_for_their_turn_over_a_restart(front):
+    """proxy_download_rate: replies that wait in the session's socket come from the next process,
+    whole and in order."""
+    UdpServer(front.servers, ONE, 8081, lambda data: [b"%d" % n * 500 for n in range(4)])
+    front.start(conf("proxy_download_rate 500;", listen=f"{VIP}:{PORT} udp"))
+    with datagram_socket(front.client) as sock:
+        sock.connect((VIP, PORT))
+        sock.send(b"all of it")
+        assert sock.recv(1000) == b"0" * 500
+        front.restart()
+        assert front.taken()[:2] == (1, 1)
+        assert [sock.recv(1000) for _ in range(3)] == [b"%d" % n * 500 for n in (1, 2, 3)]
+    assert front.listener(f"{VIP}:{PORT}/udp")["counters"]["bytesOut"] == 2000
+
+
 def test_words_of_the_header_go_on(front, logs):
     """What a PROXY header said beside the address is in the log line of a session that ends
     after a restart, and so for one that had not said its first byte then."""

@@ -3,12 +3,13 @@ tests does; what nothing else asks is asked here, of nginx in the same test."""
 
 import contextlib
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
 from lab import wait_for
-from peers import Server, connect, echo, ending, greeter, read_all, read_exactly
+from peers import Server, connect, echo, ending, greeter, make_socket, read_all, read_exactly
 from test_proxyd import NGINX, ONE, OURS, TWO, VIP, Front, both
 from test_proxyd_udp import UdpServer, client
 
@@ -264,6 +265,24 @@ def test_pass(front):
         sock.sendall(b"no TLS at all\n")
         assert read_exactly(sock, 14) == b"no TLS at all\n"
         assert front.listener(f"127.0.0.1:{OURS + 1}")["currentSessions"] == 1
+
+
+def test_pass_by_a_variable(front):
+    """To the server of the file, or the upstream, that the client's address chooses."""
+    front.client.ip("addr", "add", "10.4.7.31/24", "dev", "eth0")
+    front.proc = front.proxy.daemon("proxyd", f"""stream {{
+        upstream web {{ server {ONE}:8081; }}
+        map $remote_addr $whereto {{ 10.4.7.31 127.0.0.1:{OURS + 1}; default web; }}
+        server {{ listen {VIP}:{OURS}; pass $whereto; }}
+        server {{ listen 127.0.0.1:{OURS + 1}; return "the other, of $remote_addr"; }} }}""")
+    with Server(front.servers, ONE, 8081).serve(echo):
+        with connect(front.client, VIP, OURS) as sock:
+            sock.sendall(b"hello")
+            assert read_exactly(sock, 5) == b"hello"
+        with make_socket(front.client, socket.AF_INET) as sock:
+            sock.bind(("10.4.7.31", 0))
+            sock.connect((VIP, OURS))
+            assert read_all(sock) == b"the other, of 127.0.0.1"
 
 
 def test_datagrams_to_a_backup(front):
