@@ -32,11 +32,12 @@ lease_pace(int32_t lease_s, int64_t interval_us)
 {
 	int64_t lease_us = lease_s * USEC_PER_SEC;
 	int32_t rule_s = lease_seconds(-1, interval_us);
+	struct lease_pace pace = { 0 };
 
 	if (lease_s >= 2 * rule_s)
 		return long_pace(lease_us, rule_s * USEC_PER_SEC, interval_us);
-	return (
-	    struct lease_pace){ MAX(MIN(3 * interval_us, lease_us) / 4, LEASE_RENEW_MIN_US), 0 };
+	pace.renew_us = MAX(MIN(3 * interval_us, lease_us) / 4, LEASE_RENEW_MIN_US);
+	return pace;
 }
 
 bool
