@@ -200,6 +200,8 @@ def test_slow_readers(front, readers):
     with Server(front.servers, ONE, 8081) as server:
         clients = [front.connect(rcvbuf=65536) for _ in range(readers)]
         conns = [server.accept() for _ in clients]
+        for conn in conns:
+            conn.settimeout(20 * TIMEOUT)  # they are to be stalled, on a busy machine for long
         before = rss_kib(front)
         streams = [Stream(conn, "slow", size) for conn in conns]
         stall(front)
