@@ -114,13 +114,19 @@ terminate(struct supervise_state s, bool again, mono_t now)
 	return act(s, SUPERVISE_TERM);
 }
 
-/* Ended without being asked to: again after a while that grows with each crash in a row. */
+/*
+ * Ended without being asked to: again after a while that grows with each crash in a row.
+ * The first of one that did its work is no loop yet: at once, which a vrrpd at 10 ms
+ * needs to be back before its peers count it out.
+ */
 static struct supervise_outcome
 back_off(const struct supervise_params *p, struct supervise_state s, mono_t now)
 {
 	int64_t wait = p->backoff_us;
 
 	s.crashes = mono_until(s.spawned, now) >= SUPERVISE_STEADY_US ? 1 : s.crashes + 1;
+	if (s.crashes == 1 && s.phase == SUPERVISE_READY)
+		wait = 0;
 	for (unsigned i = 1; i < s.crashes && wait < SUPERVISE_BACKOFF_MAX_US; i++)
 		wait *= 2;
 	s.phase = SUPERVISE_WAITING;
