@@ -28,7 +28,7 @@ fdstore_max(void)
 size_t
 fdstore_take(struct fdstore_entry **ret)
 {
-	const struct systemd *sd = getenv("LISTEN_FDS") != NULL ? systemd() : NULL;
+	const struct systemd *sd = systemd_if("LISTEN_FDS");
 	struct fdstore_entry *entries;
 	char **names = NULL;
 	int n = sd != NULL ? sd->sd_listen_fds_with_names(1, &names) : 0;
@@ -56,13 +56,6 @@ fdstore_free(struct fdstore_entry *entries, size_t n)
 	free(entries);
 }
 
-/* NULL: nobody would listen. */
-static const struct systemd *
-store(void)
-{
-	return fdstore_exists() ? systemd() : NULL;
-}
-
 /* sd_notify(3): 0 means that nobody listens. */
 static int
 result(int rc)
@@ -74,7 +67,7 @@ int
 fdstore_push(const char *name, int fd)
 {
 	char *state = xasprintf("FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
-	const struct systemd *sd = store();
+	const struct systemd *sd = systemd_if("NOTIFY_SOCKET");
 	int rc = sd != NULL ? sd->sd_pid_notify_with_fds(0, 0, state, &fd, 1) : 0;
 
 	free(state);
@@ -85,7 +78,7 @@ int
 fdstore_remove(const char *name)
 {
 	char *state = xasprintf("FDSTOREREMOVE=1\nFDNAME=%s", name);
-	const struct systemd *sd = store();
+	const struct systemd *sd = systemd_if("NOTIFY_SOCKET");
 	int rc = sd != NULL ? sd->sd_notify(0, state) : 0;
 
 	free(state);
@@ -95,7 +88,7 @@ fdstore_remove(const char *name)
 int
 fdstore_barrier(int64_t timeout_us)
 {
-	const struct systemd *sd = store();
+	const struct systemd *sd = systemd_if("NOTIFY_SOCKET");
 
 	return result(sd != NULL ? sd->sd_notify_barrier(0, (uint64_t)timeout_us) : 0);
 }

@@ -36,7 +36,7 @@ struct question {
 void
 notify_send(const char *state)
 {
-	const struct systemd *sd = getenv("NOTIFY_SOCKET") != NULL ? systemd() : NULL;
+	const struct systemd *sd = systemd_if("NOTIFY_SOCKET");
 
 	if (sd != NULL)
 		sd->sd_notify(0, state);
@@ -45,7 +45,7 @@ notify_send(const char *state)
 uint64_t
 notify_watchdog_us(void)
 {
-	const struct systemd *sd = getenv("WATCHDOG_USEC") != NULL ? systemd() : NULL;
+	const struct systemd *sd = systemd_if("WATCHDOG_USEC");
 	uint64_t us;
 
 	return sd != NULL && sd->sd_watchdog_enabled(0, &us) > 0 ? us / 2 : 0;
@@ -286,7 +286,7 @@ notify_ask_job(uv_loop_t *loop, const char *daemon,
 	loop_timer_at(&q->limit, mono_add(loop_now(), ANSWER_US));
 	if (supervisor != NULL)
 		ask_supervisor(loop, q, supervisor);
-	else if (getenv("NOTIFY_SOCKET") != NULL && (sd = systemd()) != NULL && sd->sd_booted() > 0)
+	else if ((sd = systemd_if("NOTIFY_SOCKET")) != NULL && sd->sd_booted() > 0)
 		ask_systemd(loop, sd, q);
 	else
 		answer(q, NOTIFY_JOB_STOP, "there is no service manager");

@@ -7,7 +7,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LIBRARY "libsystemd.so.0" /* its ABI since 2013 */
@@ -38,4 +38,10 @@ systemd(void)
 
 	pthread_once(&once, load);
 	return is_loaded ? &functions : NULL;
+}
+
+const struct systemd *
+systemd_if(const char *variable)
+{
+	return getenv(variable) != NULL ? systemd() : NULL;
 }

@@ -41,8 +41,11 @@ struct systemd {
 
 /*
  * Its functions by their names; NULL, and logged once: it cannot be loaded.  Of any
- * thread.  Ask the environment first whether there is anything to ask it.
+ * thread.  Asked for, it is loaded.
  */
 const struct systemd *systemd(void);
+
+/* The same where the environment says that there is something to ask it; else NULL. */
+const struct systemd *systemd_if(const char *variable);
 
 #endif
