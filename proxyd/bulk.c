@@ -16,9 +16,11 @@ bulk_copied(struct bulk *b, uint32_t n, uint32_t size)
 }
 
 void
-bulk_spliced(struct bulk *b, uint32_t n)
+bulk_spliced(struct bulk *b, struct bulk_pass *pass, uint32_t n)
 {
 	b->streak = n < BULK_STREAM - b->streak ? b->streak + n : BULK_STREAM;
+	pass->moved += n;
+	pass->is_urgent |= b->streak < BULK_STREAM;
 	b->row = n < BULK_SMALL ? b->row + 1 : 0;
 	if (b->row == BULK_SMALL_ROW)
 		bulk_off(b);
@@ -26,15 +28,9 @@ bulk_spliced(struct bulk *b, uint32_t n)
 
 /* Nothing moved: room to write was what the pass was about, or there was no pipe. */
 int64_t
-bulk_pause_us(uint64_t moved)
+bulk_pause_us(const struct bulk_pass *pass)
 {
-	return moved > 0 && moved < BULK_MUCH ? BULK_PAUSE_US : 0;
-}
-
-bool
-bulk_is_stream(const struct bulk *b)
-{
-	return b->streak == BULK_STREAM;
+	return pass->moved > 0 && pass->moved < BULK_MUCH && !pass->is_urgent ? BULK_PAUSE_US : 0;
 }
 
 void

@@ -43,13 +43,16 @@ struct bulk { /* of one direction; zeroed: it copies */
 /* A read of up to 'size' bytes brought n. */
 void bulk_copied(struct bulk *, uint32_t n, uint32_t size);
 
+struct bulk_pass {	/* of all sessions of a thread; zeroed before each pass */
+	uint64_t moved; /* bytes through pipes */
+	bool is_urgent; /* some of them not of a long stream */
+};
+
 /* A transfer through a pipe brought n. */
-void bulk_spliced(struct bulk *, uint32_t n);
+void bulk_spliced(struct bulk *, struct bulk_pass *, uint32_t n);
 
-/* How long not to look after a pass that moved so many bytes through pipes; 0: look at once. */
-int64_t bulk_pause_us(uint64_t moved);
-
-bool bulk_is_stream(const struct bulk *);
+/* How long not to look after a pass that moved something; 0: look at once. */
+int64_t bulk_pause_us(const struct bulk_pass *);
 
 /* The other side said something. */
 void bulk_answered(struct bulk *);

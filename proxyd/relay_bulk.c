@@ -72,10 +72,7 @@ splice_in(struct worker *w, struct session *s, enum flow_side from)
 		return false;
 	}
 	s->parked[from].pipe = p;
-	w->bulk.moved += (uint64_t)n;
-	bulk_spliced(&s->bulk[from], (uint32_t)n);
-	if (!bulk_is_stream(&s->bulk[from]))
-		w->bulk.is_urgent = true;
+	bulk_spliced(&s->bulk[from], &w->bulk.pass, (uint32_t)n);
 	relay_count(w, s, from, (size_t)n);
 	relay_feed(
 	    w, s, (struct flow_event){ .kind = FLOW_EV_READ, .side = from, .n = (uint32_t)n });

@@ -10,8 +10,9 @@
  * while it blocks what waits; each transfer of a busy session would otherwise
  * wake the loop for room it does not need.
  *
- * Their sockets have an epoll set of their own: after a pass that moved little of long streams the
- * thread waits for everybody else's only, up to BULK_PAUSE_US (bulk.h).
+ * Their sockets have an epoll set of their own: after a pass that moved little of
+ * long streams the thread waits for everybody else's only, up to BULK_PAUSE_US
+ * (bulk.h).
  *
  * A pipe is held while bytes are in it and no longer; a direction without one
  * copies.  What splice(2) does not take (the end, an error, urgent data) is for

@@ -108,12 +108,11 @@ struct worker {
 	struct session_queue leftover;
 	struct session_queue outgoing; /* bulk: read in this pass, to be written at its end */
 	struct {
-		int epoll_fd;	/* their sockets; and while there are any, the set of all others */
-		unsigned n;	/* sessions */
-		mono_t pause;	/* its end */
-		uint64_t moved; /* bytes through pipes in this pass */
-		bool is_urgent; /* some of them not of a long stream */
-	} bulk;			/* sessions that are, relay_bulk.h */
+		int epoll_fd; /* their sockets; and while there are any, the set of all others */
+		unsigned n;   /* sessions */
+		mono_t pause; /* its end */
+		struct bulk_pass pass; /* this one */
+	} bulk;			       /* sessions that are, relay_bulk.h */
 	struct pipes pipes;
 	struct wheel wheel;
 	struct udp *udp; /* relay_udp.h */

@@ -191,14 +191,13 @@ worker_pass(struct worker *w)
 	int n = wait_events(w, events);
 
 	w->now = loop_now();
-	w->bulk.moved = 0;
-	w->bulk.is_urgent = false;
+	w->bulk.pass = (struct bulk_pass){ 0 };
 	go_on(w);
 	for (int i = 0; i < n; i++)
 		dispatch(w, &events[i]);
 	relay_bulk_flush(w);
-	if (w->bulk.moved > 0 && !w->bulk.is_urgent)
-		w->bulk.pause = mono_add(w->now, bulk_pause_us(w->bulk.moved));
+	if (w->bulk.pass.moved > 0) /* else one under way goes on */
+		w->bulk.pause = mono_add(w->now, bulk_pause_us(&w->bulk.pass));
 	expire(w);
 	relay_bulk_flush(w); /* a server that was tried in time's name may have answered at once */
 }

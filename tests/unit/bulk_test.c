@@ -55,6 +55,7 @@ test_rows(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct bulk b = { 0 };
+		struct bulk_pass pass = { 0 };
 
 		for (size_t k = 0; k < ARRAY_LEN(rows[i].steps) && rows[i].steps[k].kind != END;
 		     k++) {
@@ -63,7 +64,7 @@ test_rows(void **state)
 				bulk_copied(&b, rows[i].steps[k].n, rows[i].steps[k].size);
 				break;
 			case SPLICED:
-				bulk_spliced(&b, rows[i].steps[k].n);
+				bulk_spliced(&b, &pass, rows[i].steps[k].n);
 				break;
 			default:
 				bulk_off(&b);
@@ -77,33 +78,59 @@ test_rows(void **state)
 static void
 test_pause(void **state)
 {
+	static const struct {
+		struct bulk_pass pass;
+		int64_t pause_us;
+	} pauses[] = {
+		{ { 0 }, 0 },
+		{ { 1, false }, BULK_PAUSE_US },
+		{ { 512 * K - 1, false }, BULK_PAUSE_US },
+		{ { 512 * K, false }, 0 },
+		{ { UINT64_C(1) << 33, false }, 0 },
+		{ { 1, true }, 0 },
+		{ { 512 * K - 1, true }, 0 },
+	};
+
 	(void)state;
-	assert_int_equal(bulk_pause_us(0), 0);
-	assert_int_equal(bulk_pause_us(1), BULK_PAUSE_US);
-	assert_int_equal(bulk_pause_us(512 * K - 1), BULK_PAUSE_US);
-	assert_int_equal(bulk_pause_us(512 * K), 0);
-	assert_int_equal(bulk_pause_us(UINT64_C(1) << 33), 0);
+	for (size_t i = 0; i < ARRAY_LEN(pauses); i++)
+		if (bulk_pause_us(&pauses[i].pass) != pauses[i].pause_us)
+			fail_msg("row %zu", i);
+}
+
+/* Whether a pass that brought n more of it may be followed by a pause. */
+static bool
+is_stream(struct bulk *b, uint32_t n)
+{
+	struct bulk_pass pass = { 0 };
+
+	bulk_spliced(b, &pass, n);
+	assert_int_equal(pass.moved, n);
+	return !pass.is_urgent;
 }
 
 static void
 test_stream(void **state)
 {
-	struct bulk b = { .on = true };
+	struct bulk b = { .on = true }, other = { .on = true };
+	struct bulk_pass pass = { 0 };
 
 	(void)state;
-	bulk_spliced(&b, 1024 * K);
-	bulk_spliced(&b, 3072 * K - 1);
-	assert_false(bulk_is_stream(&b));
-	bulk_spliced(&b, 1);
-	assert_true(bulk_is_stream(&b));
-	bulk_spliced(&b, 1024 * K);
-	assert_true(bulk_is_stream(&b));
+	assert_false(is_stream(&b, 1024 * K));
+	assert_false(is_stream(&b, 3072 * K - 1));
+	assert_true(is_stream(&b, 1));
+	assert_true(is_stream(&b, 1024 * K));
 	bulk_answered(&b);
-	assert_false(bulk_is_stream(&b));
-	bulk_spliced(&b, 4096 * K);
-	assert_true(bulk_is_stream(&b));
+	assert_false(is_stream(&b, 1));
+	assert_true(is_stream(&b, 4096 * K));
 	bulk_off(&b);
-	assert_false(bulk_is_stream(&b));
+	assert_false(is_stream(&b, 1));
+
+	/* One that is none is enough, in whatever order. */
+	assert_true(is_stream(&b, 4096 * K));
+	bulk_spliced(&other, &pass, 64 * K);
+	bulk_spliced(&b, &pass, 64 * K);
+	assert_true(pass.is_urgent);
+	assert_int_equal(pass.moved, 128 * K);
 }
 
 int
