@@ -29,7 +29,8 @@ const char *supervise_phase_str(enum supervise_phase);
 struct supervise_params {
 	const char *name;
 	unsigned rank;	     /* starts once all of lower rank are settled, stops before them */
-	int64_t backoff_us;  /* the wait after a crash; none after the first, doubled each time */
+	int64_t backoff_us;  /* the wait after a crash, doubled each time; none if it was the
+				first and it had been ready */
 	int64_t watchdog_us; /* longest silence once ready; 0: none is expected to speak */
 };
 
